@@ -1,0 +1,134 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+/// What every Swift target is compiled with.
+let common: [SwiftSetting] = [
+  .enableExperimentalFeature("Lifetimes"),
+  .treatAllWarnings(as: .error),
+]
+
+/// A module that also compiles as Embedded Swift (`make check-embedded`).
+func device(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(
+    name: name, dependencies: dependencies, path: "Sources/Device/\(name)",
+    swiftSettings: common + [
+      .strictMemorySafety(), .treatWarning("EmbeddedRestrictions", as: .error),
+    ])
+}
+
+/// A module of build machines only; Foundation is welcome.
+func host(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(
+    name: name, dependencies: dependencies, path: "Sources/Host/\(name)", swiftSettings: common)
+}
+
+/// A C library found on the system.
+func system(_ name: String, _ package: String) -> Target {
+  .systemLibrary(name: name, path: "Sources/Device/\(name)", providers: [.apt([package])])
+}
+
+/// The tests of module `name`, which stand where the module stands under Sources.
+func tests(_ floor: String, _ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .testTarget(
+    name: "\(name)Tests", dependencies: [.init(stringLiteral: name)] + dependencies,
+    path: "Tests/\(floor)/\(name)Tests", swiftSettings: common)
+}
+
+// Lowest floor first: an import goes down, and never from device to host.
+let deviceTargets: [Target] = [
+  // -O3 in debug builds too: tests run the kernels that ship.
+  .target(
+    name: "CKernels", path: "Sources/Device/CKernels", cSettings: [.unsafeFlags(["-O3"])]),
+  .target(
+    name: "CPlatform", path: "Sources/Device/CPlatform", cSettings: [.define("_GNU_SOURCE")]),
+  system("CTerminal", "libncurses-dev"),
+  system("CZstd", "libzstd-dev"),
+  system("CSodium", "libsodium-dev"),
+  device("Bytes"),
+  device("Platform", ["CPlatform"]),
+  device("Tensors"),
+  device("Tokenizers", ["Bytes"]),
+  device("Telemetry", ["Bytes", "Platform"]),
+  device("Kernels", ["CKernels", "CPlatform", "Platform", "Tensors"]),
+  device("Operators", ["Bytes", "CKernels", "Kernels", "Tensors"]),
+  device("Programs", ["Bytes", "Operators", "Tensors"]),
+  device("BundleFormat", ["Bytes", "CSodium", "CZstd", "Platform", "Programs", "Tensors"]),
+  device("Runtime", ["Kernels", "Operators", "Platform", "Programs", "Tensors"]),
+  device("Tasks", ["Bytes", "Platform", "Tensors", "Tokenizers"]),
+  device("Monitor", ["Bytes", "CPlatform", "CTerminal", "Platform", "Telemetry"]),
+  device(
+    "Loops",
+    [
+      "BundleFormat", "Bytes", "Kernels", "Monitor", "Operators", "Platform", "Programs", "Runtime",
+      "Tasks", "Telemetry", "Tensors", "Tokenizers",
+    ]),
+]
+
+let hostTargets: [Target] = [
+  host("Graphs", ["Bytes", "Kernels", "Operators", "Tensors"]),
+  host("Importers", ["Bytes", "Graphs", "Operators", "Platform", "Tasks", "Tensors", "Tokenizers"]),
+  host("Lowering", ["Graphs", "Operators", "Programs", "Tensors"]),
+  host("Quantization", ["CKernels", "Graphs", "Kernels", "Operators", "Programs", "Tensors"]),
+  host("Fitting", ["Bytes", "Platform", "Programs", "Quantization", "Tensors"]),
+  host(
+    "Packing",
+    [
+      "BundleFormat", "Bytes", "CZstd", "Fitting", "Graphs", "Importers", "Lowering", "Operators",
+      "Platform", "Programs", "Quantization", "Tasks", "Tensors", "Tokenizers",
+    ]),
+]
+
+let package = Package(
+  name: "knapsack",
+  products: [
+    .executable(name: "knapsack", targets: ["knapsack"]),
+    .executable(name: "knapsack-run", targets: ["knapsack-run"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
+  ],
+  targets: deviceTargets + hostTargets + [
+    .executableTarget(
+      name: "knapsack-run",
+      dependencies: [
+        "BundleFormat", "Bytes", "Loops", "Monitor", "Platform", "Programs", "Runtime", "Tasks",
+        "Telemetry", "Tensors",
+      ],
+      path: "Sources/Tools/knapsack-run",
+      swiftSettings: common + [.treatWarning("EmbeddedRestrictions", as: .error)]),
+    .executableTarget(
+      name: "knapsack",
+      dependencies: [
+        "BundleFormat", "Bytes", "Fitting", "Graphs", "Importers", "Loops", "Lowering", "Monitor",
+        "Operators", "Packing", "Platform", "Programs", "Quantization", "Runtime", "Tasks",
+        "Telemetry", "Tensors",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Sources/Tools/knapsack", swiftSettings: common),
+    tests("Device", "Bytes"),
+    tests("Device", "Platform"),
+    tests("Device", "Tensors"),
+    tests("Device", "Tokenizers", ["Bytes"]),
+    tests("Device", "Telemetry", ["Bytes", "Platform"]),
+    tests("Device", "Kernels", ["CKernels", "Tensors", "Platform"]),
+    tests("Device", "Operators", ["Bytes", "CKernels", "Kernels", "Tensors"]),
+    tests("Device", "Programs", ["Bytes", "Operators", "Tensors"]),
+    tests("Device", "BundleFormat", ["Bytes", "Packing", "Platform", "Programs", "Tensors"]),
+    tests("Device", "Runtime", ["Bytes", "CPlatform", "Kernels", "Operators", "Programs", "Tensors"]),
+    tests("Device", "Tasks", ["Bytes", "Platform", "Tensors", "Tokenizers"]),
+    tests("Device", "Monitor", ["Bytes", "Telemetry"]),
+    tests("Device", "Loops", ["Bytes", "Tensors"]),
+    tests("Host", "Graphs", ["Operators", "Tensors"]),
+    tests("Host", "Importers", ["Bytes", "Graphs", "Operators", "Platform", "Tensors"]),
+    tests("Host", "Lowering", ["Graphs", "Operators", "Programs", "Tensors"]),
+    tests("Host", "Quantization", ["CKernels", "Graphs", "Kernels", "Programs", "Tensors"]),
+    tests("Host", "Fitting", ["Bytes", "Programs", "Quantization"]),
+    tests(
+      "Host", "Packing",
+      ["BundleFormat", "Bytes", "Fitting", "Graphs", "Importers", "Platform", "Programs", "Tensors"]),
+    .testTarget(
+      name: "KnapsackTests", dependencies: ["Bytes"], path: "Tests/Tools/KnapsackTests",
+      swiftSettings: common),
+  ],
+  cLanguageStandard: .gnu11
+)

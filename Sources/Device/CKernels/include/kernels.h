@@ -1,0 +1,150 @@
+// The micro-kernels: C for one CPU feature set each, chosen at run time (kernel_set.h).
+//
+// Units: `count`, `m`, `n`, `k`, strides and `ld` are elements, never bytes. Pointers may be
+// unaligned unless a comment says otherwise; nothing aliases unless it says so. Every kernel is a
+// function of its arguments only: no state, no allocation, no errno.
+//
+// Panels. The right-hand side B of every matrix product, logically [k, n], is stored as
+// ceil(n / 16) panels of 16 columns; a panel is k rows of 16 consecutive elements, columns past n
+// are zero. So the element (p, j) of an f32 panel matrix is at ((j / 16) * k + p) * 16 + j % 16.
+// An int8 panel keeps four consecutive p together: ((j / 16) * k4 + p / 4) * 64 + (j % 16) * 4 + p % 4,
+// with k4 = ceil(k / 4), elements past k zero.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#define KN_PANEL 16
+#define KN_BLOCK 32
+
+// Element types that a weight is decoded from. Values are part of the bundle format.
+typedef enum kn_scheme {
+  KN_F32 = 1, KN_F16 = 2, KN_BF16 = 3, KN_INT8 = 4, KN_Q4_0 = 5,
+} kn_scheme;
+
+// One block of 32 weights: w[i] = scale * (nibble - 8). Byte i holds weight i in its low nibble and
+// weight i + 16 in its high one (GGML's Q4_0). 18 bytes.
+typedef struct kn_block_q4_0 { uint16_t scale; uint8_t nibbles[16]; } kn_block_q4_0;
+_Static_assert(sizeof(kn_block_q4_0) == 18, "Q4_0 blocks are 18 bytes");
+
+// What happens to an accumulator before it is stored: bias, then activation.
+typedef enum kn_activation {
+  KN_LINEAR = 0, KN_RELU = 1, KN_CLIP = 2 /* [p0, p1] */, KN_SIGMOID = 3, KN_TANH = 4,
+  KN_GELU = 5 /* x/2 (1 + erf(x/sqrt 2)) */, KN_GELU_TANH = 6, KN_SILU = 7, KN_LEAKY_RELU = 8 /* p0 */,
+  KN_HARD_SWISH = 9, KN_HARD_SIGMOID = 10 /* clip(p0 x + p1, 0, 1) */,
+} kn_activation;
+
+typedef enum kn_bias { KN_BIAS_NONE = 0, KN_BIAS_COLUMN = 1, KN_BIAS_ROW = 2 } kn_bias;
+
+// C[m, n] = activation(alpha * A[m, k] B[k, n] + bias (+ C, when accumulate)).
+typedef struct kn_gemm {
+  const void *a;       // f32 [m, lda], or int8 [m, lda] with lda a multiple of 4, padding zero
+  size_t lda;
+  const void *b;       // panels, f32 or int8
+  float *c;            // [m, ldc]
+  size_t ldc;
+  size_t m, n, k;
+  const float *a_scales;  // int8: one per row of A;    real = a_scales[i] * b_scales[j] * integer sum
+  const float *b_scales;  // int8: one per column of B, ceil(n / 16) * 16 readable
+  const float *bias;      // per column or per row as bias_axis says; null with KN_BIAS_NONE
+  float alpha;
+  float p0, p1;
+  int bias_axis;          // kn_bias
+  int activation;         // kn_activation
+  int accumulate;         // adds what C holds before bias and activation
+} kn_gemm;
+
+// Elementwise, f32. KN_U_* take y = f(x); in place (y == x) is allowed.
+typedef enum kn_unary {
+  KN_U_EXP = 0, KN_U_ERF = 1, KN_U_TANH = 2, KN_U_SIGMOID = 3, KN_U_GELU = 4, KN_U_GELU_TANH = 5,
+  KN_U_SILU = 6, KN_U_RELU = 7, KN_U_CLIP = 8 /* p0, p1 */, KN_U_LEAKY_RELU = 9 /* p0 */,
+  KN_U_HARD_SWISH = 10, KN_U_HARD_SIGMOID = 11 /* p0, p1 */, KN_U_SQRT = 12, KN_U_ABS = 13,
+  KN_U_NEG = 14, KN_U_RECIPROCAL = 15, KN_U_AFFINE = 16 /* p0 x + p1 */, KN_U_LOG = 17,
+  KN_U_COUNT = 18,
+} kn_unary;
+
+typedef enum kn_binary {
+  KN_B_ADD = 0, KN_B_SUB = 1, KN_B_MUL = 2, KN_B_DIV = 3, KN_B_MAX = 4, KN_B_MIN = 5, KN_B_COUNT = 6,
+} kn_binary;
+
+// How the second operand of a binary kernel advances: with the first, or not at all; either side may
+// be the scalar.
+typedef enum kn_operand { KN_BOTH = 0, KN_A_SCALAR = 1, KN_B_SCALAR = 2 } kn_operand;
+
+// im2col for 2-D convolution: panels of the [channels * kernel_h * kernel_w, out_h * out_w] matrix.
+typedef struct kn_im2col {
+  const float *x;  // [channels, height, width], one image and group
+  size_t channels, height, width, kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
+  size_t pad_top, pad_left, out_h, out_w;
+} kn_im2col;
+
+// Depthwise convolution of one channel: y[out_h, out_w] = activation(x * w + bias).
+typedef struct kn_depthwise {
+  const float *x;  // [height, width]
+  const float *w;  // [kernel_h, kernel_w]
+  float *y;
+  size_t height, width, kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
+  size_t pad_top, pad_left, out_h, out_w;
+  float bias, p0, p1;
+  int activation;
+} kn_depthwise;
+
+// The functions of one CPU feature set. kn_kernel_sets lists every set compiled in, scalar first;
+// kn_kernel_set_supported says which of them this CPU runs.
+typedef struct kn_kernels {
+  const char *name;  // "scalar", "avx2", "avx512", "neon"
+
+  // Rows [row0, row1) of panels [panel0, panel1) of a product; callers cut the work this way.
+  void (*gemm_f32)(const kn_gemm *g, size_t row0, size_t row1, size_t panel0, size_t panel1);
+  void (*gemm_i8)(const kn_gemm *g, size_t row0, size_t row1, size_t panel0, size_t panel1);
+  // Σ a[i] b[i].
+  float (*dot_f32)(const float *a, const float *b, size_t count);
+  int32_t (*dot_i8)(const int8_t *a, const int8_t *b, size_t count);
+
+  // One f32 panel (k rows of 16) decoded from one panel of f16 or bf16 elements.
+  void (*decode_panel_f16)(const uint16_t *panel, float *out, size_t k);
+  void (*decode_panel_bf16)(const uint16_t *panel, float *out, size_t k);
+  // One f32 panel from `columns` (<= 16) rows of Q4_0 blocks, `row_blocks` blocks apart; row j of
+  // blocks is column j of the panel; columns past `columns` become zero.
+  void (*decode_panel_q4_0)(
+      const kn_block_q4_0 *rows, size_t row_blocks, size_t columns, float *out, size_t k);
+  // Plain rows.
+  void (*decode_f16)(const uint16_t *x, float *y, size_t count);
+  void (*decode_bf16)(const uint16_t *x, float *y, size_t count);
+  void (*decode_q4_0)(const kn_block_q4_0 *x, float *y, size_t count);
+  void (*decode_i8)(const int8_t *x, float scale, float *y, size_t count);
+  void (*encode_f16)(const float *x, uint16_t *y, size_t count);   // round to nearest even
+
+  // Panels of B[p, j] = x[p * row_stride + j * column_stride], p < k, j < n.
+  void (*pack_f32)(const float *x, size_t row_stride, size_t column_stride, size_t k, size_t n, float *panels);
+  // Symmetric int8: q = round(x / scale), scale = max |x| / 127 of the row (0 for a zero row, codes 0).
+  // Rows of y are ld_y elements apart, ld_y >= k rounded up to 4, padding written as zero.
+  void (*quantize_rows_i8)(
+      const float *x, size_t ld_x, size_t rows, size_t k, int8_t *y, size_t ld_y, float *scales);
+  // f32 panels (as pack_f32 or im2col write them) to int8 panels, one scale per column.
+  void (*quantize_panels_i8)(const float *panels, size_t k, size_t n, int8_t *out, float *scales);
+  // Panels [panel0, panel1) of an im2col matrix; `out` is where panel 0 would start.
+  void (*im2col_f32)(const kn_im2col *c, float *out, size_t panel0, size_t panel1);
+  void (*depthwise_f32)(const kn_depthwise *c);
+
+  void (*unary_f32)(int op /* kn_unary */, const float *x, float *y, size_t count, float p0, float p1);
+  void (*binary_f32)(
+      int op /* kn_binary */, int operands /* kn_operand */, const float *a, const float *b, float *y,
+      size_t count);
+  // Softmax of each row of x [rows, width], y may be x. log: logarithm of it instead.
+  void (*softmax_f32)(const float *x, float *y, size_t rows, size_t width, int log);
+  // y = (x (+ residual) - mean) / sqrt(variance + epsilon) * scale + bias, row by row. residual, scale
+  // and bias may be null. y may be x. The sum x + residual is also stored to `sum` where not null.
+  void (*layer_norm_f32)(
+      const float *x, const float *residual, const float *scale, const float *bias, float *sum, float *y,
+      size_t rows, size_t width, float epsilon);
+  float (*sum_f32)(const float *x, size_t count);
+  float (*max_f32)(const float *x, size_t count);  // count >= 1; NaN wins
+} kn_kernels;
+
+extern const kn_kernels *const kn_kernel_sets[];
+extern const size_t kn_kernel_set_count;
+int kn_kernel_set_supported(size_t index);
+
+// Single conversions, the definition of the ones above.
+float kn_f16_to_f32(uint16_t h);
+uint16_t kn_f32_to_f16(float f);

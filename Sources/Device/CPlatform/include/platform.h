@@ -1,0 +1,67 @@
+// The slice of libc the device modules use, the same on the host and in Embedded Swift.
+#pragma once
+// No _GNU_SOURCE here: it changes fd_set & co, and clang then refuses to merge this module with
+// Swift's own Glibc.
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static inline int kp_errno(void) { return errno; }
+static inline int kp_open_read(const char *path) { return open(path, O_RDONLY | O_CLOEXEC); }
+static inline int kp_open_write(const char *path) {
+  return open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+}
+static inline void *kp_map_read(int fd, size_t bytes) {
+  void *p = mmap(0, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+  return p == MAP_FAILED ? 0 : p;
+}
+static inline void *kp_map_anonymous(size_t bytes) {
+  void *p = mmap(0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return p == MAP_FAILED ? 0 : p;
+}
+static inline uint64_t kp_now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+static inline int64_t kp_unix_seconds(void) { return (int64_t)time(0); }
+// Size of a regular file; -1 when it is none.
+static inline int64_t kp_file_size(int fd) {
+  struct stat s;
+  return fstat(fd, &s) == 0 && S_ISREG(s.st_mode) ? (int64_t)s.st_size : -1;
+}
+// 0 nothing there, 1 a regular file, 2 a folder, 3 something else.
+static inline int kp_kind(const char *path) {
+  struct stat s;
+  if (stat(path, &s) != 0) return 0;
+  return S_ISREG(s.st_mode) ? 1 : S_ISDIR(s.st_mode) ? 2 : 3;
+}
+
+/// argv[i], or null past the end. Works where Swift has no CommandLine.
+const char *kp_argument(int i);
+void kp_sleep_ms(unsigned ms);
+/// Logical CPUs this process may use.
+int kp_cpu_count(void);
+/// A line's worth of text about an errno value; thread-safe.
+const char *kp_error_text(int error, char *buffer, size_t bytes);
+
+// A fixed set of threads that run a job's parts and wait for it. The calling thread works too. Idle
+// threads spin for about 50 µs, then park on a futex.
+typedef struct kp_pool kp_pool;
+// Runs part `part` of `parts`.
+typedef void (*kp_job)(void *arguments, size_t part, size_t parts);
+/// Null when memory or threads cannot be had. threads >= 1 counts the caller.
+kp_pool *kp_pool_create(int threads);
+void kp_pool_destroy(kp_pool *pool);
+int kp_pool_threads(const kp_pool *pool);
+/// Runs job(arguments, 0..<parts); returns when all are done. Not reentrant.
+void kp_pool_run(kp_pool *pool, kp_job job, void *arguments, size_t parts);

@@ -1,0 +1,60 @@
+#include "platform.h"
+#include <sched.h>
+#include <stdio.h>
+#include <sys/random.h>
+
+static long argument_count;
+static char **argument_values;
+
+// Embedded Swift has no CommandLine and its main() drops its arguments, and musl hands none to
+// constructors. The kernel lays out argc, argv[], NULL, envp[]: argv is found by walking back from
+// environ, before anyone can call setenv().
+__attribute__((constructor)) static void save_arguments(void) {
+  extern char **environ;
+  char **p = environ - 2;
+  long n = 0;
+  while ((long)(intptr_t)*p != n) {
+    p--;
+    n++;
+  }
+  argument_count = n;
+  argument_values = p + 1;
+}
+
+const char *kp_argument(int i) {
+  return i >= 0 && i < argument_count ? argument_values[i] : 0;
+}
+
+void kp_sleep_ms(unsigned ms) {
+  struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000L};
+  nanosleep(&t, 0);
+}
+
+int kp_cpu_count(void) {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+  long n = sysconf(_SC_NPROCESSORS_ONLN);
+  return n > 0 ? (int)n : 1;
+}
+
+const char *kp_error_text(int error, char *buffer, size_t bytes) {
+#ifdef __GLIBC__
+  return strerror_r(error, buffer, bytes);
+#else
+  return strerror_r(error, buffer, bytes) == 0 ? buffer : "unknown error";
+#endif
+}
+
+#ifdef KNAPSACK_EMBEDDED
+// What the Embedded Swift standard library asks of libc: glibc before 2.36 and musl lack it.
+__attribute__((weak)) void arc4random_buf(void *b, size_t n) {
+  unsigned char *p = b;
+  while (n) {
+    ssize_t k = getrandom(p, n > 256 ? 256 : n, 0);
+    if (k > 0) {
+      p += k;
+      n -= (size_t)k;
+    }
+  }
+}
+#endif

@@ -1,0 +1,3 @@
+// libsodium as it is.
+#pragma once
+#include <sodium.h>

@@ -1,0 +1,4 @@
+// libzstd as it is.
+#pragma once
+#include <zstd.h>
+#include <zstd_errors.h>

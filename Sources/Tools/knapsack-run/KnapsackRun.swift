@@ -1,0 +1,1 @@
+@main struct KnapsackRun { static func main() {} }

@@ -1,0 +1,1 @@
+@main struct Knapsack { static func main() {} }

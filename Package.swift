@@ -50,7 +50,7 @@ let deviceTargets: [Target] = [
   device("Tokenizers", ["Bytes"]),
   device("Telemetry", ["Bytes", "Platform"]),
   device("Kernels", ["CKernels", "CPlatform", "Platform", "Tensors"]),
-  device("Operators", ["Bytes", "CKernels", "Kernels", "Tensors"]),
+  device("Operators", ["CKernels", "CPlatform", "Tensors"]),
   device("Programs", ["Bytes", "Operators", "Tensors"]),
   device("BundleFormat", ["Bytes", "CSodium", "CZstd", "Platform", "Programs", "Tensors"]),
   device("Runtime", ["Kernels", "Operators", "Platform", "Programs", "Tensors"]),
@@ -66,7 +66,8 @@ let deviceTargets: [Target] = [
 
 let hostTargets: [Target] = [
   host("Graphs", ["Bytes", "Kernels", "Operators", "Tensors"]),
-  host("Importers", ["Bytes", "Graphs", "Operators", "Platform", "Tasks", "Tensors", "Tokenizers"]),
+  host(
+    "Importers", ["Bytes", "Graphs", "Operators", "Platform", "Tasks", "Tensors", "Tokenizers"]),
   host("Lowering", ["Graphs", "Operators", "Programs", "Tensors"]),
   host("Quantization", ["CKernels", "Graphs", "Kernels", "Operators", "Programs", "Tensors"]),
   host("Fitting", ["Bytes", "Platform", "Programs", "Quantization", "Tensors"]),
@@ -114,7 +115,8 @@ let package = Package(
     tests("Device", "Operators", ["Bytes", "CKernels", "Kernels", "Tensors"]),
     tests("Device", "Programs", ["Bytes", "Operators", "Tensors"]),
     tests("Device", "BundleFormat", ["Bytes", "Packing", "Platform", "Programs", "Tensors"]),
-    tests("Device", "Runtime", ["Bytes", "CPlatform", "Kernels", "Operators", "Programs", "Tensors"]),
+    tests(
+      "Device", "Runtime", ["Bytes", "CPlatform", "Kernels", "Operators", "Programs", "Tensors"]),
     tests("Device", "Tasks", ["Bytes", "Platform", "Tensors", "Tokenizers"]),
     tests("Device", "Monitor", ["Bytes", "Telemetry"]),
     tests("Device", "Loops", ["Bytes", "Tensors"]),
@@ -125,7 +127,10 @@ let package = Package(
     tests("Host", "Fitting", ["Bytes", "Programs", "Quantization"]),
     tests(
       "Host", "Packing",
-      ["BundleFormat", "Bytes", "Fitting", "Graphs", "Importers", "Platform", "Programs", "Tensors"]),
+      [
+        "BundleFormat", "Bytes", "Fitting", "Graphs", "Importers", "Platform", "Programs",
+        "Tensors",
+      ]),
     .testTarget(
       name: "KnapsackTests", dependencies: ["Bytes"], path: "Tests/Tools/KnapsackTests",
       swiftSettings: common),

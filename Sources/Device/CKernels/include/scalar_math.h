@@ -1,0 +1,11 @@
+// Single-number functions of libm for operators that are never hot enough for a vector variant.
+#pragma once
+float kn_expm1(float x);
+float kn_softplus(float x);  // log(1 + e^x) without overflow
+float kn_sin(float x);
+float kn_cos(float x);
+float kn_tanh(float x);
+float kn_pow(float x, float y);
+float kn_fmod(float x, float y);
+float kn_log(float x);
+float kn_exp(float x);

@@ -1,0 +1,12 @@
+#include "scalar_math.h"
+#include <math.h>
+
+float kn_expm1(float x) { return expm1f(x); }
+float kn_softplus(float x) { return x > 0 ? x + log1pf(expf(-x)) : log1pf(expf(x)); }
+float kn_sin(float x) { return sinf(x); }
+float kn_cos(float x) { return cosf(x); }
+float kn_tanh(float x) { return tanhf(x); }
+float kn_pow(float x, float y) { return powf(x, y); }
+float kn_fmod(float x, float y) { return fmodf(x, y); }
+float kn_log(float x) { return logf(x); }
+float kn_exp(float x) { return expf(x); }

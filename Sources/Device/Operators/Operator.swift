@@ -1,0 +1,164 @@
+// The opset: every operator a program may hold.
+import Tensors
+
+/// One operator with its attributes.
+public enum Operator: Sendable, Equatable {
+  case unary(Unary)
+  case binary(Binary)
+  case select(Select)
+  case cast(Cast)
+  case matMul(MatMul)
+  case attention(Attention)
+  case layerNorm(LayerNorm)
+  case softmax(Softmax)
+  case reduce(Reduce)
+  case gather(Gather)
+  case concat(Concat)
+  case slice(Slice)
+  case reshape(Reshape)
+  case transpose(Transpose)
+  case expand(Expand)
+  case shapeOf(ShapeOf)
+  case constantOfShape(ConstantOfShape)
+  case sequence(Sequence)
+
+  /// Hands the operator's definition to `visitor`: the only switch over all operators.
+  public func accept<V: OperatorVisitor>(_ visitor: inout V) throws(V.Failure) -> V.Result {
+    switch self {
+    case .unary(let o): try visitor.visit(o)
+    case .binary(let o): try visitor.visit(o)
+    case .select(let o): try visitor.visit(o)
+    case .cast(let o): try visitor.visit(o)
+    case .matMul(let o): try visitor.visit(o)
+    case .attention(let o): try visitor.visit(o)
+    case .layerNorm(let o): try visitor.visit(o)
+    case .softmax(let o): try visitor.visit(o)
+    case .reduce(let o): try visitor.visit(o)
+    case .gather(let o): try visitor.visit(o)
+    case .concat(let o): try visitor.visit(o)
+    case .slice(let o): try visitor.visit(o)
+    case .reshape(let o): try visitor.visit(o)
+    case .transpose(let o): try visitor.visit(o)
+    case .expand(let o): try visitor.visit(o)
+    case .shapeOf(let o): try visitor.visit(o)
+    case .constantOfShape(let o): try visitor.visit(o)
+    case .sequence(let o): try visitor.visit(o)
+    }
+  }
+
+  /// The operator with this code and these attributes; nil for a code this opset does not know.
+  public init?(code: Int, attributes: [AttributeValue]) throws(AttributeError) {
+    var reader = AttributeReader(attributes)
+    switch code {
+    case Unary.code: self = .unary(try Unary(from: &reader))
+    case Binary.code: self = .binary(try Binary(from: &reader))
+    case Select.code: self = .select(try Select(from: &reader))
+    case Cast.code: self = .cast(try Cast(from: &reader))
+    case MatMul.code: self = .matMul(try MatMul(from: &reader))
+    case Attention.code: self = .attention(try Attention(from: &reader))
+    case LayerNorm.code: self = .layerNorm(try LayerNorm(from: &reader))
+    case Softmax.code: self = .softmax(try Softmax(from: &reader))
+    case Reduce.code: self = .reduce(try Reduce(from: &reader))
+    case Gather.code: self = .gather(try Gather(from: &reader))
+    case Concat.code: self = .concat(try Concat(from: &reader))
+    case Slice.code: self = .slice(try Slice(from: &reader))
+    case Reshape.code: self = .reshape(try Reshape(from: &reader))
+    case Transpose.code: self = .transpose(try Transpose(from: &reader))
+    case Expand.code: self = .expand(try Expand(from: &reader))
+    case ShapeOf.code: self = .shapeOf(try ShapeOf(from: &reader))
+    case ConstantOfShape.code: self = .constantOfShape(try ConstantOfShape(from: &reader))
+    case Sequence.code: self = .sequence(try Sequence(from: &reader))
+    default: return nil
+    }
+    try reader.finish()
+  }
+}
+
+/// Something done with an operator whatever it is.
+public protocol OperatorVisitor {
+  associatedtype Result
+  associatedtype Failure: Error
+  mutating func visit<O: OperatorDefinition>(_ definition: O) throws(Failure) -> Result
+}
+
+extension Operator {
+  private struct Prepare: OperatorVisitor {
+    let step: StepContext
+    mutating func visit<O: OperatorDefinition>(_ o: O) throws(ShapeError) { try o.prepare(step) }
+  }
+  private struct Run: OperatorVisitor {
+    let step: StepContext
+    mutating func visit<O: OperatorDefinition>(_ o: O) throws(Never) { o.run(step) }
+  }
+  private struct Scratch: OperatorVisitor {
+    let step: StepContext
+    mutating func visit<O: OperatorDefinition>(_ o: O) throws(Never) -> Int {
+      o.scratchBytes(step)
+    }
+  }
+  private struct Work: OperatorVisitor {
+    let step: StepContext
+    mutating func visit<O: OperatorDefinition>(_ o: O) throws(Never) -> Int {
+      o.multiplyAccumulates(step)
+    }
+  }
+  private struct Facts: OperatorVisitor {
+    mutating func visit<O: OperatorDefinition>(_ o: O) throws(Never) -> (
+      code: Int, name: StaticString, aliasing: Aliasing, shapesOnly: Bool, [AttributeValue]
+    ) {
+      var writer = AttributeWriter()
+      o.encode(into: &writer)
+      return (O.code, O.name, o.aliasing, o.dependsOnShapesOnly, writer.values)
+    }
+  }
+  private struct Sharing: OperatorVisitor {
+    mutating func visit<O: OperatorDefinition>(_ o: O) throws(Never) -> (Aliasing, Bool) {
+      (o.aliasing, o.dependsOnShapesOnly)
+    }
+  }
+
+  /// Checks the inputs and sets the outputs' element types and shapes.
+  public func prepare(_ step: StepContext) throws(ShapeError) {
+    var v = Prepare(step: step)
+    try accept(&v)
+  }
+
+  /// Bytes of scratch the step needs; after `prepare`.
+  public func scratchBytes(_ step: StepContext) -> Int {
+    var v = Scratch(step: step)
+    return accept(&v)
+  }
+
+  /// Does the arithmetic.
+  public func run(_ step: StepContext) {
+    var v = Run(step: step)
+    accept(&v)
+  }
+
+  /// Multiply-accumulates of the step; after `prepare`.
+  public func multiplyAccumulates(_ step: StepContext) -> Int {
+    var v = Work(step: step)
+    return accept(&v)
+  }
+
+  private var facts:
+    (code: Int, name: StaticString, aliasing: Aliasing, shapesOnly: Bool, [AttributeValue])
+  {
+    var v = Facts()
+    return accept(&v)
+  }
+
+  public var code: Int { facts.code }
+  public var name: String { "\(facts.name)" }
+  public var attributes: [AttributeValue] { facts.4 }
+
+  public var aliasing: Aliasing {
+    var v = Sharing()
+    return accept(&v).0
+  }
+
+  public var dependsOnShapesOnly: Bool {
+    var v = Sharing()
+    return accept(&v).1
+  }
+}

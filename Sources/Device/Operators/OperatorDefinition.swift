@@ -1,0 +1,48 @@
+// What every operator is: attributes, a shape rule, a scratch size and arithmetic.
+import Tensors
+
+/// Whether output 0 may stand where an input stands.
+public enum Aliasing: Sendable {
+  /// The output needs memory of its own.
+  case none
+  /// The output has the input's bytes unchanged: it is the input under another shape.
+  case view
+  /// Output 0 may overwrite any input of the same byte count.
+  case inPlace
+}
+
+/// One operator of the program's opset. Importing, shape inference, constant folding and the device
+/// all use the same four functions.
+public protocol OperatorDefinition: Sendable, Equatable {
+  /// The operator's number in a bundle; never reused.
+  static var code: Int { get }
+  static var name: StaticString { get }
+
+  init(from attributes: inout AttributeReader) throws(AttributeError)
+  func encode(into attributes: inout AttributeWriter)
+
+  /// The shape rule: checks inputs and sets every output's element type and shape.
+  func prepare(_ step: StepContext) throws(ShapeError)
+
+  /// Bytes of scratch that `run` uses for these shapes; called after `prepare`.
+  func scratchBytes(_ step: StepContext) -> Int
+
+  /// The arithmetic. Trusts what `prepare` checked; neither allocates nor throws.
+  func run(_ step: StepContext)
+
+  /// Whether output 0 may share memory with an input.
+  var aliasing: Aliasing { get }
+
+  /// Multiply-accumulates of the step, for the cost model and the per-step profile.
+  func multiplyAccumulates(_ step: StepContext) -> Int
+
+  /// True when the values of the outputs follow from the inputs' shapes alone.
+  var dependsOnShapesOnly: Bool { get }
+}
+
+extension OperatorDefinition {
+  public func scratchBytes(_ step: StepContext) -> Int { 0 }
+  public var aliasing: Aliasing { .none }
+  public func multiplyAccumulates(_ step: StepContext) -> Int { 0 }
+  public var dependsOnShapesOnly: Bool { false }
+}

@@ -1,0 +1,57 @@
+# The few verbs a person types. `make run` and `make test` install what Debian packages they lack.
+
+SWIFT = swift
+RELEASE = -c release --explicit-target-dependency-import-check error
+KNAPSACK = .build/release/knapsack
+ARCH ?= aarch64
+
+.PHONY: run test build lint format check-modules check-embedded check-neon device bench clean
+
+# Packs the digits recipe for this machine and runs it over its held-out test images: with the
+# dashboard on a terminal, as plain lines anywhere else.
+run: build
+	$(KNAPSACK) pack Bundles/digits --target host --output .build/digits.knap
+	$(KNAPSACK) run .build/digits.knap --input Bundles/digits/test.safetensors
+
+build:
+	@scripts/setup.sh run
+	$(SWIFT) build $(RELEASE)
+
+test: lint check-modules
+	@scripts/setup.sh run test
+	$(SWIFT) build $(RELEASE) --build-tests
+	$(SWIFT) test $(RELEASE) --skip-build
+	$(MAKE) check-embedded check-neon
+
+# Cheapest first: style, then the arrows between modules and the README's table of them.
+lint:
+	$(SWIFT) format lint --strict -r Sources Tests Package.swift
+
+format:
+	$(SWIFT) format -i -r Sources Tests Package.swift
+
+check-modules:
+	@scripts/setup.sh test
+	python3 scripts/check-modules.py
+
+check-embedded:
+	@scripts/setup.sh run test
+	scripts/check-embedded.sh
+
+# The NEON kernels against scalar, under qemu.
+check-neon:
+	@scripts/setup.sh test
+	scripts/neon-tests.sh
+
+# The device tool, static, for ARCH (aarch64 or x86_64): .build/embedded/ARCH/knapsack-run
+device:
+	@scripts/setup.sh device
+	python3 scripts/build-device.py $(ARCH)
+
+# MiniLM beside ONNX Runtime, interleaved in one run.
+bench: build
+	@scripts/setup.sh bench
+	Benchmarks/minilm/run.sh
+
+clean:
+	rm -rf .build

@@ -1,0 +1,92 @@
+// Which slots hold a value when, and which may share memory.
+import Operators
+import Tensors
+
+/// The first and last step at which each piece of memory is needed.
+///
+/// A piece belongs to one root slot and every slot that is a view of it or overwrites it in place.
+/// Steps whose outputs follow from shapes alone (`isStatic`) run while preparing and take no part.
+public struct Liveness: Sendable {
+  /// The slot whose memory each slot uses, by slot number (not tensor index); itself for a root.
+  public private(set) var root: [Int]
+  /// First and last step of each root's memory; (0, -1) for slots without memory in the arena.
+  public private(set) var first: [Int]
+  public private(set) var last: [Int]
+  /// Steps that run while preparing.
+  public private(set) var isStatic: [Bool]
+  /// Tensors whose values are known after preparing: weights and outputs of static steps.
+  public private(set) var isKnown: [Bool]
+
+  /// `bytes`: what each slot takes, by slot number, at the extents to plan for.
+  public init(_ program: Program, bytes: [Int]) {
+    let w = program.weights.count
+    let end = program.steps.count
+    root = Array(0..<program.slotCount)
+    first = [Int](repeating: 0, count: program.slotCount)
+    last = [Int](repeating: -1, count: program.slotCount)
+    (isStatic, isKnown) = Liveness.staticSteps(program)
+
+    // Last reader of each slot. What the caller fills or reads lives from start to end.
+    var lastUse = [Int](repeating: -1, count: program.slotCount)
+    var isPinned = [Bool](repeating: false, count: program.slotCount)
+    for (i, step) in program.steps.enumerated() where !isStatic[i] {
+      for t in step.inputs where t >= w { lastUse[t - w] = i }
+    }
+    for input in program.inputs {
+      isPinned[input.tensor - w] = true
+      last[input.tensor - w] = end
+    }
+    for output in program.outputs where output.tensor >= w { lastUse[output.tensor - w] = end }
+    for state in program.states { lastUse[state.tensor - w] = end }
+
+    for (i, step) in program.steps.enumerated() where !isStatic[i] {
+      for t in step.outputs {
+        first[t - w] = i
+        last[t - w] = max(i, lastUse[t - w])
+      }
+      let out = step.outputs[0] - w
+      guard let shared = shareable(step, i, out, bytes, program, isPinned) else { continue }
+      root[out] = shared
+      last[shared] = max(last[shared], last[out])
+    }
+    for s in 0..<program.slotCount where root[s] != s { last[s] = -1 }
+  }
+
+  /// The root that step `i`'s first output may share, if any.
+  private func shareable(
+    _ step: Step, _ i: Int, _ out: Int, _ bytes: [Int], _ program: Program, _ isPinned: [Bool]
+  ) -> Int? {
+    let w = program.weights.count
+    switch step.op.aliasing {
+    case .none: return nil
+    case .view:
+      guard let t = step.inputs.first, t >= w, !isKnown[t], bytes[t - w] == bytes[out] else {
+        return nil
+      }
+      return root[t - w]
+    case .inPlace:
+      // The whole memory must be dying here, be the caller's to lose, and have the same size.
+      for t in step.inputs where t >= w && !isKnown[t] {
+        let r = root[t - w]
+        if last[r] == i, !isPinned[r], bytes[t - w] == bytes[out], bytes[r] == bytes[out] {
+          return r
+        }
+      }
+      return nil
+    }
+  }
+
+  private static func staticSteps(_ program: Program) -> ([Bool], [Bool]) {
+    var known = [Bool](repeating: false, count: program.tensorCount)
+    for i in 0..<program.weights.count { known[i] = true }
+    var isStatic = [Bool](repeating: false, count: program.steps.count)
+    for (i, step) in program.steps.enumerated() {
+      var all = true
+      for t in step.inputs where t >= 0 && !known[t] { all = false }
+      guard all || step.op.dependsOnShapesOnly else { continue }
+      isStatic[i] = true
+      for t in step.outputs { known[t] = true }
+    }
+    return (isStatic, known)
+  }
+}

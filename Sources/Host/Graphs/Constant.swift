@@ -1,0 +1,108 @@
+// A constant tensor of a graph: bytes that the model file holds, or that we made.
+import Tensors
+
+/// Immutable tensor bytes. Imported constants are views of the mapped model file and never copied
+/// while importing; `owner` keeps the mapping alive.
+public final class Constant: @unchecked Sendable {
+  public let elementType: ElementType
+  public let shape: Shape
+  public let bytes: UnsafeRawBufferPointer
+  private let owner: AnyObject?
+  private let owned: UnsafeMutableRawPointer?
+
+  /// A view of `bytes`, which `owner` keeps alive. The bytes must be what type and shape take.
+  public init(
+    elementType: ElementType, shape: Shape, viewing bytes: UnsafeRawBufferPointer,
+    owner: AnyObject
+  ) {
+    precondition(bytes.count == shape.elementCount * elementType.byteCount)
+    self.elementType = elementType
+    self.shape = shape
+    self.bytes = bytes
+    self.owner = owner
+    owned = nil
+  }
+
+  /// Memory of its own, filled by `fill`.
+  public init(
+    elementType: ElementType, shape: Shape, _ fill: (UnsafeMutableRawBufferPointer) -> Void
+  ) {
+    let count = shape.elementCount * elementType.byteCount
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1), alignment: 64)
+    let buffer = UnsafeMutableRawBufferPointer(start: memory, count: count)
+    fill(buffer)
+    self.elementType = elementType
+    self.shape = shape
+    bytes = UnsafeRawBufferPointer(buffer)
+    owner = nil
+    owned = memory
+  }
+
+  deinit { owned?.deallocate() }
+
+  public convenience init(floats: [Float], shape: Shape) {
+    precondition(floats.count == shape.elementCount)
+    self.init(elementType: .f32, shape: shape) { out in
+      floats.withUnsafeBytes { out.copyMemory(from: $0) }
+    }
+  }
+
+  public convenience init(integers: [Int], shape: Shape) {
+    precondition(integers.count == shape.elementCount)
+    self.init(elementType: .i64, shape: shape) { out in
+      integers.map { Int64($0) }.withUnsafeBytes { out.copyMemory(from: $0) }
+    }
+  }
+
+  /// A copy of what a view holds now.
+  public convenience init(copying view: TensorView) {
+    self.init(elementType: view.elementType, shape: view.shape) { out in
+      if out.count > 0 {
+        out.copyMemory(from: UnsafeRawBufferPointer(start: view.pointer, count: out.count))
+      }
+    }
+  }
+
+  /// The same elements under another shape of the same count.
+  public func reshaped(_ shape: Shape) -> Constant {
+    Constant(elementType: elementType, shape: shape, viewing: bytes, owner: self)
+  }
+
+  /// A view for operators, which only read it.
+  public var view: TensorView {
+    TensorView(
+      base: UnsafeMutableRawPointer(
+        mutating: bytes.baseAddress ?? UnsafeRawPointer(bitPattern: 64)!),
+      byteCount: bytes.count, elementType: elementType, shape: shape)
+  }
+
+  /// The elements as floats; nil unless the type is f32.
+  public var floats: [Float]? {
+    guard elementType == .f32 else { return nil }
+    return (0..<shape.elementCount).map {
+      bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Float.self)
+    }
+  }
+
+  /// The elements as integers; nil for real-number types.
+  public var integers: [Int]? {
+    guard !elementType.isFloatingPoint else { return nil }
+    let v = view
+    // Files do not align: read through a copy where the view is not aligned.
+    if Int(bitPattern: bytes.baseAddress) % elementType.byteCount == 0 {
+      return (0..<shape.elementCount).map { v.integer(at: $0) }
+    }
+    let aligned = Constant(copying: v)
+    return (0..<shape.elementCount).map { aligned.view.integer(at: $0) }
+  }
+
+  /// The value where all elements are one f32 number.
+  public var uniformFloat: Float? {
+    guard elementType == .f32, shape.elementCount > 0 else { return nil }
+    let first = bytes.loadUnaligned(as: Float.self)
+    guard shape.elementCount <= 4096 || shape.elementCount == 1 else { return nil }
+    for i in 1..<max(shape.elementCount, 1)
+    where bytes.loadUnaligned(fromByteOffset: i * 4, as: Float.self) != first { return nil }
+    return first
+  }
+}

@@ -1,4 +1,4 @@
-// The micro-kernels: C for one CPU feature set each, chosen at run time (kernel_set.h).
+// The micro-kernels: C for one CPU feature set each, chosen at run time (kn_kernel_sets).
 //
 // Units: `count`, `m`, `n`, `k`, strides and `ld` are elements, never bytes. Pointers may be
 // unaligned unless a comment says otherwise; nothing aliases unless it says so. Every kernel is a
@@ -91,7 +91,7 @@ typedef struct kn_depthwise {
 // The functions of one CPU feature set. kn_kernel_sets lists every set compiled in, scalar first;
 // kn_kernel_set_supported says which of them this CPU runs.
 typedef struct kn_kernels {
-  const char *name;  // "scalar", "avx2", "avx512", "neon"
+  const char *name;  // "scalar", "avx2", "avx512", "avx512-vnni", "neon", "neon-dotprod"
 
   // Rows [row0, row1) of panels [panel0, panel1) of a product; callers cut the work this way.
   void (*gemm_f32)(const kn_gemm *g, size_t row0, size_t row1, size_t panel0, size_t panel1);

@@ -1,13 +1,5 @@
 #include "operator_jobs.h"
-
-// [*begin, *end) of `count` items for one part, cut at multiples of `grain`.
-static void slice(size_t count, size_t grain, size_t part, size_t parts, size_t *begin, size_t *end) {
-  const size_t units = (count + grain - 1) / grain;
-  *begin = units * part / parts * grain;
-  *end = units * (part + 1) / parts * grain;
-  if (*begin > count) *begin = count;
-  if (*end > count) *end = count;
-}
+#include "parts.h"
 
 static void decode_panels(const kn_matmul *j, size_t panel, size_t count, float *out) {
   const size_t k = j->gemm.k, n = j->gemm.n;
@@ -33,15 +25,15 @@ void kn_matmul_job(void *arguments, size_t part, size_t parts) {
   size_t p0 = 0, p1 = panels, r0 = 0, r1 = g->m;
   if (j->scheme == KN_F32 || j->scheme == KN_INT8) {
     // Whole pairs of panels per part where there are enough, else whole row tiles.
-    if (panels >= 2 * parts) slice(panels, 2, part, parts, &p0, &p1);
-    else if (g->m >= 12 * parts) slice(g->m, 12, part, parts, &r0, &r1);
-    else slice(panels, 1, part, parts, &p0, &p1);
+    if (panels >= 2 * parts) kn_slice(panels, 2, part, parts, &p0, &p1);
+    else if (g->m >= 12 * parts) kn_slice(g->m, 12, part, parts, &r0, &r1);
+    else kn_slice(panels, 1, part, parts, &p0, &p1);
     if (p0 == p1 || r0 == r1) return;
     if (j->scheme == KN_F32) j->kernels->gemm_f32(g, r0, r1, p0, p1);
     else j->kernels->gemm_i8(g, r0, r1, p0, p1);
     return;
   }
-  slice(panels, 1, part, parts, &p0, &p1);
+  kn_slice(panels, 1, part, parts, &p0, &p1);
   float *const panel = j->scratch + part * 2 * KN_PANEL * g->k;
   for (size_t p = p0; p < p1; p += 2) {
     const size_t count = p1 - p < 2 ? p1 - p : 2;
@@ -59,7 +51,7 @@ void kn_matmul_job(void *arguments, size_t part, size_t parts) {
 void kn_quantize_job(void *arguments, size_t part, size_t parts) {
   const kn_quantize *j = arguments;
   size_t r0, r1;
-  slice(j->rows, 1, part, parts, &r0, &r1);
+  kn_slice(j->rows, 1, part, parts, &r0, &r1);
   if (r0 == r1) return;
   j->kernels->quantize_rows_i8(
       j->x + r0 * j->ld_x, j->ld_x, r1 - r0, j->k, j->codes + r0 * j->ld_codes, j->ld_codes,
@@ -82,7 +74,7 @@ void kn_attention_job(void *arguments, size_t part, size_t parts) {
   float *const values = keys + panel_floats(j->k_length, j->head_width);
   float *const scores = values + panel_floats(j->value_width, j->k_length);
   size_t h0, h1;
-  slice(j->batch * j->heads, 1, part, parts, &h0, &h1);
+  kn_slice(j->batch * j->heads, 1, part, parts, &h0, &h1);
   for (size_t bh = h0; bh < h1; bh++) {
     const size_t b = bh / j->heads, h = bh % j->heads;
     const float *k = j->k + b * j->k_length * j->k_stride + h * j->head_width;
@@ -117,7 +109,7 @@ void kn_attention_job(void *arguments, size_t part, size_t parts) {
 void kn_softmax_job(void *arguments, size_t part, size_t parts) {
   const kn_rows *j = arguments;
   size_t r0, r1;
-  slice(j->rows, 1, part, parts, &r0, &r1);
+  kn_slice(j->rows, 1, part, parts, &r0, &r1);
   if (r0 == r1) return;
   j->kernels->softmax_f32(j->x + r0 * j->width, j->y + r0 * j->width, r1 - r0, j->width, j->log);
 }
@@ -125,7 +117,7 @@ void kn_softmax_job(void *arguments, size_t part, size_t parts) {
 void kn_layer_norm_job(void *arguments, size_t part, size_t parts) {
   const kn_rows *j = arguments;
   size_t r0, r1;
-  slice(j->rows, 1, part, parts, &r0, &r1);
+  kn_slice(j->rows, 1, part, parts, &r0, &r1);
   if (r0 == r1) return;
   const size_t at = r0 * j->width;
   j->kernels->layer_norm_f32(
@@ -136,7 +128,7 @@ void kn_layer_norm_job(void *arguments, size_t part, size_t parts) {
 void kn_unary_job(void *arguments, size_t part, size_t parts) {
   const kn_map *j = arguments;
   size_t a, b;
-  slice(j->count, 64, part, parts, &a, &b);
+  kn_slice(j->count, 64, part, parts, &a, &b);
   if (a == b) return;
   j->kernels->unary_f32(j->op, j->x + a, j->y + a, b - a, j->p0, j->p1);
 }

@@ -21,6 +21,9 @@ public enum Operator: Sendable, Equatable {
   case shapeOf(ShapeOf)
   case constantOfShape(ConstantOfShape)
   case sequence(Sequence)
+  case conv(Conv)
+  case pool(Pool)
+  case batchNorm(BatchNorm)
 
   /// Hands the operator's definition to `visitor`: the only switch over all operators.
   public func accept<V: OperatorVisitor>(_ visitor: inout V) throws(V.Failure) -> V.Result {
@@ -43,6 +46,9 @@ public enum Operator: Sendable, Equatable {
     case .shapeOf(let o): try visitor.visit(o)
     case .constantOfShape(let o): try visitor.visit(o)
     case .sequence(let o): try visitor.visit(o)
+    case .conv(let o): try visitor.visit(o)
+    case .pool(let o): try visitor.visit(o)
+    case .batchNorm(let o): try visitor.visit(o)
     }
   }
 
@@ -68,6 +74,9 @@ public enum Operator: Sendable, Equatable {
     case ShapeOf.code: self = .shapeOf(try ShapeOf(from: &reader))
     case ConstantOfShape.code: self = .constantOfShape(try ConstantOfShape(from: &reader))
     case Sequence.code: self = .sequence(try Sequence(from: &reader))
+    case Conv.code: self = .conv(try Conv(from: &reader))
+    case Pool.code: self = .pool(try Pool(from: &reader))
+    case BatchNorm.code: self = .batchNorm(try BatchNorm(from: &reader))
     default: return nil
     }
     try reader.finish()
@@ -119,8 +128,10 @@ extension Operator {
 
   /// Checks the inputs and sets the outputs' element types and shapes.
   public func prepare(_ step: StepContext) throws(ShapeError) {
+    try step.requireBoundedInputs()
     var v = Prepare(step: step)
     try accept(&v)
+    try step.requireBoundedOutputs()
   }
 
   /// Bytes of scratch the step needs; after `prepare`.

@@ -116,6 +116,29 @@ extension ShapeError: CustomStringConvertible {
 
   // MARK: What shape rules ask for
 
+  /// Any product of some extents of a bounded shape is small enough to be multiplied by element
+  /// sizes and thread counts without overflow, also where another extent is 0.
+  private static func isBounded(_ shape: Shape) -> Bool {
+    var product = 1
+    for axis in 0..<shape.rank {
+      guard shape[axis] <= (1 << 46) / product else { return false }
+      product *= max(shape[axis], 1)
+    }
+    return true
+  }
+
+  func requireBoundedInputs() throws(ShapeError) {
+    for i in 0..<inputCount where has(i) && !StepContext.isBounded(input(i).shape) {
+      throw ShapeError("is too large", input: i)
+    }
+  }
+
+  func requireBoundedOutputs() throws(ShapeError) {
+    for i in 0..<outputCount where !StepContext.isBounded(output(i).shape) {
+      throw ShapeError("output is too large")
+    }
+  }
+
   public func require(inputs: ClosedRange<Int>, outputs: Int = 1) throws(ShapeError) {
     guard inputs.contains(inputCount) else {
       throw ShapeError("wrong number of inputs", expected: inputs.lowerBound, found: inputCount)

@@ -62,3 +62,54 @@ typedef struct kn_map {
   float p0, p1;
 } kn_map;
 void kn_unary_job(void *arguments, size_t part, size_t parts);
+
+// Convolution. Per image and group a product of the weight rows [outputs, k] with the im2col matrix
+// [k, out_h * out_w], k = window.channels * kernel_h * kernel_w, made some panels at a time in scratch.
+typedef struct kn_conv {
+  const kn_kernels *kernels;
+  kn_im2col window;            // .channels: of one group; .x unused
+  const float *x;              // [batch, groups * channels, height, width]
+  float *y;                    // [batch, groups * outputs, out_h, out_w]
+  const void *weights;         // groups * outputs rows of k, stored as `scheme` says
+  int scheme;                  // kn_scheme
+  const float *weight_scales;  // KN_INT8: one per row
+  const float *bias;           // one per row, or null
+  size_t batch, groups, outputs;  // outputs: of one group
+  float p0, p1;
+  int activation;
+  size_t chunk_panels;  // panels of the im2col matrix made at a time
+  size_t row_cuts;      // rows of a product are shared out in so many cuts
+  size_t row_block;     // f16, bf16, Q4_0: weight rows decoded at a time
+  char *scratch;        // parts * kn_conv_scratch bytes, 64-byte aligned
+} kn_conv;
+// Scratch bytes of one part, a multiple of 64; reads window, scheme, chunk_panels and row_block.
+size_t kn_conv_scratch(const kn_conv *c);
+void kn_conv_job(void *arguments, size_t part, size_t parts);
+// The same for one channel per group, channel by channel; scratch: parts * kernel_h * kernel_w floats.
+void kn_depthwise_job(void *arguments, size_t part, size_t parts);
+
+// Pooling of `planes` images [height, width]. Raw values of kn_pooling_kind are part of the bundle format.
+typedef enum kn_pooling_kind { KN_POOL_MAX = 0, KN_POOL_AVERAGE = 1, KN_POOL_LP = 2 } kn_pooling_kind;
+typedef struct kn_pooling {
+  const float *x;
+  float *y;
+  size_t planes, height, width, kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
+  size_t pad_top, pad_left, pad_bottom, pad_right, out_h, out_w;
+  int kind;         // kn_pooling_kind
+  int include_pad;  // average: padding counts as zeros
+  float p;          // LP: the exponent
+} kn_pooling;
+void kn_pooling_job(void *arguments, size_t part, size_t parts);
+
+// Row r of [rows, width] becomes x * scale[r % channels] + bias[r % channels]; y may be x, and scale
+// or bias null. With group_width > 0, every group_width elements are first normalised to mean 0 and
+// variance 1 (a multiple of width; parts then cut whole groups).
+typedef struct kn_channels {
+  const kn_kernels *kernels;
+  const float *x;
+  float *y;
+  const float *scale, *bias;
+  size_t rows, width, channels, group_width;
+  float epsilon;
+} kn_channels;
+void kn_channels_job(void *arguments, size_t part, size_t parts);

@@ -1,0 +1,152 @@
+// How a window slides over one or two spatial axes: strides, dilations and padding.
+import Tensors
+
+/// Who chooses the padding. Raw values are part of the bundle format.
+public enum AutoPad: Int, Sendable {
+  /// `pads` says it.
+  case explicit = 0
+  /// ⌈input / stride⌉ outputs; an odd element of padding goes behind.
+  case sameUpper
+  /// The same; the odd element goes in front.
+  case sameLower
+  /// No padding.
+  case valid
+}
+
+/// Attributes that convolution and pooling share, each list one number per spatial axis.
+public struct Window: Sendable, Equatable {
+  /// Empty for 1 everywhere.
+  public var strides: IntegerList
+  /// Empty for 1 everywhere.
+  public var dilations: IntegerList
+  /// Elements added in front of every axis, then behind every axis; empty for none.
+  public var pads: IntegerList
+  public var autoPad: AutoPad
+
+  public init(
+    strides: IntegerList = IntegerList(), dilations: IntegerList = IntegerList(),
+    pads: IntegerList = IntegerList(), autoPad: AutoPad = .explicit
+  ) {
+    self.strides = strides
+    self.dilations = dilations
+    self.pads = pads
+    self.autoPad = autoPad
+  }
+
+  public init(from attributes: inout AttributeReader) throws(AttributeError) {
+    strides = try attributes.list(in: 1...(1 << 20))
+    dilations = try attributes.list(in: 1...(1 << 20))
+    pads = try attributes.list(in: 0...(1 << 20))
+    guard let autoPad = AutoPad(rawValue: try attributes.integer()) else {
+      throw attributes.fail("unknown kind of padding")
+    }
+    self.autoPad = autoPad
+  }
+
+  public func encode(into attributes: inout AttributeWriter) {
+    attributes.put(strides)
+    attributes.put(dilations)
+    attributes.put(pads)
+    attributes.put(autoPad.rawValue)
+  }
+
+  /// The longest kernel axis and the longest spatial axis: products of both stay far from overflow.
+  static var maximumKernel: Int { 1 << 20 }
+  static var maximumExtent: Int { 1 << 31 }
+
+  /// The window's two axes over an input [n, c, length] or [n, c, height, width]; `kernel` has one
+  /// extent per spatial axis.
+  func axes(over x: Shape, kernel: IntegerList, roundsUp: Bool = false) throws(ShapeError)
+    -> WindowAxes
+  {
+    guard x.rank == 3 || x.rank == 4 else {
+      throw ShapeError("expected one or two spatial axes", input: 0, expected: 4, found: x.rank)
+    }
+    let count = x.rank - 2
+    guard kernel.count == count, strides.count == 0 || strides.count == count,
+      dilations.count == 0 || dilations.count == count, pads.count == 0 || pads.count == 2 * count
+    else { throw ShapeError("window has another number of axes than the input", expected: count) }
+    var result = WindowAxes()
+    result.width = try axis(count - 1, x, kernel, roundsUp)
+    if count == 2 { result.height = try axis(0, x, kernel, roundsUp) }
+    return result
+  }
+
+  private func axis(
+    _ i: Int, _ x: Shape, _ kernel: IntegerList, _ roundsUp: Bool
+  ) throws(ShapeError) -> WindowAxis {
+    var a = WindowAxis()
+    a.input = x[2 + i]
+    a.kernel = kernel[i]
+    a.stride = strides.count == 0 ? 1 : strides[i]
+    a.dilation = dilations.count == 0 ? 1 : dilations[i]
+    guard a.input <= Window.maximumExtent else {
+      throw ShapeError("spatial axis is too long", input: 0, found: a.input)
+    }
+    guard a.kernel >= 1, a.kernel <= Window.maximumKernel else {
+      throw ShapeError("kernel extent is out of range", found: a.kernel)
+    }
+    guard a.stride >= 1, a.dilation >= 1, a.stride <= 1 << 20, a.dilation <= 1 << 20 else {
+      throw ShapeError("stride or dilation is out of range")
+    }
+    switch autoPad {
+    case .valid: break
+    case .sameUpper, .sameLower:
+      let wanted = (a.input + a.stride - 1) / a.stride
+      let missing = max((wanted - 1) * a.stride + a.reach - a.input, 0)
+      a.begin = autoPad == .sameUpper ? missing / 2 : missing - missing / 2
+      a.end = missing - a.begin
+    case .explicit:
+      if pads.count > 0 {
+        a.begin = pads[i]
+        a.end = pads[i + pads.count / 2]
+      }
+      guard a.begin >= 0, a.end >= 0, a.begin <= 1 << 20, a.end <= 1 << 20 else {
+        throw ShapeError("padding is out of range")
+      }
+    }
+    let room = a.begin + a.input + a.end - a.reach
+    guard room >= 0 else {
+      throw ShapeError("window is larger than the padded input", expected: a.reach, found: a.input)
+    }
+    a.output = (room + (roundsUp ? a.stride - 1 : 0)) / a.stride + 1
+    // A window that starts in the padding behind sees nothing.
+    if roundsUp, (a.output - 1) * a.stride >= a.input + a.begin { a.output -= 1 }
+    return a
+  }
+}
+
+/// One spatial axis of a window: input and output extents and everything in between.
+struct WindowAxis {
+  var input = 1
+  var kernel = 1
+  var stride = 1
+  var dilation = 1
+  var begin = 0
+  var end = 0
+  var output = 1
+
+  /// Inputs from the first tap to the last.
+  var reach: Int { (kernel - 1) * dilation + 1 }
+}
+
+/// Both axes; a one-dimensional window has a height of 1.
+struct WindowAxes {
+  var height = WindowAxis()
+  var width = WindowAxis()
+
+  var taps: Int { height.kernel * width.kernel }
+  var outputs: Int { height.output * width.output }
+
+  /// [batch, channels, …] with the output's spatial extents, `rank` axes in all.
+  func outputShape(_ batch: Int, _ channels: Int, rank: Int) throws(ShapeError) -> Shape {
+    var shape = Shape([batch, channels])
+    if rank == 4 { shape.append(height.output) }
+    shape.append(width.output)
+    // An empty batch must not hide an image that is too large.
+    guard let one = Shape([channels, height.output, width.output]).checkedElementCount,
+      one <= 1 << 46, shape.checkedElementCount != nil
+    else { throw ShapeError("output is too large") }
+    return shape
+  }
+}

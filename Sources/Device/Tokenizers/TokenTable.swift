@@ -1,5 +1,7 @@
 // The tokens of a vocabulary, found by their bytes without a dictionary of strings.
 
+import Bytes
+
 /// All tokens in one array of bytes, with an open-addressing table over their hashes.
 struct TokenTable: Sendable {
   static var maximumTokenCount: Int { 1 << 21 }
@@ -46,7 +48,7 @@ struct TokenTable: Sendable {
     guard bytes.count + token.count <= TokenTable.maximumByteCount else {
       throw .vocabularyTooLarge(limit: TokenTable.maximumByteCount)
     }
-    if let invalid = firstInvalidByte(in: token) {
+    if let invalid = UTF8Text.firstInvalidOffset(token) {
       throw .invalidUTF8(id: id, byteOffset: offset + invalid)
     }
     var hash = TokenTable.hashSeed

@@ -1,4 +1,4 @@
-// Unicode scalars to and from UTF-8, with U+FFFD for whatever is not UTF-8.
+// Unicode scalars from UTF-8, with U+FFFD for whatever is not UTF-8.
 
 /// What stands for bytes that are not UTF-8.
 let replacementScalar: UInt32 = 0xFFFD
@@ -41,39 +41,4 @@ func nextScalar(in text: Span<UInt8>, at offset: inout Int) -> UInt32 {
     following -= 1
   }
   return scalar
-}
-
-/// The first byte that is not UTF-8, or nil.
-func firstInvalidByte(in text: Span<UInt8>) -> Int? {
-  var offset = 0
-  while offset < text.count {
-    let start = offset
-    if nextScalar(in: text, at: &offset) == replacementScalar {
-      // U+FFFD itself is fine where it is spelled out.
-      let spelled = offset - start == 3 && text[start] == 0xEF && text[start + 1] == 0xBF
-      if !spelled { return start }
-    }
-  }
-  return nil
-}
-
-extension Array where Element == UInt8 {
-  /// Appends the UTF-8 of a scalar.
-  mutating func append(scalar: UInt32) {
-    switch scalar {
-    case 0..<0x80: append(UInt8(scalar))
-    case 0x80..<0x800:
-      append(UInt8(0xC0 | scalar >> 6))
-      append(UInt8(0x80 | scalar & 0x3F))
-    case 0x800..<0x10000:
-      append(UInt8(0xE0 | scalar >> 12))
-      append(UInt8(0x80 | scalar >> 6 & 0x3F))
-      append(UInt8(0x80 | scalar & 0x3F))
-    default:
-      append(UInt8(0xF0 | scalar >> 18))
-      append(UInt8(0x80 | scalar >> 12 & 0x3F))
-      append(UInt8(0x80 | scalar >> 6 & 0x3F))
-      append(UInt8(0x80 | scalar & 0x3F))
-    }
-  }
 }

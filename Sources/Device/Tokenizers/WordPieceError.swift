@@ -1,5 +1,7 @@
 // Everything that can be wrong with a WordPiece vocabulary or its options.
 
+import Bytes
+
 /// Why a tokenizer could not be made. Byte offsets count from the start of the file or asset.
 public enum WordPieceError: Error, Equatable, Sendable {
   /// No token at all.
@@ -24,6 +26,8 @@ public enum WordPieceError: Error, Equatable, Sendable {
   case optionOutOfRange(name: String, value: Int)
   /// `tokenizer.json` asks for something this tokenizer does not do.
   case unsupported(key: String, byteOffset: Int)
+  /// `tokenizer.json` is not JSON.
+  case json(JSONError)
   /// The bytes are not what they should be here.
   case malformed(byteOffset: Int, expected: String)
 }
@@ -47,6 +51,7 @@ extension WordPieceError: CustomStringConvertible {
     case .missingToken(let id): "the vocabulary has no token with id \(id)"
     case .optionOutOfRange(let name, let value): "\(name) is out of range: \(value)"
     case .unsupported(let key, let offset): "\(key) at byte \(offset) is not supported"
+    case .json(let error): error.description
     case .malformed(let offset, let expected): "expected \(expected) at byte \(offset)"
     }
   }

@@ -1,5 +1,7 @@
 // From bytes to words to pieces: the per-scalar work of the tokenizer.
 
+import Bytes
+
 extension WordPieceTokenizer {
   /// Appends the tokens of a text, `limit` at most, without specials around them.
   ///
@@ -124,7 +126,7 @@ extension WordPieceTokenizer {
   private func collect(_ scalar: UInt32, into result: inout TokenSequence) {
     result.word.scalarCount += 1
     if result.word.scalarCount > options.maximumWordScalars { return }
-    result.word.bytes.append(scalar: scalar)
+    UTF8Text.append(scalar: scalar, to: &result.word.bytes)
     result.word.ends.append(result.word.bytes.count)
   }
 

@@ -4,7 +4,7 @@
 /// `tokenizers` gives for BertNormalizer, BertPreTokenizer, WordPiece and the template
 /// `[CLS] A [SEP] B [SEP]`.
 public struct WordPieceTokenizer: Sendable {
-  public let options: WordPieceOptions
+  public private(set) var options: WordPieceOptions
   /// Ids of the special tokens.
   public let unknownID: Int32
   public let classID: Int32
@@ -17,7 +17,7 @@ public struct WordPieceTokenizer: Sendable {
   let prefix: [UInt8]
   /// The hash state behind `prefix`.
   let prefixHash: UInt32
-  /// Ids that texts may spell out, and the first bytes they start with.
+  /// Ids that texts may spell out, ascending, and the first bytes they start with.
   let specialIDs: [Int32]
   let specialLeads: [UInt8]
 
@@ -72,18 +72,25 @@ public struct WordPieceTokenizer: Sendable {
     var hash = TokenTable.hashSeed
     for byte in prefix { TokenTable.extend(&hash, with: byte) }
     prefixHash = hash
-    if let specialIDs {
-      self.specialIDs = specialIDs
-    } else {
-      var found = [unknown, opening, separator, padding]
-      if let mask { found.append(mask) }
-      self.specialIDs = found
-    }
+    var spelled = specialIDs ?? [unknown, opening, separator, padding]
+    if specialIDs == nil, let mask { spelled.append(mask) }
+    spelled.sort()
+    var unique: [Int32] = []
+    for id in spelled where unique.last != id { unique.append(id) }
+    self.specialIDs = unique
     specialLeads = self.specialIDs.map { tokens.bytes[tokens.range(of: Int($0)).lowerBound] }
   }
 
   /// Tokens in the vocabulary.
   public var vocabularyCount: Int { tokens.count }
+
+  /// The same tokenizer with another limit, such as the positions a model has.
+  public func limited(to maximumTokens: Int) throws(WordPieceError) -> WordPieceTokenizer {
+    var copy = self
+    copy.options.maximumTokens = maximumTokens
+    try copy.options.check()
+    return copy
+  }
 
   /// The id of a token's exact spelling.
   public func id(of token: String) -> Int32? {

@@ -2,11 +2,14 @@
 """Writes the vocabularies and expected token ids of WordPieceTokenizerTests, beside this script.
 
 The vocabularies are made up here; the ids are what the PyPI package `tokenizers` gives for them.
+With KNAPSACK_MINILM (a folder with MiniLM's tokenizer.json) and KNAPSACK_MODELS (a folder with
+emb-minilm-l6-v2/eval/stsb.tsv) it also writes the ids for that vocabulary, which is not copied.
 
     pip install tokenizers==0.23.3 && ./make_wordpiece_golden.py
 """
 
 import json
+import os
 import pathlib
 import random
 
@@ -116,18 +119,35 @@ def digests(vocabulary, **options):
     """FNV-1a over the ids of `a`, scalar, `b`, for each 4096 scalars."""
     made, result = tokenizer(vocabulary, **options), []
     for block in range(0, 0x110000, 4096):
-        hash = 0xCBF29CE484222325
         scalars = [c for c in range(block, block + 4096) if not 0xD800 <= c < 0xE000]
-        for encoding in made.encode_batch(["a" + chr(c) + "b" for c in scalars]):
-            for id in encoding.ids:
-                hash = (hash ^ id) * 0x100000001B3 % (1 << 64)
-        result.append(f"{hash:016x}")
+        result.append(digest(made.encode_batch(["a" + chr(c) + "b" for c in scalars])))
     return result
+
+
+def digest(encodings):
+    hash = 0xCBF29CE484222325
+    for encoding in encodings:
+        for id in encoding.ids:
+            hash = (hash ^ id) * 0x100000001B3 % (1 << 64)
+    return f"{hash:016x}"
+
+
+def minilm(folder, models_folder):
+    made = Tokenizer.from_file(f"{folder}/tokenizer.json")
+    made.no_padding()
+    lines = pathlib.Path(models_folder, "emb-minilm-l6-v2/eval/stsb.tsv").read_text().split("\n")
+    rows = [line.split("\t")[:2] for line in lines[1:] if line]
+    return dict(
+        texts=[dict(text=text, ids=made.encode(text).ids) for text in TEXTS],
+        pairs=len(rows),
+        single=digest(made.encode_batch([text for row in rows for text in row])),
+        paired=digest(made.encode_batch([tuple(row) for row in rows])))
 
 
 def main():
     vocabulary = small_vocabulary()
     (HERE / "small-vocab.txt").write_bytes(("\n".join(vocabulary) + "\n").encode())
+    tokenizer(vocabulary, 64).save(str(HERE / "small-tokenizer.json"), pretty=False)
     cases = []
 
     def case(text, pair=None, **options):
@@ -159,6 +179,9 @@ def main():
         "uncleaned": digests(scalars, clean=False, chinese=False),
     }
     (HERE / "scalar-digests.json").write_text(json.dumps(blocks, indent=0) + "\n")
+    if "KNAPSACK_MINILM" in os.environ:
+        found = minilm(os.environ["KNAPSACK_MINILM"], os.environ["KNAPSACK_MODELS"])
+        (HERE / "minilm-golden.json").write_text(json.dumps(found) + "\n")
     print(len(vocabulary), "tokens,", len(cases), "cases,", len(scalars), "scalar tokens")
 
 

@@ -1,105 +1,8 @@
-// Tests of the WordPiece tokenizer against ids that the PyPI package `tokenizers` gave.
+// Tests of what the tokenizer accepts, refuses, writes and reads back.
 
 import Foundation
 import Testing
 import Tokenizers
-
-/// The files that make_wordpiece_golden.py writes.
-private func support(_ name: String) -> [UInt8] {
-  let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Support")
-  guard let data = try? Data(contentsOf: folder.appendingPathComponent("Tokenizers/\(name)")) else {
-    fatalError("Tests/Support/Tokenizers/\(name) is missing")
-  }
-  return [UInt8](data)
-}
-
-private func smallTokenizer(
-  _ options: WordPieceOptions = WordPieceOptions()
-) throws -> WordPieceTokenizer {
-  let text = support("small-vocab.txt")
-  return try WordPieceTokenizer(vocabulary: text.span, options: options)
-}
-
-private struct GoldenCase: Decodable {
-  var text: String
-  var pair: String?
-  var ids: [Int32]
-  var types: Int
-  var decoded: String
-  var spelled: String
-  var maximum: Int?
-  var clean: Bool?
-  var chinese: Bool?
-  var strip: Bool?
-  var lower: Bool?
-
-  var options: WordPieceOptions {
-    var options = WordPieceOptions()
-    if let maximum { options.maximumTokens = maximum }
-    options.cleansText = clean ?? true
-    options.spacesIdeographs = chinese ?? true
-    options.lowercases = lower ?? true
-    options.stripsAccents = strip ?? options.lowercases
-    return options
-  }
-}
-
-struct WordPieceGoldenTests {
-  /// Ids, types and decoded text of every case agree; one sequence is reused for all of them.
-  @Test func idsMatchTheReference() throws {
-    let cases = try JSONDecoder().decode(
-      [GoldenCase].self, from: Data(support("small-golden.json")))
-    #expect(cases.count > 500)
-    var sequence = TokenSequence()
-    for golden in cases {
-      let tokenizer = try smallTokenizer(golden.options)
-      let text = Array(golden.text.utf8)
-      if let pair = golden.pair.map({ Array($0.utf8) }) {
-        tokenizer.encode(text.span, pair: pair.span, into: &sequence)
-      } else {
-        tokenizer.encode(text.span, into: &sequence)
-      }
-      #expect(sequence.ids == golden.ids, "\(golden)")
-      let types = (0..<sequence.count).reduce(0) { $0 + Int(sequence.typeID(at: $1)) }
-      #expect(types == golden.types, "\(golden)")
-      #expect(tokenizer.decode(golden.ids) == golden.decoded)
-      #expect(tokenizer.decode(golden.ids, keepingSpecials: true) == golden.spelled)
-    }
-  }
-
-  /// Every Unicode scalar is classified and folded as in the reference.
-  @Test(arguments: ["uncased", "cased", "accented", "uncleaned"])
-  func everyScalarMatchesTheReference(mode: String) throws {
-    let blocks = try #require(
-      try JSONDecoder().decode([String: [String]].self, from: Data(support("scalar-digests.json")))[
-        mode])
-    var options = WordPieceOptions()
-    if mode == "cased" { options.lowercases = false }
-    if mode != "uncased", mode != "uncleaned" { options.stripsAccents = false }
-    if mode == "uncleaned" {
-      options.cleansText = false
-      options.spacesIdeographs = false
-    }
-    let vocabulary = support("scalar-vocab.txt")
-    let tokenizer = try WordPieceTokenizer(vocabulary: vocabulary.span, options: options)
-    #expect(blocks.count == 0x110000 / 4096)
-    var sequence = TokenSequence()
-    for (block, expected) in blocks.enumerated() {
-      var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-      for value in (block * 4096)..<((block + 1) * 4096) {
-        guard let scalar = Unicode.Scalar(UInt32(value)) else { continue }
-        let text = [UInt8(ascii: "a")] + Array(String(Character(scalar)).utf8) + [0x62]
-        tokenizer.encode(text.span, into: &sequence)
-        for id in sequence.ids { hash = (hash ^ UInt64(id)) &* 0x100_0000_01B3 }
-      }
-      let found = String(hash, radix: 16)
-      #expect(
-        String(repeating: "0", count: 16 - found.count) + found == expected,
-        "scalars from \(String(block * 4096, radix: 16)) on")
-    }
-  }
-}
 
 struct WordPieceTokenizerTests {
   @Test func specialsAreFound() throws {
@@ -232,7 +135,8 @@ struct WordPieceAssetTests {
     for bit in 0..<(bytes.count * 8) {
       bytes[bit / 8] ^= 1 << UInt8(bit % 8)
       if let tokenizer = try? WordPieceTokenizer(serialized: bytes.span) {
-        #expect(tokenizer.serialize() == bytes)
+        let isSame = tokenizer.serialize() == bytes
+        #expect(isSame, "bit \(bit)")
         #expect(tokenizer.encode("hello [MASK] unbelievable").count >= 3)
       } else {
         refused += 1
@@ -240,5 +144,77 @@ struct WordPieceAssetTests {
       bytes[bit / 8] ^= 1 << UInt8(bit % 8)
     }
     #expect(refused > 400)
+  }
+}
+
+struct WordPieceJSONTests {
+  /// `small-tokenizer.json` with one piece of its text replaced.
+  private func changed(_ old: String, _ new: String) throws -> [UInt8] {
+    let text = String(decoding: support("small-tokenizer.json"), as: UTF8.self)
+    try #require(text.contains(old))
+    return Array(text.replacingOccurrences(of: old, with: new).utf8)
+  }
+
+  @Test func tokenizerJSONEqualsItsVocabulary() throws {
+    let tokenizer = try WordPieceTokenizer(tokenizerJSON: support("small-tokenizer.json"))
+    var options = WordPieceOptions()
+    options.maximumTokens = 64
+    let isSame = try tokenizer.serialize() == smallTokenizer(options).serialize()
+    #expect(isSame)
+    #expect(try tokenizer.limited(to: 5).encode("the dog plays in the city").count == 5)
+    #expect(throws: WordPieceError.self) { try tokenizer.limited(to: 0) }
+  }
+
+  @Test(arguments: [
+    ("\"type\":\"BertNormalizer\"", "\"type\":\"NFC\"", "normalizer.type"),
+    ("\"type\":\"BertPreTokenizer\"", "\"type\":\"Whitespace\"", "pre_tokenizer.type"),
+    ("\"type\":\"WordPiece\",\"unk", "\"type\":\"BPE\",\"unk", "model.type"),
+    ("\"lstrip\":false", "\"lstrip\":true", "added_tokens.lstrip"),
+    ("\"strategy\":\"LongestFirst\"", "\"strategy\":\"OnlyFirst\"", "truncation.strategy"),
+    ("\"id\":\"B\",\"type_id\":1", "\"id\":\"B\",\"type_id\":0", "post_processor.pair"),
+  ])
+  func unsupportedSettingsAreNamed(old: String, new: String, key: String) throws {
+    let bytes = try changed(old, new)
+    do {
+      _ = try WordPieceTokenizer(tokenizerJSON: bytes)
+      Issue.record("accepted \(new)")
+    } catch WordPieceError.unsupported(let found, let offset) {
+      #expect(found == key)
+      #expect(offset > 0 && offset < bytes.count)
+    }
+  }
+
+  @Test func idsMustBeDenseAndUnique() throws {
+    let gap = try changed("\"[unused0]\":5", "\"[unused0]\":9999")
+    #expect(throws: WordPieceError.missingToken(id: 5)) {
+      try WordPieceTokenizer(tokenizerJSON: gap)
+    }
+    let twice = try changed("\"[unused0]\":5", "\"[unused0]\":4")
+    #expect(throws: WordPieceError.self) { try WordPieceTokenizer(tokenizerJSON: twice) }
+    let negative = try changed("\"[unused0]\":5", "\"[unused0]\":-5")
+    #expect(throws: WordPieceError.self) { try WordPieceTokenizer(tokenizerJSON: negative) }
+  }
+
+  @Test func everyTruncationIsRefused() throws {
+    let bytes = support("small-tokenizer.json")
+    for count in stride(from: 0, to: bytes.count - 1, by: 7) {
+      let part = Array(bytes[..<count])
+      #expect(throws: WordPieceError.self) { try WordPieceTokenizer(tokenizerJSON: part) }
+    }
+  }
+
+  @Test func tokenizerConfigGivesOptions() throws {
+    let text = """
+      {"do_lower_case": false, "strip_accents": null, "tokenize_chinese_chars": false,
+       "cls_token": {"content": "<c>"}, "sep_token": "<s>", "model_max_length": 384}
+      """
+    let options = try WordPieceOptions(tokenizerConfigJSON: Array(text.utf8))
+    #expect(!options.lowercases && !options.stripsAccents && !options.spacesIdeographs)
+    #expect(options.classToken == "<c>")
+    #expect(options.separatorToken == "<s>")
+    #expect(options.maskToken == "[MASK]")
+    #expect(options.maximumTokens == 384)
+    let unlimited = Array("{\"model_max_length\": 1000000000000000019884624838656}".utf8)
+    #expect(try WordPieceOptions(tokenizerConfigJSON: unlimited).maximumTokens == 512)
   }
 }

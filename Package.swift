@@ -53,7 +53,7 @@ let deviceTargets: [Target] = [
   device("Operators", ["CKernels", "CPlatform", "Tensors"]),
   device("Programs", ["Bytes", "Operators", "Tensors"]),
   device("BundleFormat", ["Bytes", "CSodium", "CZstd", "Platform", "Programs", "Tensors"]),
-  device("Runtime", ["Kernels", "Operators", "Platform", "Programs", "Tensors"]),
+  device("Runtime", ["CPlatform", "Kernels", "Operators", "Programs", "Tensors"]),
   device("Tasks", ["Bytes", "Platform", "Tensors", "Tokenizers"]),
   device("Monitor", ["Bytes", "CPlatform", "CTerminal", "Platform", "Telemetry"]),
   device(
@@ -68,8 +68,8 @@ let hostTargets: [Target] = [
   host("Graphs", ["Bytes", "Kernels", "Operators", "Tensors"]),
   host(
     "Importers", ["Bytes", "Graphs", "Operators", "Platform", "Tasks", "Tensors", "Tokenizers"]),
-  host("Lowering", ["Graphs", "Operators", "Programs", "Tensors"]),
-  host("Quantization", ["CKernels", "Graphs", "Kernels", "Operators", "Programs", "Tensors"]),
+  host("Lowering", ["Graphs", "Kernels", "Operators", "Programs", "Tensors"]),
+  host("Quantization", ["CKernels", "Graphs", "Kernels", "Lowering", "Tensors"]),
   host("Fitting", ["Bytes", "Platform", "Programs", "Quantization", "Tensors"]),
   host(
     "Packing",
@@ -123,7 +123,7 @@ let package = Package(
     tests("Host", "Graphs", ["Operators", "Tensors"]),
     tests("Host", "Importers", ["Bytes", "Graphs", "Operators", "Platform", "Tensors"]),
     tests("Host", "Lowering", ["Graphs", "Operators", "Programs", "Tensors"]),
-    tests("Host", "Quantization", ["CKernels", "Graphs", "Kernels", "Programs", "Tensors"]),
+    tests("Host", "Quantization", ["CKernels", "Graphs", "Kernels", "Lowering", "Tensors"]),
     tests("Host", "Fitting", ["Bytes", "Programs", "Quantization"]),
     tests(
       "Host", "Packing",

@@ -30,15 +30,16 @@ extension ShapeError: CustomStringConvertible {
 /// The kernels and threads a step computes with.
 @safe public struct Compute: @unchecked Sendable {
   @unsafe public let kernels: UnsafePointer<kn_kernels>
-  /// Null runs everything on the calling thread.
+  /// Null runs everything on the calling thread, whatever `threads` says.
   @unsafe public let pool: OpaquePointer?
+  /// What work is cut for; decides how much scratch steps ask for.
+  public let threads: Int
 
-  @unsafe public init(kernels: UnsafePointer<kn_kernels>, pool: OpaquePointer?) {
+  @unsafe public init(kernels: UnsafePointer<kn_kernels>, pool: OpaquePointer?, threads: Int = 1) {
     unsafe self.kernels = unsafe kernels
     unsafe self.pool = unsafe pool
+    self.threads = threads
   }
-
-  public var threads: Int { unsafe pool.map { unsafe Int(kp_pool_threads($0)) } ?? 1 }
 
   /// Runs `parts` parts of a C job over the pool.
   @unsafe public func run(_ job: kp_job, _ arguments: UnsafeMutableRawPointer, parts: Int) {

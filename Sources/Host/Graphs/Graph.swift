@@ -90,6 +90,8 @@ public struct Graph: Sendable {
   public var states: [GraphState] = []
   /// What import and rewriting did, for `inspect --explain`: rule or decomposition → count.
   public var history: [String: Int] = [:]
+  /// The largest value a symbol may take, where the model sets one (a position table, for example).
+  public var limits: [String: Int] = [:]
 
   public init(name: String) { self.name = name }
 

@@ -1,1 +1,254 @@
-// Placeholder.
+// Graph → Program: weights in their roles, slots for everything else, one memory plan.
+import Graphs
+import Kernels
+import Operators
+import Programs
+import Tensors
+
+/// A program and the constants its weights are made of, one source per program weight.
+public struct LoweredModel: Sendable {
+  public var program: Program
+  public var sources: [WeightSource]
+  /// Bytes of the whole weights section.
+  public var weightBytes: Int
+}
+
+/// What lowering is to plan for.
+public struct LoweringOptions: Sendable {
+  /// Largest values of the symbols.
+  public var limits: [String: Int]
+  /// Threads of the target.
+  public var threads: Int
+
+  public init(limits: [String: Int] = [:], threads: Int = 1) {
+    self.limits = limits
+    self.threads = threads
+  }
+}
+
+/// Lowers a verified, rewritten graph.
+public struct Lowering {
+  private let graph: Graph
+  private let options: LoweringOptions
+  private var sources: [WeightSource] = []
+  private var weightOf: [Key: Int] = [:]
+
+  private struct Key: Hashable {
+    var value: ValueID
+    var role: Int
+  }
+
+  /// scheme: how each weight is to be stored.
+  public static func lower(
+    _ graph: Graph, _ options: LoweringOptions = LoweringOptions(),
+    scheme: (WeightSource) -> QuantizationScheme
+  ) throws -> LoweredModel {
+    try graph.verify(after: "lowering")
+    var lowering = Lowering(graph, options)
+    return try lowering.run(scheme)
+  }
+
+  private init(_ graph: Graph, _ options: LoweringOptions) {
+    self.graph = graph
+    self.options = options
+  }
+
+  private mutating func run(_ scheme: (WeightSource) -> QuantizationScheme) throws -> LoweredModel {
+    let inference = try ShapeInference(graph, limits: options.limits)
+    // Weights first: their count shifts every slot's index.
+    var inputs: [ValueID: [Int?]] = [:]
+    for node in graph.nodes {
+      inputs[node.outputs[0]] = node.inputs.indices.map { i in
+        node.inputs[i].flatMap { weight($0, role(node, i)) }
+      }
+    }
+    let nodes = graph.nodes.map { lowered($0) }
+    for output in graph.outputs where graph[output.value].constant != nil {
+      _ = weight(output.value, .plain)
+    }
+    var program = Program()
+    var offset = 0
+    for source in sources {
+      let encoding = source.encoding(scheme(source))
+      let w = ProgramWeight(
+        name: source.name, elementType: source.constant.elementType, encoding: encoding,
+        shape: source.shape, offset: offset)
+      program.weights.append(w)
+      offset = (offset + (w.byteCount ?? 0) + 63) & ~63
+    }
+    program.symbols = inference.symbols.map {
+      Symbol(name: $0, limit: inference.bindings[0][$0] ?? 1)
+    }
+    let views = Lowering.views(program.weights, sources)
+    var best: Program?
+    for order in candidateOrders(nodes, inference) {
+      var candidate = program
+      build(&candidate, order.map { nodes[$0] }, inputs)
+      let planned = try plan(candidate, views)
+      if let b = best, b.plan.arenaBytes <= planned.plan.arenaBytes { continue }
+      best = planned
+    }
+    let result = best ?? program
+    try result.validate(weightBytes: offset)
+    return LoweredModel(program: result, sources: sources, weightBytes: offset)
+  }
+
+  // MARK: Weights
+
+  /// A product whose right side is a constant takes it in panels, already turned.
+  private func lowered(_ node: Node) -> Node {
+    guard case .matMul(var op) = node.op, case .matrix = role(node, 1) else { return node }
+    op.transposeB = false
+    var node = node
+    node.op = .matMul(op)
+    return node
+  }
+
+  private func role(_ node: Node, _ input: Int) -> WeightRole {
+    guard let v = node.inputs[input], let constant = graph[v].constant,
+      constant.elementType == .f32
+    else { return .plain }
+    switch (node.op, input) {
+    case (.matMul, 1) where constant.shape.rank == 2:
+      guard case .matMul(let op) = node.op else { return .plain }
+      return .matrix(transposed: op.transposeB)
+    case (.conv, 1): return .kernel
+    case (.gather(let g), 0) where g.axis == 0 && constant.shape.rank >= 2: return .table
+    default: return .plain
+    }
+  }
+
+  private mutating func weight(_ v: ValueID, _ role: WeightRole) -> Int? {
+    guard let constant = graph[v].constant else { return nil }
+    let number =
+      switch role {
+      case .plain: 0
+      case .kernel: 1
+      case .table: 2
+      case .matrix(let t): t ? 4 : 3
+      }
+    let key = Key(value: v, role: number)
+    if let known = weightOf[key] { return known }
+    sources.append(WeightSource(name: graph[v].name, constant: constant, role: role))
+    weightOf[key] = sources.count - 1
+    return sources.count - 1
+  }
+
+  // MARK: Slots and steps
+
+  /// Numbers the slots in the order of `nodes` and writes the steps.
+  private func build(_ program: inout Program, _ nodes: [Node], _ weights: [ValueID: [Int?]]) {
+    let w = program.weights.count
+    var slots: [ValueID: Int] = [:]
+    func slot(_ v: ValueID) -> Int {
+      if let s = slots[v] { return s }
+      slots[v] = w + slots.count
+      return w + slots.count - 1
+    }
+    let symbols = program.symbols.map(\.name)
+    for input in graph.inputs {
+      program.inputs.append(
+        ProgramInput(
+          name: graph[input.value].name, tensor: slot(input.value),
+          elementType: input.elementType,
+          dimensions: input.dimensions.map { d in
+            switch d {
+            case .constant(let n): .constant(n)
+            case .symbol(let name): .symbol(symbols.firstIndex(of: name) ?? 0)
+            }
+          }))
+    }
+    for node in nodes {
+      let known = weights[node.outputs[0]] ?? []
+      let inputs = node.inputs.enumerated().map { i, v in
+        v.map { v in (known.indices.contains(i) ? known[i] : nil) ?? slot(v) } ?? -1
+      }
+      program.steps.append(
+        Step(name: node.name, op: node.op, inputs: inputs, outputs: node.outputs.map(slot)))
+    }
+    for output in graph.outputs {
+      let tensor = weightOf[Key(value: output.value, role: 0)] ?? slot(output.value)
+      program.outputs.append(ProgramOutput(name: output.name, tensor: tensor))
+    }
+    for state in graph.states {
+      program.states.append(ProgramState(input: state.input, tensor: slot(state.next)))
+    }
+    program.slotCount = slots.count
+  }
+
+  /// Views of the weights as preparing sees them: values of plain ones, shapes of the others.
+  private static func views(_ weights: [ProgramWeight], _ sources: [WeightSource]) -> [TensorView] {
+    zip(weights, sources).map { weight, source in
+      guard weight.encoding == nil else {
+        return TensorView(
+          base: nil, byteCount: 0, elementType: .f32, shape: weight.shape,
+          encoding: weight.encoding)
+      }
+      return source.constant.view
+    }
+  }
+
+  private func plan(_ program: Program, _ views: [TensorView]) throws -> Program {
+    var program = program
+    // Scratch is asked for with every kernel set's answer alike: sizes depend on shapes and threads.
+    let compute = Compute(kernels: KernelSet.best.table, pool: nil, threads: options.threads)
+    let preparation = Preparation(program, weights: views, compute: compute)
+    try preparation.prepare(program.symbols.map(\.limit))
+    program.plan = ArenaPlan(
+      program, slotBytes: preparation.slotBytes, scratchBytes: preparation.scratchBytes)
+    return program
+  }
+
+  // MARK: Order
+
+  /// The order of the file, and for graphs of moderate size a memory-aware one.
+  private func candidateOrders(_ nodes: [Node], _ inference: ShapeInference) -> [[Int]] {
+    let given = Array(nodes.indices)
+    guard nodes.count <= 4000 else { return [given] }
+    let greedy = greedyOrder(nodes, inference)
+    return greedy == given ? [given] : [given, greedy]
+  }
+
+  /// List scheduling: of the nodes that can run, the one that leaves the least memory live.
+  private func greedyOrder(_ nodes: [Node], _ inference: ShapeInference) -> [Int] {
+    func bytes(_ v: ValueID) -> Int {
+      inference.base.tensors[v.index].plainByteCount
+    }
+    var producer: [ValueID: Int] = [:]
+    var uses: [ValueID: Int] = [:]
+    for (i, node) in nodes.enumerated() {
+      for o in node.outputs { producer[o] = i }
+      for v in Set(node.inputs.compactMap { $0 }) { uses[v, default: 0] += 1 }
+    }
+    for o in graph.outputs { uses[o.value, default: 0] += 1 }
+    for s in graph.states { uses[s.next, default: 0] += 1 }
+    var waiting = nodes.map { node in
+      Set(node.inputs.compactMap { $0 }.compactMap { producer[$0] }).count
+    }
+    var ready = nodes.indices.filter { waiting[$0] == 0 }
+    var order: [Int] = []
+    while !ready.isEmpty {
+      func growth(_ i: Int) -> Int {
+        let made = nodes[i].outputs.reduce(0) { $0 + bytes($1) }
+        let freed = Set(nodes[i].inputs.compactMap { $0 }).reduce(0) {
+          $0 + (producer[$1] != nil && uses[$1] == 1 ? bytes($1) : 0)
+        }
+        return made - freed
+      }
+      let at = ready.indices.min { a, b in
+        let (x, y) = (growth(ready[a]), growth(ready[b]))
+        return x != y ? x < y : ready[a] < ready[b]
+      }!
+      let i = ready.remove(at: at)
+      order.append(i)
+      for v in Set(nodes[i].inputs.compactMap { $0 }) { uses[v, default: 1] -= 1 }
+      let outputs = Set(nodes[i].outputs)
+      for (j, node) in nodes.enumerated() where waiting[j] > 0 {
+        guard node.inputs.contains(where: { $0.map(outputs.contains) ?? false }) else { continue }
+        waiting[j] -= 1
+        if waiting[j] == 0 { ready.append(j) }
+      }
+    }
+    return order
+  }
+}

@@ -1,0 +1,124 @@
+// Everything about a program that follows from the shapes of its inputs.
+import Operators
+import Tensors
+
+/// A step's refusal of the shapes that reach it, or an input that does not fit its declaration.
+public enum PreparationError: Error, Sendable {
+  case step(index: Int, name: String, ShapeError)
+  case input(name: String, expected: String, found: String)
+  case outOfMemory(bytes: Int)
+}
+
+extension PreparationError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .step(let index, let name, let error): "step \(index) '\(name)': \(error)"
+    case .input(let name, let expected, let found):
+      "input '\(name)': expected \(expected), found \(found)"
+    case .outOfMemory(let bytes): "cannot allocate \(bytes) bytes of working memory"
+    }
+  }
+}
+
+/// The tensors of a program at given input shapes: shapes inferred step by step, values that follow from
+/// shapes alone computed, sizes known. Packing and running use the same code.
+public final class Preparation {
+  public let program: Program
+  public let tensors: TensorTable
+  /// Bytes of each slot and of each step's scratch, at the shapes last prepared.
+  public private(set) var slotBytes: [Int]
+  public private(set) var scratchBytes: [Int]
+  public private(set) var multiplyAccumulates: [Int]
+  /// Steps that are done once preparing is.
+  public let isStatic: [Bool]
+  private let compute: Compute
+
+  /// weights: one view per weight; a weight whose bytes do not exist yet has none.
+  public init(_ program: Program, weights: [TensorView], compute: Compute) {
+    precondition(weights.count == program.weights.count)
+    self.program = program
+    self.compute = compute
+    tensors = TensorTable(count: program.tensorCount)
+    slotBytes = [Int](repeating: 0, count: program.slotCount)
+    scratchBytes = [Int](repeating: 0, count: program.steps.count)
+    multiplyAccumulates = [Int](repeating: 0, count: program.steps.count)
+    for (i, view) in weights.enumerated() { tensors[i] = view }
+    isStatic = Liveness(program, bytes: slotBytes).isStatic
+  }
+
+  /// The value of every symbol when the inputs have these shapes. Inputs of states follow the others.
+  public func bind(_ shapes: [Shape?]) throws(PreparationError) -> [Int] {
+    var values = program.symbols.map { $0.limit }
+    var isBound = [Bool](repeating: false, count: values.count)
+    for (i, input) in program.inputs.enumerated() {
+      guard let shape = shapes[i] else { continue }
+      var fits = shape.rank == input.dimensions.count
+      if fits {
+        for (axis, d) in input.dimensions.enumerated() {
+          switch d {
+          case .constant(let n): fits = fits && n == shape[axis]
+          case .symbol(let s):
+            fits = fits && (!isBound[s] || values[s] == shape[axis])
+            values[s] = shape[axis]
+            isBound[s] = true
+          }
+        }
+      }
+      guard fits else {
+        throw .input(
+          name: input.name, expected: program.describe(input.dimensions),
+          found: shape.description)
+      }
+    }
+    return values
+  }
+
+  /// Infers all shapes for these symbol values.
+  public func prepare(_ values: [Int]) throws(PreparationError) {
+    let w = program.weights.count
+    for (i, input) in program.inputs.enumerated() {
+      guard let shape = program.shape(ofInput: i, values) else {
+        throw .input(name: input.name, expected: "at most 2^40 elements", found: "more")
+      }
+      var view = TensorView(elementType: input.elementType, shape: shape)
+      // Values are unknown while preparing, whatever an earlier run left there.
+      view.byteCount = 0
+      tensors[input.tensor] = view
+    }
+    for (i, step) in program.steps.enumerated() where !isStatic[i] {
+      for t in step.outputs { tensors[t] = TensorView(elementType: .f32, shape: Shape()) }
+    }
+    for (i, step) in program.steps.enumerated() {
+      do throws(ShapeError) {
+        let cost = try tensors.prepare(
+          step.op, inputs: step.inputs, outputs: step.outputs, compute: compute,
+          evaluates: isStatic[i])
+        scratchBytes[i] = isStatic[i] ? 0 : cost.scratchBytes
+        multiplyAccumulates[i] = cost.multiplyAccumulates
+      } catch {
+        throw .step(index: i, name: step.name, error)
+      }
+      for t in step.outputs {
+        guard let n = tensors[t].shape.checkedElementCount, n <= 1 << 40 else {
+          throw .step(index: i, name: step.name, ShapeError("output is too large"))
+        }
+      }
+    }
+    for s in 0..<program.slotCount { slotBytes[s] = tensors[w + s].plainByteCount }
+  }
+}
+
+extension Program {
+  /// `[batch, 128]`.
+  public func describe(_ dimensions: [Dimension]) -> String {
+    var text = "["
+    for (i, d) in dimensions.enumerated() {
+      if i > 0 { text += ", " }
+      switch d {
+      case .constant(let n): text += "\(n)"
+      case .symbol(let s): text += symbols[s].name
+      }
+    }
+    return text + "]"
+  }
+}

@@ -1,0 +1,62 @@
+// A graph at one binding of its symbols: every value's type and shape, and the values that are known.
+import Kernels
+import Operators
+import Tensors
+
+/// Shapes and known values of a graph for one choice of its open extents, found by the operators' own
+/// shape rules and arithmetic.
+public final class Evaluation {
+  public let tensors: TensorTable
+  /// Values whose bytes are known: constants and what follows from them and from shapes.
+  public private(set) var isKnown: [Bool]
+  /// Constants copied here because the file does not align them.
+  private var aligned: [Constant] = []
+
+  /// bindings: a number for every symbol.
+  public init(_ graph: Graph, bindings: [String: Int]) throws(GraphError) {
+    tensors = TensorTable(count: graph.values.count)
+    isKnown = graph.values.map { $0.constant != nil }
+    for (i, value) in graph.values.enumerated() {
+      if let constant = value.constant { tensors[i] = view(of: constant) }
+    }
+    for input in graph.inputs {
+      var shape = Shape()
+      for d in input.dimensions {
+        switch d {
+        case .constant(let n): shape.append(n)
+        case .symbol(let name): shape.append(bindings[name] ?? 1)
+        }
+      }
+      tensors[input.value.index] = TensorView(elementType: input.elementType, shape: shape)
+    }
+    let compute = Compute(kernels: KernelSet.best.table, pool: nil)
+    for node in graph.nodes {
+      let evaluates =
+        node.op.dependsOnShapesOnly || node.inputs.allSatisfy { $0.map { isKnown[$0.index] } ?? true }
+      do throws(ShapeError) {
+        try tensors.prepare(
+          node.op, inputs: node.inputs.map { $0?.index ?? -1 }, outputs: node.outputs.map(\.index),
+          compute: compute, evaluates: evaluates)
+      } catch {
+        throw GraphError(node: node.name, message: error.description)
+      }
+      if evaluates {
+        for output in node.outputs { isKnown[output.index] = true }
+      }
+    }
+  }
+
+  private func view(of constant: Constant) -> TensorView {
+    let view = constant.view
+    let address = Int(bitPattern: constant.bytes.baseAddress)
+    guard address % constant.elementType.byteCount != 0, constant.bytes.count <= 1 << 24 else {
+      return view
+    }
+    let copy = Constant(copying: view)
+    aligned.append(copy)
+    return copy.view
+  }
+
+  public func shape(_ id: ValueID) -> Shape { tensors[id.index].shape }
+  public func elementType(_ id: ValueID) -> ElementType { tensors[id.index].elementType }
+}

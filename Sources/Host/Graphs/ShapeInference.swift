@@ -1,0 +1,130 @@
+// What is fixed and what is open in a graph's shapes, found by evaluating it at several bindings.
+import Tensors
+
+/// Shapes of every value with symbols kept open.
+///
+/// The operators' shape rules work on numbers, on the device and here. So the graph is evaluated at a
+/// base binding and at others that change one symbol at a time: an extent that never changes is fixed,
+/// one that always equals a symbol is that symbol. Nothing is written twice for symbols, and what
+/// preparing a session will compute is what was inferred here.
+public struct ShapeInference {
+  public let symbols: [String]
+  /// The base binding first.
+  public let bindings: [[String: Int]]
+  public let evaluations: [Evaluation]
+  /// Symbols for which no other value was accepted: the model works at the base value only.
+  public let pinned: [String]
+
+  /// limits: the largest values of symbols, where they are known; they are the base binding.
+  public init(_ graph: Graph, limits: [String: Int] = [:]) throws(GraphError) {
+    symbols = graph.symbols
+    let (base, evaluation) = try ShapeInference.base(graph, limits)
+    var bindings = [base]
+    var evaluations = [evaluation]
+    var pinned: [String] = []
+    for symbol in symbols {
+      var accepted = 0
+      for value in ShapeInference.alternatives(base[symbol] ?? 1, limit: graph.limits[symbol]) {
+        var changed = base
+        changed[symbol] = value
+        guard let e = try? Evaluation(graph, bindings: changed) else { continue }
+        bindings.append(changed)
+        evaluations.append(e)
+        accepted += 1
+        if accepted == 2 { break }
+      }
+      if accepted == 0 { pinned.append(symbol) }
+    }
+    self.bindings = bindings
+    self.evaluations = evaluations
+    self.pinned = pinned
+  }
+
+  /// The first binding that the graph accepts: what is asked for, else batches of 1 and usual extents.
+  private static func base(
+    _ graph: Graph, _ limits: [String: Int]
+  ) throws(GraphError) -> ([String: Int], Evaluation) {
+    var leading: Set<String> = []
+    for input in graph.inputs {
+      if case .symbol(let name)? = input.dimensions.first { leading.insert(name) }
+    }
+    var first: GraphError?
+    for extent in [128, 32, 64, 224, 256, 320, 640, 16, 8, 1, 48, 512] {
+      var binding: [String: Int] = [:]
+      for name in graph.symbols {
+        let usual = leading.contains(name) ? 1 : min(extent, graph.limits[name] ?? extent)
+        binding[name] = limits[name] ?? usual
+      }
+      do throws(GraphError) {
+        return (binding, try Evaluation(graph, bindings: binding))
+      } catch {
+        if first == nil { first = error }
+      }
+    }
+    throw first ?? GraphError(node: "", message: "no binding of its symbols works")
+  }
+
+  private static func alternatives(_ value: Int, limit: Int?) -> [Int] {
+    [2 * value + 1, value + 3, 2 * value, value + 32, value / 2, 7, 2].filter {
+      $0 > 0 && $0 != value && $0 <= limit ?? Int.max
+    }
+  }
+
+  public var base: Evaluation { evaluations[0] }
+
+  /// The shape of a value whose extents are all fixed.
+  public func fixedShape(_ id: ValueID) -> Shape? {
+    let shape = base.shape(id)
+    return evaluations.allSatisfy { $0.shape(id) == shape } ? shape : nil
+  }
+
+  public func rank(_ id: ValueID) -> Int { base.shape(id).rank }
+
+  /// The extent of an axis where it is fixed.
+  public func fixedExtent(_ id: ValueID, _ axis: Int) -> Int? {
+    let shape = base.shape(id)
+    guard let a = shape.normalized(axis: axis) else { return nil }
+    let fixed = evaluations.allSatisfy { $0.shape(id).rank == shape.rank && $0.shape(id)[a] == shape[a] }
+    return fixed ? shape[a] : nil
+  }
+
+  /// True when two values have one shape whatever the symbols are.
+  public func haveSameShape(_ a: ValueID, _ b: ValueID) -> Bool {
+    evaluations.allSatisfy { $0.shape(a) == $0.shape(b) }
+  }
+
+  /// The bytes of a value that is known and the same at every binding.
+  public func knownValue(_ id: ValueID, maximumBytes: Int = Int.max) -> Constant? {
+    guard base.isKnown[id.index], base.tensors[id.index].hasValue else { return nil }
+    let view = base.tensors[id.index]
+    let bytes = view.plainByteCount
+    guard bytes <= maximumBytes else { return nil }
+    for e in evaluations.dropFirst() {
+      let other = e.tensors[id.index]
+      guard other.shape == view.shape, other.elementType == view.elementType, other.hasValue else {
+        return nil
+      }
+      let same = UnsafeRawBufferPointer(start: view.pointer, count: bytes)
+        .elementsEqual(UnsafeRawBufferPointer(start: other.pointer, count: bytes))
+      guard same else { return nil }
+    }
+    return Constant(copying: view)
+  }
+
+  /// `[batch, 128, 384]`; an extent that is neither fixed nor a symbol is written at the base binding
+  /// with a tilde.
+  public func describe(_ id: ValueID) -> String {
+    let shape = base.shape(id)
+    let parts = (0..<shape.rank).map { axis -> String in
+      if fixedExtent(id, axis) != nil { return "\(shape[axis])" }
+      for symbol in symbols {
+        let matches = zip(bindings, evaluations).allSatisfy { binding, e in
+          e.shape(id).rank == shape.rank && e.shape(id)[axis] == binding[symbol]
+        }
+        if matches { return symbol }
+      }
+      return "~\(shape[axis])"
+    }
+    return "[" + parts.joined(separator: ", ") + "]"
+  }
+}

@@ -37,7 +37,7 @@ public struct ByteError: Error, Equatable, Sendable, CustomStringConvertible {
 
 /// Reads little-endian fields from untrusted bytes and never past their end.
 ///
-/// It borrows the bytes: `ByteReader(array.span.bytes)`, or `ByteReader(mappedFile.bytes)`.
+/// It borrows the bytes: `ByteReader(array.span)`, or `ByteReader(mappedFile.bytes)`.
 public struct ByteReader: ~Escapable {
   /// All the bytes the reader was made over.
   public let bytes: RawSpan
@@ -50,6 +50,12 @@ public struct ByteReader: ~Escapable {
   public init(_ bytes: RawSpan, base: Int = 0) {
     self.bytes = bytes
     self.base = base
+  }
+
+  /// As for raw bytes.
+  @_lifetime(copy bytes)
+  public init(_ bytes: Span<UInt8>, base: Int = 0) {
+    unsafe self.init(bytes.bytes, base: base)
   }
 
   /// Bytes not read yet.

@@ -123,7 +123,7 @@ import Testing
     #expect(writer.count % 8 == 0)
     #expect(Array(writer.bytes[1...2]) == [3, 2])
     let bytes = writer.bytes
-    var reader = ByteReader(bytes.span.bytes)
+    var reader = ByteReader(bytes.span)
     #expect(try reader.byte() == 1)
     #expect(try reader.integer(UInt16.self) == 0x0203)
     #expect(try reader.integer(Int32.self) == -5)
@@ -138,7 +138,7 @@ import Testing
 
   @Test func neverReadsPastTheEnd() throws {
     let bytes: [UInt8] = [1, 2, 3]
-    var reader = ByteReader(bytes.span.bytes, base: 100)
+    var reader = ByteReader(bytes.span, base: 100)
     try reader.skip(1)
     do {
       _ = try reader.integer(UInt32.self)
@@ -165,7 +165,7 @@ import Testing
 
   @Test func refusesLongVarintsAndBadText() {
     func varint(_ bytes: [UInt8]) throws(ByteError) -> UInt64 {
-      var reader = ByteReader(bytes.span.bytes)
+      var reader = ByteReader(bytes.span)
       return try reader.varint()
     }
     let tenTimes = [UInt8](repeating: 0xFF, count: 9)
@@ -175,7 +175,7 @@ import Testing
     #expect(throws: ByteError.self) { try varint([0x80]) }
     #expect(throws: ByteError.self) {
       let bytes: [UInt8] = [0x61, 0xFF]
-      var reader = ByteReader(bytes.span.bytes)
+      var reader = ByteReader(bytes.span)
       _ = try reader.text(2)
     }
   }

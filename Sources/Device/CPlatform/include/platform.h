@@ -5,13 +5,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,6 +47,27 @@ static inline int kp_kind(const char *path) {
   struct stat s;
   if (stat(path, &s) != 0) return 0;
   return S_ISREG(s.st_mode) ? 1 : S_ISDIR(s.st_mode) ? 2 : 3;
+}
+
+// Opens and syncs a folder, so that a rename inside it outlives a power cut. 0, or -1 with errno.
+// File systems that cannot sync folders answer EINVAL, which counts as done.
+static inline int kp_sync_folder(const char *path) {
+  int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  int result = fsync(fd), error = errno;
+  close(fd);
+  errno = error;
+  return result == 0 || error == EINVAL ? 0 : -1;
+}
+// Waits until fd takes or gives bytes: POLLOUT or POLLIN.
+static inline int kp_wait_for(int fd, int isOutput) {
+  struct pollfd p = {fd, (short)(isOutput ? POLLOUT : POLLIN), 0};
+  return poll(&p, 1, -1);
+}
+// Bytes an ordinary user may still write to the file system of `path`; -1 with errno.
+static inline int64_t kp_free_bytes(const char *path) {
+  struct statvfs s;
+  return statvfs(path, &s) == 0 ? (int64_t)s.f_bavail * (int64_t)s.f_frsize : -1;
 }
 
 /// argv[i], or null past the end. Works where Swift has no CommandLine.

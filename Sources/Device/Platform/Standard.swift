@@ -1,0 +1,40 @@
+// The three standard streams, as bytes.
+
+import CPlatform
+
+/// Standard output and standard error.
+public enum Standard: Sendable {
+  case output
+  case error
+
+  private var descriptor: Int32 { self == .output ? 1 : 2 }
+  private var name: String { self == .output ? "standard output" : "standard error" }
+
+  /// Whether a person sees this stream on a terminal.
+  public var isTerminal: Bool { isatty(descriptor) == 1 }
+
+  /// Whether standard input is a terminal.
+  public static var isInputTerminal: Bool { isatty(0) == 1 }
+
+  /// Writes all of `bytes`, waiting for a slow reader. A reader that has gone gives an error whose
+  /// `isBrokenPipe` is true, where SIGPIPE is ignored.
+  public func write(_ bytes: RawSpan) throws(PlatformError) {
+    let result = unsafe bytes.withUnsafeBytes { unsafe writeAll($0, to: descriptor) }
+    guard result == 0 else { throw PlatformError(operation: "write", path: name, errno: result) }
+  }
+
+  /// Writes all of `bytes`.
+  public func write(_ bytes: [UInt8]) throws(PlatformError) {
+    try unsafe write(bytes.span.bytes)
+  }
+
+  /// Writes `line` and a line feed; for messages, whose loss nobody can be told of.
+  public func say(_ line: String) {
+    try? write(Array(line.utf8) + [0x0A])
+  }
+
+  /// Everything that standard input gives, at most `limit` bytes.
+  public static func readInput(limit: Int) throws(PlatformError) -> [UInt8] {
+    try File.readAll(0, path: "standard input", limit: limit)
+  }
+}

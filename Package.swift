@@ -38,7 +38,8 @@ func tests(_ floor: String, _ name: String, _ dependencies: [Target.Dependency] 
 let deviceTargets: [Target] = [
   // -O3 in debug builds too: tests run the kernels that ship.
   .target(
-    name: "CKernels", path: "Sources/Device/CKernels", cSettings: [.unsafeFlags(["-O3"])]),
+    name: "CKernels", path: "Sources/Device/CKernels", cSettings: [.unsafeFlags(["-O3"])],
+    linkerSettings: [.linkedLibrary("m")]),
   .target(
     name: "CPlatform", path: "Sources/Device/CPlatform", cSettings: [.define("_GNU_SOURCE")]),
   system("CTerminal", "libncurses-dev"),

@@ -39,7 +39,7 @@ import Tensors
     } else {
       pool = nil
     }
-    unsafe compute = unsafe Compute(
+    compute = unsafe Compute(
       kernels: kernels.table, pool: pool?.handle, threads: max(threads, 1))
     preparation = Preparation(program, weights: weights, compute: compute)
     var total = 0

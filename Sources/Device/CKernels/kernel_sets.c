@@ -49,6 +49,10 @@ const kn_kernels *const kn_kernel_sets[] = {&scalar};
 #endif
 const size_t kn_kernel_set_count = sizeof kn_kernel_sets / sizeof kn_kernel_sets[0];
 
+const kn_kernels *kn_kernel_set(size_t index) {
+  return index < kn_kernel_set_count ? kn_kernel_sets[index] : 0;
+}
+
 int kn_kernel_set_supported(size_t index) {
   if (index >= kn_kernel_set_count) return 0;
   const kn_kernels *set = kn_kernel_sets[index];

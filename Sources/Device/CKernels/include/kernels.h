@@ -35,7 +35,9 @@ typedef enum kn_activation {
 
 typedef enum kn_bias { KN_BIAS_NONE = 0, KN_BIAS_COLUMN = 1, KN_BIAS_ROW = 2 } kn_bias;
 
-// C[m, n] = activation(alpha * A[m, k] B[k, n] + bias (+ C, when accumulate)).
+// C[m, n] = activation(alpha * A[m, k] B[k, n] + bias (+ C, when accumulate)). C overlaps no operand.
+// With k == 0 the product is zero. Codes of int8 operands are in [-127, 127] (with -128 in B sums are
+// wrong on some sets, and no worse), and their sums exact while they fit 32 bits: k up to 133,000.
 typedef struct kn_gemm {
   const void *a;       // f32 [m, lda], or int8 [m, lda] with lda a multiple of 4, padding zero
   size_t lda;
@@ -53,7 +55,7 @@ typedef struct kn_gemm {
   int accumulate;         // adds what C holds before bias and activation
 } kn_gemm;
 
-// Elementwise, f32. KN_U_* take y = f(x); in place (y == x) is allowed.
+// Elementwise, f32. KN_U_* take y = f(x); in place (y == x) is allowed. NaN gives NaN.
 typedef enum kn_unary {
   KN_U_EXP = 0, KN_U_ERF = 1, KN_U_TANH = 2, KN_U_SIGMOID = 3, KN_U_GELU = 4, KN_U_GELU_TANH = 5,
   KN_U_SILU = 6, KN_U_RELU = 7, KN_U_CLIP = 8 /* p0, p1 */, KN_U_LEAKY_RELU = 9 /* p0 */,
@@ -63,11 +65,12 @@ typedef enum kn_unary {
 } kn_unary;
 
 typedef enum kn_binary {
-  KN_B_ADD = 0, KN_B_SUB = 1, KN_B_MUL = 2, KN_B_DIV = 3, KN_B_MAX = 4, KN_B_MIN = 5, KN_B_COUNT = 6,
+  KN_B_ADD = 0, KN_B_SUB = 1, KN_B_MUL = 2, KN_B_DIV = 3,
+  KN_B_MAX = 4, KN_B_MIN = 5 /* NaN where either is */, KN_B_COUNT = 6,
 } kn_binary;
 
-// How the second operand of a binary kernel advances: with the first, or not at all; either side may
-// be the scalar.
+// How the operands of a binary kernel advance: together, or one of them not at all. y may be an operand
+// that advances.
 typedef enum kn_operand { KN_BOTH = 0, KN_A_SCALAR = 1, KN_B_SCALAR = 2 } kn_operand;
 
 // im2col for 2-D convolution: panels of the [channels * kernel_h * kernel_w, out_h * out_w] matrix.
@@ -93,7 +96,8 @@ typedef struct kn_depthwise {
 typedef struct kn_kernels {
   const char *name;  // "scalar", "avx2", "avx512", "avx512-vnni", "neon", "neon-dotprod"
 
-  // Rows [row0, row1) of panels [panel0, panel1) of a product; callers cut the work this way.
+  // Rows [row0, row1) of panels [panel0, panel1) of a product; callers cut the work this way. What
+  // an element becomes does not depend on the cut.
   void (*gemm_f32)(const kn_gemm *g, size_t row0, size_t row1, size_t panel0, size_t panel1);
   void (*gemm_i8)(const kn_gemm *g, size_t row0, size_t row1, size_t panel0, size_t panel1);
   // Σ a[i] b[i].
@@ -116,11 +120,13 @@ typedef struct kn_kernels {
 
   // Panels of B[p, j] = x[p * row_stride + j * column_stride], p < k, j < n.
   void (*pack_f32)(const float *x, size_t row_stride, size_t column_stride, size_t k, size_t n, float *panels);
-  // Symmetric int8: q = round(x / scale), scale = max |x| / 127 of the row (0 for a zero row, codes 0).
+  // Symmetric int8: q = round(x / scale), scale = max |x| / 127 of the row. Zero scale and codes for a
+  // row whose |x| are all below 2^-120; a row with a NaN or infinity has that as scale and codes 0.
   // Rows of y are ld_y elements apart, ld_y >= k rounded up to 4, padding written as zero.
   void (*quantize_rows_i8)(
       const float *x, size_t ld_x, size_t rows, size_t k, int8_t *y, size_t ld_y, float *scales);
-  // f32 panels (as pack_f32 or im2col write them) to int8 panels, one scale per column.
+  // f32 panels (as pack_f32 or im2col write them) to int8 panels, one scale per column, those that pad
+  // the last panel included.
   void (*quantize_panels_i8)(const float *panels, size_t k, size_t n, int8_t *out, float *scales);
   // Panels [panel0, panel1) of an im2col matrix; `out` is where panel 0 would start.
   void (*im2col_f32)(const kn_im2col *c, float *out, size_t panel0, size_t panel1);
@@ -130,7 +136,8 @@ typedef struct kn_kernels {
   void (*binary_f32)(
       int op /* kn_binary */, int operands /* kn_operand */, const float *a, const float *b, float *y,
       size_t count);
-  // Softmax of each row of x [rows, width], y may be x. log: logarithm of it instead.
+  // Softmax of each row of x [rows, width], y may be x. log: logarithm of it instead. -infinity gets 0;
+  // a row of nothing else, or with a NaN or +infinity in it, becomes NaN, as in PyTorch.
   void (*softmax_f32)(const float *x, float *y, size_t rows, size_t width, int log);
   // y = (x (+ residual) - mean) / sqrt(variance + epsilon) * scale + bias, row by row. residual, scale
   // and bias may be null. y may be x. The sum x + residual is also stored to `sum` where not null.
@@ -143,7 +150,22 @@ typedef struct kn_kernels {
 
 extern const kn_kernels *const kn_kernel_sets[];
 extern const size_t kn_kernel_set_count;
+// kn_kernel_sets[index] for callers that cannot see the array; null from kn_kernel_set_count on.
+const kn_kernels *kn_kernel_set(size_t index);
 int kn_kernel_set_supported(size_t index);
+
+// A product cut into `parts` parts for a thread pool: the jobs take a kn_gemm_work and do part `part`.
+// Parts may run at the same time, each exactly once; C does not depend on how many there are.
+typedef struct kn_gemm_work {
+  const kn_kernels *kernels;
+  const kn_gemm *gemm;
+  size_t row_parts, panel_parts;  // parts == row_parts * panel_parts
+} kn_gemm_work;
+void kn_gemm_f32_job(void *work, size_t part, size_t parts);
+void kn_gemm_i8_job(void *work, size_t part, size_t parts);
+// Sets row_parts and panel_parts for a number of threads: several parts for each, none of them too
+// small to be worth handing over; 1 and 1 for a small product. Returns the number of parts.
+size_t kn_gemm_split(kn_gemm_work *work, size_t threads);
 
 // Single conversions, the definition of the ones above.
 float kn_f16_to_f32(uint16_t h);

@@ -1,0 +1,155 @@
+// Weights decoded, packed and quantized by every set, against Swift's own arithmetic.
+
+import CKernels
+import Kernels
+import Testing
+
+struct WeightTests {
+  @Test func `single conversions of halves agree with Float16`() {
+    for bits in UInt16.min...UInt16.max {
+      let wanted = Float(Float16(bitPattern: bits))
+      let found = kn_f16_to_f32(bits)
+      #expect(found == wanted || (found.isNaN && wanted.isNaN))
+      if !wanted.isNaN { #expect(kn_f32_to_f16(wanted) == bits) }
+      // The neighbours of halves, and the points between two.
+      for nudge in [UInt32(1), 0xfff, 0x1000, 0x1001] where wanted.isFinite {
+        let between = Float(bitPattern: wanted.bitPattern &+ nudge)
+        if !between.isNaN { #expect(kn_f32_to_f16(between) == Float16(between).bitPattern) }
+      }
+    }
+    #expect(kn_f32_to_f16(.nan) & 0x7e00 == 0x7e00)
+    #expect(kn_f32_to_f16(65519.996) == Float16.greatestFiniteMagnitude.bitPattern)
+    #expect(kn_f32_to_f16(65520) == Float16.infinity.bitPattern)
+    #expect(kn_f32_to_f16(1e-8) == 0)
+  }
+
+  @Test(arguments: KernelSet.available)
+  func `rows and panels of halves and codes decode exactly`(_ set: KernelSet) {
+    var random = FixedRandom(state: 23)
+    for k in sizes(around: 4) + [32, 37] {
+      // All but NaN, which equals nothing.
+      let halves = Memory(
+        (0..<k * 16).map { _ in
+          UInt16.random(in: 0...0x7bff, using: &random) | (random.next() % 2 == 0 ? 0x8000 : 0)
+        })
+      let f16 = halves.values.map { Float(Float16(bitPattern: $0)) }
+      let bf16 = halves.values.map { Float(bitPattern: UInt32($0) << 16) }
+      let y = Memory<Float>(count: k * 16)
+      set.table.pointee.decode_panel_f16(halves.base, y.base, k)
+      #expect(y.values == f16)
+      set.table.pointee.decode_panel_bf16(halves.base, y.base, k)
+      #expect(y.values == bf16)
+      let some = Memory<Float>(count: k)
+      set.table.pointee.decode_f16(halves.base, some.base, k)
+      #expect(some.values == Array(f16.prefix(k)))
+      let back = Memory<UInt16>(count: k)
+      set.table.pointee.encode_f16(some.base, back.base, k)
+      #expect(back.values == Array(halves.values.prefix(k)))
+      set.table.pointee.decode_bf16(halves.base, some.base, k)
+      #expect(some.values == Array(bf16.prefix(k)))
+      let codes = random.codes(k)
+      set.table.pointee.decode_i8(codes.base, 0.37, some.base, k)
+      #expect(some.values == codes.values.map { 0.37 * Float($0) })
+      #expect(y.marginIsIntact && some.marginIsIntact && back.marginIsIntact)
+    }
+  }
+
+  @Test(arguments: KernelSet.available)
+  func `blocks of four bits decode exactly`(_ set: KernelSet) {
+    var random = FixedRandom(state: 29)
+    for k in sizes(around: 32) + [64] {
+      let blockCount = (k + 31) / 32
+      let blocks = UnsafeMutableBufferPointer<kn_block_q4_0>.allocate(capacity: 16 * blockCount)
+      defer { blocks.deallocate() }
+      var weights = [[Float]](repeating: [], count: 16)
+      for j in 0..<16 {
+        for b in 0..<blockCount {
+          let scale = Float16(Float.random(in: -1...1, using: &random))
+          let nibbles = (0..<32).map { _ in UInt8.random(in: 0...15, using: &random) }
+          var block = kn_block_q4_0()
+          block.scale = scale.bitPattern
+          withUnsafeMutableBytes(of: &block.nibbles) { bytes in
+            for i in 0..<16 { bytes[i] = nibbles[i] | nibbles[i + 16] << 4 }
+          }
+          blocks[j * blockCount + b] = block
+          weights[j] += nibbles.map { Float(scale) * (Float($0) - 8) }
+        }
+      }
+      let row = Memory<Float>(count: k)
+      set.table.pointee.decode_q4_0(blocks.baseAddress, row.base, k)
+      #expect(row.values == Array(weights[0].prefix(k)))
+      for columns in [1, 7, 16] {
+        let panel = Memory<Float>(count: 16 * k)
+        set.table.pointee.decode_panel_q4_0(blocks.baseAddress, blockCount, columns, panel.base, k)
+        let wanted = (0..<k * 16).map { $0 % 16 < columns ? weights[$0 % 16][$0 / 16] : 0 }
+        #expect(panel.values == wanted, "\(columns) columns")
+        #expect(panel.marginIsIntact && row.marginIsIntact)
+      }
+    }
+  }
+
+  @Test(arguments: KernelSet.available)
+  func `panels hold the matrix, whichever way it lies`(_ set: KernelSet) {
+    var random = FixedRandom(state: 31)
+    for k in sizes(around: 4) + [21] {
+      for n in [1, 15, 16, 17, 32, 35] {
+        let matrix = random.floats(k * n).values
+        let wanted = panels(matrix, k: k, n: n)
+        let transposed = Memory((0..<n * k).map { matrix[$0 % max(k, 1) * n + $0 / max(k, 1)] })
+        let spread = Memory((0..<k * n * 2).map { $0 % 2 == 0 ? matrix[$0 / 2] : .nan })
+        for (x, row, column) in [(Memory(matrix), n, 1), (transposed, 1, k), (spread, 2 * n, 2)] {
+          let y = Memory<Float>(count: wanted.count)
+          set.table.pointee.pack_f32(x.base, row, column, k, n, y.base)
+          #expect(y.values == wanted, "\(k) x \(n), strides \(row), \(column)")
+          #expect(y.marginIsIntact)
+        }
+      }
+    }
+  }
+
+  @Test(arguments: KernelSet.available)
+  func `codes are nearest, and scales make the largest 127`(_ set: KernelSet) {
+    var random = FixedRandom(state: 37)
+    for k in sizes(around: 16) + [2, 4, 6] {
+      let (n, ld, k4) = (19, (k + 3) / 4 * 4 + 8, (k + 3) / 4)
+      let matrix = random.floats(k * n, in: -3...3).values
+      let columns = Memory(panels(matrix, k: k, n: n))
+      let (codes, scales) = (Memory<Int8>(count: k4 * 4 * 32), Memory<Float>(count: 32))
+      set.table.pointee.quantize_panels_i8(columns.base, k, n, codes.base, scales.base)
+      let rows = Memory((0..<n * k).map { matrix[$0 % max(k, 1) * n + $0 / max(k, 1)] })
+      let (rowCodes, rowScales) = (Memory<Int8>(count: n * ld), Memory<Float>(count: n))
+      set.table.pointee.quantize_rows_i8(rows.base, k, n, k, rowCodes.base, ld, rowScales.base)
+      for j in 0..<n {
+        let column = (0..<k).map { matrix[$0 * n + j] }
+        let highest = column.map(abs).max() ?? 0
+        #expect(scales[j] == highest / 127)
+        #expect(rowScales[j] == highest / 127)
+        for p in 0..<k {
+          let exact = Double(column[p]) / (Double(highest) / 127)
+          let code = codes[((j / 16) * k4 + p / 4) * 64 + j % 16 * 4 + p % 4]
+          #expect(abs(Double(code) - exact) <= 0.5001)
+          #expect(rowCodes[j * ld + p] == code)
+        }
+        for p in k..<ld { #expect(rowCodes[j * ld + p] == 0) }
+      }
+      for j in n..<32 { #expect(scales[j] == 0) }
+      #expect(codes.marginIsIntact && scales.marginIsIntact)
+      #expect(rowCodes.marginIsIntact && rowScales.marginIsIntact)
+    }
+  }
+
+  @Test(arguments: KernelSet.available)
+  func `rows of zeros and of poison have zeros for codes`(_ set: KernelSet) {
+    let k = 21
+    for (value, scale) in [(Float(0), Float(0)), (.infinity, .infinity), (1e-38, 0), (.nan, .nan)] {
+      for at in [0, 9, 20] {
+        let x = Memory<Float>(count: k, of: value.isFinite ? value : 1)
+        x[at] = value
+        let (codes, scales) = (Memory<Int8>(count: 24), Memory<Float>(count: 1))
+        set.table.pointee.quantize_rows_i8(x.base, k, 1, k, codes.base, 24, scales.base)
+        #expect(codes.values.allSatisfy { $0 == 0 })
+        #expect(scales[0] == scale || (scales[0].isNaN && scale.isNaN))
+      }
+    }
+  }
+}

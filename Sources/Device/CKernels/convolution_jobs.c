@@ -142,3 +142,53 @@ void kn_depthwise_job(void *arguments, size_t part, size_t parts) {
     c->kernels->depthwise_f32(&d);
   }
 }
+
+// [*first, *last) of `inputs` for which first * stride + shift - pad is in [0, outputs).
+static void inputs_of_tap(
+    size_t inputs, size_t outputs, size_t stride, size_t shift, size_t pad, size_t *first, size_t *last) {
+  *first = shift >= pad ? 0 : (pad - shift + stride - 1) / stride;
+  *last = shift >= outputs + pad ? 0 : (outputs + pad - shift + stride - 1) / stride;
+  if (*last > inputs) *last = inputs;
+  if (*first > *last) *first = *last;
+}
+
+// Adds plane x times kernel w to plane y.
+static void spread(const kn_conv_transpose *c, const float *x, const float *w, float *y) {
+  for (size_t ky = 0; ky < c->kernel_h; ky++) {
+    size_t i0, i1;
+    inputs_of_tap(c->height, c->out_h, c->stride_h, ky * c->dilation_h, c->pad_top, &i0, &i1);
+    for (size_t kx = 0; kx < c->kernel_w; kx++) {
+      size_t j0, j1;
+      inputs_of_tap(c->width, c->out_w, c->stride_w, kx * c->dilation_w, c->pad_left, &j0, &j1);
+      if (j0 == j1) continue;
+      const float weight = w[ky * c->kernel_w + kx];
+      for (size_t i = i0; i < i1; i++) {
+        const float *in = x + i * c->width + j0;
+        float *out = y + (i * c->stride_h + ky * c->dilation_h - c->pad_top) * c->out_w +
+                     (j0 * c->stride_w + kx * c->dilation_w - c->pad_left);
+        for (size_t j = 0; j < j1 - j0; j++) out[j * c->stride_w] += weight * in[j];
+      }
+    }
+  }
+}
+
+void kn_conv_transpose_job(void *arguments, size_t part, size_t parts) {
+  const kn_conv_transpose *c = arguments;
+  const size_t plane = c->height * c->width, out_plane = c->out_h * c->out_w;
+  const size_t taps = c->kernel_h * c->kernel_w;
+  size_t p0, p1;
+  kn_slice(c->batch * c->groups * c->outputs, 1, part, parts, &p0, &p1);
+  for (size_t p = p0; p < p1; p++) {
+    const size_t o = p % c->outputs, group = p / c->outputs % c->groups;
+    const size_t image = p / c->outputs / c->groups;
+    float *y = c->y + p * out_plane;
+    const float bias = c->bias ? c->bias[group * c->outputs + o] : 0;
+    for (size_t i = 0; i < out_plane; i++) y[i] = bias;
+    for (size_t k = 0; k < c->channels; k++) {
+      const size_t channel = group * c->channels + k;
+      spread(
+          c, c->x + (image * c->groups * c->channels + channel) * plane,
+          c->weights + (channel * c->outputs + o) * taps, y);
+    }
+  }
+}

@@ -125,7 +125,8 @@ public struct Conv: OperatorDefinition {
 
   private func job(_ step: StepContext, _ e: Extents, _ p: Plan) -> kn_conv {
     var job = unsafe kn_conv()
-    let (h, w) = (e.axes.height, e.axes.width)
+    let axes = e.axes.flattened
+    let (h, w) = (axes.height, axes.width)
     unsafe job.window = unsafe kn_im2col(
       x: nil, channels: e.channels, height: h.input, width: w.input, kernel_h: h.kernel,
       kernel_w: w.kernel, stride_h: h.stride, stride_w: w.stride, dilation_h: h.dilation,

@@ -59,6 +59,31 @@ public struct Window: Sendable, Equatable {
   func axes(over x: Shape, kernel: IntegerList, roundsUp: Bool = false) throws(ShapeError)
     -> WindowAxes
   {
+    try check(x, kernel)
+    let count = x.rank - 2
+    var result = WindowAxes()
+    result.width = try axis(count - 1, x, kernel, roundsUp)
+    if count == 2 { result.height = try axis(0, x, kernel, roundsUp) }
+    return result
+  }
+
+  /// The same of a transposed convolution, where inputs and outputs change sides.
+  func transposedAxes(
+    over x: Shape, kernel: IntegerList, outputPadding: IntegerList
+  ) throws(ShapeError) -> WindowAxes {
+    try check(x, kernel)
+    let count = x.rank - 2
+    guard outputPadding.count == 0 || outputPadding.count == count else {
+      throw ShapeError("output padding has another number of axes", expected: count)
+    }
+    func extra(_ i: Int) -> Int { outputPadding.count == 0 ? 0 : outputPadding[i] }
+    var result = WindowAxes()
+    result.width = try transposedAxis(count - 1, x, kernel, extra(count - 1))
+    if count == 2 { result.height = try transposedAxis(0, x, kernel, extra(0)) }
+    return result
+  }
+
+  private func check(_ x: Shape, _ kernel: IntegerList) throws(ShapeError) {
     guard x.rank == 3 || x.rank == 4 else {
       throw ShapeError("expected one or two spatial axes", input: 0, expected: 4, found: x.rank)
     }
@@ -66,15 +91,12 @@ public struct Window: Sendable, Equatable {
     guard kernel.count == count, strides.count == 0 || strides.count == count,
       dilations.count == 0 || dilations.count == count, pads.count == 0 || pads.count == 2 * count
     else { throw ShapeError("window has another number of axes than the input", expected: count) }
-    var result = WindowAxes()
-    result.width = try axis(count - 1, x, kernel, roundsUp)
-    if count == 2 { result.height = try axis(0, x, kernel, roundsUp) }
-    return result
   }
 
-  private func axis(
-    _ i: Int, _ x: Shape, _ kernel: IntegerList, _ roundsUp: Bool
-  ) throws(ShapeError) -> WindowAxis {
+  /// Everything but padding and output.
+  private func bareAxis(_ i: Int, _ x: Shape, _ kernel: IntegerList) throws(ShapeError)
+    -> WindowAxis
+  {
     var a = WindowAxis()
     a.input = x[2 + i]
     a.kernel = kernel[i]
@@ -89,21 +111,34 @@ public struct Window: Sendable, Equatable {
     guard a.stride >= 1, a.dilation >= 1, a.stride <= 1 << 20, a.dilation <= 1 << 20 else {
       throw ShapeError("stride or dilation is out of range")
     }
+    return a
+  }
+
+  private func setExplicitPads(_ a: inout WindowAxis, _ i: Int) throws(ShapeError) {
+    if pads.count > 0 {
+      a.begin = pads[i]
+      a.end = pads[i + pads.count / 2]
+    }
+    guard a.begin >= 0, a.end >= 0, a.begin <= 1 << 20, a.end <= 1 << 20 else {
+      throw ShapeError("padding is out of range")
+    }
+  }
+
+  private func setSamePads(_ a: inout WindowAxis, total: Int) {
+    a.begin = autoPad == .sameUpper ? total / 2 : total - total / 2
+    a.end = total - a.begin
+  }
+
+  private func axis(
+    _ i: Int, _ x: Shape, _ kernel: IntegerList, _ roundsUp: Bool
+  ) throws(ShapeError) -> WindowAxis {
+    var a = try bareAxis(i, x, kernel)
     switch autoPad {
     case .valid: break
     case .sameUpper, .sameLower:
       let wanted = (a.input + a.stride - 1) / a.stride
-      let missing = max((wanted - 1) * a.stride + a.reach - a.input, 0)
-      a.begin = autoPad == .sameUpper ? missing / 2 : missing - missing / 2
-      a.end = missing - a.begin
-    case .explicit:
-      if pads.count > 0 {
-        a.begin = pads[i]
-        a.end = pads[i + pads.count / 2]
-      }
-      guard a.begin >= 0, a.end >= 0, a.begin <= 1 << 20, a.end <= 1 << 20 else {
-        throw ShapeError("padding is out of range")
-      }
+      setSamePads(&a, total: max((wanted - 1) * a.stride + a.reach - a.input, 0))
+    case .explicit: try setExplicitPads(&a, i)
     }
     let room = a.begin + a.input + a.end - a.reach
     guard room >= 0 else {
@@ -112,6 +147,26 @@ public struct Window: Sendable, Equatable {
     a.output = (room + (roundsUp ? a.stride - 1 : 0)) / a.stride + 1
     // A window that starts in the padding behind sees nothing.
     if roundsUp, (a.output - 1) * a.stride >= a.input + a.begin { a.output -= 1 }
+    return a
+  }
+
+  private func transposedAxis(
+    _ i: Int, _ x: Shape, _ kernel: IntegerList, _ outputPadding: Int
+  ) throws(ShapeError) -> WindowAxis {
+    var a = try bareAxis(i, x, kernel)
+    guard outputPadding >= 0, outputPadding <= 1 << 20 else {
+      throw ShapeError("output padding is out of range")
+    }
+    // Without inputs there is nothing to spread; the formula below would go negative.
+    guard a.input > 0 else { throw ShapeError("spatial axis is empty", input: 0) }
+    let full = (a.input - 1) * a.stride + a.reach + outputPadding
+    switch autoPad {
+    case .valid: break
+    case .sameUpper, .sameLower: setSamePads(&a, total: max(full - a.input * a.stride, 0))
+    case .explicit: try setExplicitPads(&a, i)
+    }
+    a.output = full - a.begin - a.end
+    guard a.output >= 0 else { throw ShapeError("more padding than output", found: full) }
     return a
   }
 }
@@ -126,6 +181,8 @@ struct WindowAxis {
   var end = 0
   var output = 1
 
+  var isPointwise: Bool { kernel == 1 && stride == 1 && begin == 0 && end == 0 }
+
   /// Inputs from the first tap to the last.
   var reach: Int { (kernel - 1) * dilation + 1 }
 }
@@ -137,6 +194,15 @@ struct WindowAxes {
 
   var taps: Int { height.kernel * width.kernel }
   var outputs: Int { height.output * width.output }
+
+  /// A window of one element that visits every input: rows can be taken as one long row.
+  var flattened: WindowAxes {
+    guard height.isPointwise, width.isPointwise else { return self }
+    var one = WindowAxes()
+    one.width.input = height.input * width.input
+    one.width.output = one.width.input
+    return one
+  }
 
   /// [batch, channels, …] with the output's spatial extents, `rank` axes in all.
   func outputShape(_ batch: Int, _ channels: Int, rank: Int) throws(ShapeError) -> Shape {

@@ -113,3 +113,15 @@ typedef struct kn_channels {
   float epsilon;
 } kn_channels;
 void kn_channels_job(void *arguments, size_t part, size_t parts);
+
+// Transposed convolution: every input adds its multiple of the kernel to the output.
+typedef struct kn_conv_transpose {
+  const float *x;        // [batch, groups * channels, height, width]
+  const float *weights;  // [groups * channels, outputs, kernel_h, kernel_w]
+  const float *bias;     // [groups * outputs], or null
+  float *y;              // [batch, groups * outputs, out_h, out_w]
+  size_t batch, groups, channels, outputs;  // channels and outputs of one group
+  size_t height, width, kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
+  size_t pad_top, pad_left, out_h, out_w;
+} kn_conv_transpose;
+void kn_conv_transpose_job(void *arguments, size_t part, size_t parts);

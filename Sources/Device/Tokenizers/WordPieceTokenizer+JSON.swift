@@ -87,7 +87,7 @@ extension WordPieceOptions {
   /// The special tokens of `[CLS] A [SEP] B [SEP]`, in either of the two forms it is written.
   fileprivate mutating func readSpecials(ofProcessor processor: JSONValue) throws(WordPieceError) {
     let type = try processor.object("type")
-    if type.stringValue == "BertProcessing" {
+    if let name = type.stringValue, name.hasSameBytes(as: "BertProcessing") {
       for (key, isClass) in [("cls", true), ("sep", false)] {
         guard let name = processor[key]?[0]?.stringValue else {
           throw .malformed(byteOffset: processor.offset, expected: "post_processor." + key)
@@ -217,7 +217,8 @@ extension JSONValue {
   fileprivate func spells(_ names: [String], types: [Int]) -> Bool {
     guard let parts = arrayValue, parts.count == names.count else { return false }
     for i in names.indices {
-      let kind = names[i] == "A" || names[i] == "B" ? "Sequence" : "SpecialToken"
+      let isText = names[i].hasSameBytes(as: "A") || names[i].hasSameBytes(as: "B")
+      let kind = isText ? "Sequence" : "SpecialToken"
       guard let part = parts[i][kind], let id = part["id"]?.stringValue,
         id.hasSameBytes(as: names[i]), part["type_id"]?.integerValue == types[i]
       else { return false }

@@ -69,7 +69,8 @@ public struct Attention: OperatorDefinition {
 
   public func multiplyAccumulates(_ step: StepContext) -> Int {
     let q = step.input(0).shape
-    return q[0] * q[1] * step.input(1).shape[1] * (q[2] + step.input(2).shape[2])
+    let scores = (q[0] * q[1]).saturatingProduct(step.input(1).shape[1])
+    return scores.saturatingProduct(q[2] + step.input(2).shape[2])
   }
 
   public func run(_ step: StepContext) {

@@ -62,7 +62,9 @@ public struct Binary: OperatorDefinition {
 
   public func encode(into attributes: inout AttributeWriter) { attributes.put(kind.rawValue) }
 
-  public var aliasing: Aliasing { .inPlace }
+  /// A comparison's output is narrower than its operands: it could only replace one that is read over
+  /// and over.
+  public var aliasing: Aliasing { kind.isPredicate && !kind.isLogical ? .none : .inPlace }
 
   public func prepare(_ step: StepContext) throws(ShapeError) {
     try step.require(inputs: 2...2)

@@ -2,7 +2,8 @@
 import CKernels
 import Tensors
 
-/// y = x as `type`: floats to integers truncate and saturate (NaN gives 0), anything to bool is x ≠ 0.
+/// y = x as `type`: floats to integers truncate and saturate (NaN gives 0), integers to narrower ones
+/// keep their low bits, anything to bool is x ≠ 0.
 ///
 /// input: any shape → output: the same shape.
 public struct Cast: OperatorDefinition {
@@ -39,50 +40,78 @@ public struct Cast: OperatorDefinition {
       unsafe y.pointer.copyMemory(from: x.pointer, byteCount: bytes)
       return
     }
-    for i in 0..<n { store(load(x, i), y, i) }
+    switch (x.elementType, y.elementType) {
+    case (.i64, .f32): map(x.elements(Int64.self), y.floats) { Float($0) }
+    case (.i32, .f32): map(x.elements(Int32.self), y.floats) { Float($0) }
+    case (.bool, .f32), (.u8, .f32): map(x.elements(UInt8.self), y.floats) { Float($0) }
+    case (.f32, .i64):
+      map(x.floats, y.elements(Int64.self)) { Cast.saturated(Double($0)) }
+    case (.i32, .i64): map(x.elements(Int32.self), y.elements(Int64.self)) { Int64($0) }
+    case (.i64, .i32):
+      map(x.elements(Int64.self), y.elements(Int32.self)) { Int32(truncatingIfNeeded: $0) }
+    default:
+      if x.elementType.isFloatingPoint {
+        for i in 0..<n { store(real(x, i), y, i) }
+      } else if y.elementType.isFloatingPoint, x.elementType == .u64 {
+        let words = x.elements(UInt64.self)
+        for i in 0..<n { store(Double(words[i]), y, i) }
+      } else {
+        for i in 0..<n { store(Int64(x.integer(at: i)), y, i) }
+      }
+    }
   }
 
-  /// A number on its way: integers keep all 64 bits.
-  private enum Number {
-    case integer(Int64)
-    case real(Double)
+  private func map<A: BitwiseCopyable, B: BitwiseCopyable>(
+    _ x: Elements<A>, _ y: Elements<B>, _ f: (A) -> B
+  ) {
+    for i in 0..<x.count { y[i] = f(x[i]) }
   }
 
-  private func load(_ x: TensorView, _ i: Int) -> Number {
+  private func real(_ x: TensorView, _ i: Int) -> Double {
     switch x.elementType {
-    case .f32: .real(Double(x.elements(Float.self)[i]))
-    case .f64: .real(x.elements(Double.self)[i])
-    case .f16: .real(Double(kn_f16_to_f32(x.elements(UInt16.self)[i])))
-    case .bf16: .real(Double(Float(bitPattern: UInt32(x.elements(UInt16.self)[i]) << 16)))
-    default: .integer(Int64(x.integer(at: i)))
+    case .f32: Double(x.floats[i])
+    case .f16: Double(kn_f16_to_f32(x.elements(UInt16.self)[i]))
+    case .bf16: Double(Float(bitPattern: UInt32(x.elements(UInt16.self)[i]) << 16))
+    default: x.elements(Double.self)[i]
     }
   }
 
-  private func store(_ value: Number, _ y: TensorView, _ i: Int) {
-    let real: Double
-    let whole: Int64
-    switch value {
-    case .integer(let v):
-      real = Double(v)
-      whole = v
-    case .real(let v):
-      real = v
-      whole = v.isNaN ? 0 : v >= 0x1p63 ? Int64.max : v <= -0x1p63 ? Int64.min : Int64(v)
-    }
+  private static func saturated<T: FixedWidthInteger>(_ v: Double) -> T {
+    if v.isNaN { return 0 }
+    // T.max may round up to a power of two that T does not hold: compare before converting.
+    if v >= Double(T.max) { return T.max }
+    return v <= Double(T.min) ? T.min : T(v)
+  }
+
+  private func store(_ v: Double, _ y: TensorView, _ i: Int) {
     switch y.elementType {
-    case .f32: y.elements(Float.self)[i] = Float(real)
-    case .f64: y.elements(Double.self)[i] = real
-    case .f16: y.elements(UInt16.self)[i] = kn_f32_to_f16(Float(real))
-    case .bf16: y.elements(UInt16.self)[i] = Cast.bf16(Float(real))
-    case .i64: y.elements(Int64.self)[i] = whole
-    case .u64: y.elements(UInt64.self)[i] = UInt64(truncatingIfNeeded: whole)
-    case .i32: y.elements(Int32.self)[i] = Int32(clamping: whole)
-    case .u32: y.elements(UInt32.self)[i] = UInt32(clamping: whole)
-    case .i16: y.elements(Int16.self)[i] = Int16(clamping: whole)
-    case .u16: y.elements(UInt16.self)[i] = UInt16(clamping: whole)
-    case .i8: y.elements(Int8.self)[i] = Int8(clamping: whole)
-    case .u8: y.elements(UInt8.self)[i] = UInt8(clamping: whole)
-    case .bool: y.elements(UInt8.self)[i] = real != 0 ? 1 : 0
+    case .f32: y.floats[i] = Float(v)
+    case .f64: y.elements(Double.self)[i] = v
+    case .f16: y.elements(UInt16.self)[i] = kn_f32_to_f16(Float(v))
+    case .bf16: y.elements(UInt16.self)[i] = Cast.bf16(Float(v))
+    case .i64: y.elements(Int64.self)[i] = Cast.saturated(v)
+    case .u64: y.elements(UInt64.self)[i] = Cast.saturated(v)
+    case .i32: y.elements(Int32.self)[i] = Cast.saturated(v)
+    case .u32: y.elements(UInt32.self)[i] = Cast.saturated(v)
+    case .i16: y.elements(Int16.self)[i] = Cast.saturated(v)
+    case .u16: y.elements(UInt16.self)[i] = Cast.saturated(v)
+    case .i8: y.elements(Int8.self)[i] = Cast.saturated(v)
+    case .u8: y.elements(UInt8.self)[i] = Cast.saturated(v)
+    case .bool: y.elements(UInt8.self)[i] = v != 0 ? 1 : 0
+    }
+  }
+
+  private func store(_ v: Int64, _ y: TensorView, _ i: Int) {
+    switch y.elementType {
+    case .f32: y.floats[i] = Float(v)
+    case .f64: y.elements(Double.self)[i] = Double(v)
+    case .f16: y.elements(UInt16.self)[i] = kn_f32_to_f16(Float(v))
+    case .bf16: y.elements(UInt16.self)[i] = Cast.bf16(Float(v))
+    case .i64, .u64: y.elements(Int64.self)[i] = v
+    case .i32, .u32: y.elements(Int32.self)[i] = Int32(truncatingIfNeeded: v)
+    case .i16, .u16: y.elements(Int16.self)[i] = Int16(truncatingIfNeeded: v)
+    case .i8, .u8: y.elements(Int8.self)[i] = Int8(truncatingIfNeeded: v)
+    case .bool: y.elements(UInt8.self)[i] = v != 0 ? 1 : 0
     }
   }
 

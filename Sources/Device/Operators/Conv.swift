@@ -158,7 +158,7 @@ public struct Conv: OperatorDefinition {
 
   public func multiplyAccumulates(_ step: StepContext) -> Int {
     guard let e = try? extents(step) else { return 0 }
-    return step.output().shape.elementCount * e.k
+    return step.output().shape.elementCount.saturatingProduct(e.k)
   }
 
   public func run(_ step: StepContext) {

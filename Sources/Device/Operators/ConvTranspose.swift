@@ -73,7 +73,7 @@ public struct ConvTranspose: OperatorDefinition {
   public func multiplyAccumulates(_ step: StepContext) -> Int {
     let w = step.input(1).shape
     return step.input(0).shape.elementCount
-      .multipliedReportingOverflow(by: w.elementCount(of: 1..<w.rank)).partialValue
+      .saturatingProduct(w.elementCount(of: 1..<w.rank))
   }
 
   public func run(_ step: StepContext) {

@@ -31,7 +31,7 @@ public struct Gather: OperatorDefinition {
       throw ShapeError("axis is out of range", input: 0, expected: x.shape.rank, found: self.axis)
     }
     if let encoding = x.encoding {
-      guard axis == 0, encoding.layout == .rowMajor else {
+      guard axis == 0, encoding.layout == .rowMajor, x.shape.rank >= 2 else {
         throw ShapeError("a quantized table is looked up by its first axis only", input: 0)
       }
     }

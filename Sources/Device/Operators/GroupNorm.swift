@@ -49,14 +49,20 @@ public struct GroupNorm: OperatorDefinition {
     step.setOutput(0, .f32, x)
   }
 
+  public func scratchBytes(_ step: StepContext) -> Int { 2 * step.input(0).shape[1] * 4 }
+
   public func run(_ step: StepContext) {
     let x = step.input(0)
     let y = step.output().floats
     guard y.count > 0 else { return }
-    func optional(_ i: Int) -> UnsafePointer<Float>? {
-      unsafe step.has(i) ? UnsafePointer(step.input(i).floats.pointer()) : nil
-    }
     let channels = x.shape[1]
+    // The output may stand where scale or bias stands, which are read after it is written.
+    let copies = step.scratch(Float.self, count: 2 * channels)
+    func optional(_ i: Int) -> UnsafePointer<Float>? {
+      guard step.has(i) else { return nil }
+      copies.copy(from: step.input(i).floats, at: 0, to: (i - 1) * channels, count: channels)
+      return unsafe UnsafePointer(copies.pointer((i - 1) * channels))
+    }
     var job = unsafe kn_channels()
     unsafe job.kernels = unsafe step.compute.kernels
     unsafe job.x = UnsafePointer(x.floats.pointer())

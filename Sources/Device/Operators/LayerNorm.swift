@@ -51,11 +51,29 @@ public struct LayerNorm: OperatorDefinition {
     for i in 0..<step.outputCount { step.setOutput(i, .f32, x) }
   }
 
+  /// A single row may be written over scale or bias, which the kernel reads last: both are copied.
+  private func copiesParameters(_ x: Shape, _ axis: Int) -> Bool {
+    x.elementCount(of: 0..<axis) == 1
+  }
+
+  public func scratchBytes(_ step: StepContext) -> Int {
+    let x = step.input(0).shape
+    guard let axis = x.normalized(axis: axis), copiesParameters(x, axis) else { return 0 }
+    return 2 * x.elementCount * 4
+  }
+
   public func run(_ step: StepContext) {
     let x = step.input(0)
     let axis = x.shape.normalized(axis: axis) ?? 0
     func optional(_ i: Int) -> UnsafePointer<Float>? {
-      unsafe step.has(i) ? UnsafePointer(step.input(i).floats.pointer()) : nil
+      guard step.has(i) else { return nil }
+      let values = step.input(i).floats
+      guard i < 3, copiesParameters(x.shape, axis) else {
+        return unsafe UnsafePointer(values.pointer())
+      }
+      let copies = step.scratch(Float.self, count: 2 * values.count)
+      copies.copy(from: values, at: 0, to: (i - 1) * values.count, count: values.count)
+      return unsafe UnsafePointer(copies.pointer((i - 1) * values.count))
     }
     let width = x.shape.elementCount(of: axis..<x.shape.rank)
     guard width > 0 else { return }

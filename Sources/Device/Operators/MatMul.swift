@@ -227,7 +227,7 @@ public struct MatMul: OperatorDefinition {
 
   public func multiplyAccumulates(_ step: StepContext) -> Int {
     guard let e = try? extents(step) else { return 0 }
-    return e.batch.elementCount * e.m * e.n * e.k
+    return (e.batch.elementCount * e.m).saturatingProduct(e.n).saturatingProduct(e.k)
   }
 
   public func run(_ step: StepContext) {
@@ -320,7 +320,7 @@ public struct MatMul: OperatorDefinition {
 
   @unsafe private func dispatch(_ job: inout kn_matmul, _ step: StepContext, _ e: Extents) {
     // Below about 20 µs of work, waking threads costs more than they save.
-    let parts = e.m * e.n * e.k < 1 << 19 ? 1 : parts(step)
+    let parts = e.m * e.n < (1 << 19) / max(e.k, 1) ? 1 : parts(step)
     unsafe step.compute.run(kn_matmul_job, &job, parts: parts)
   }
 }

@@ -46,3 +46,12 @@ extension OperatorDefinition {
   public func multiplyAccumulates(_ step: StepContext) -> Int { 0 }
   public var dependsOnShapesOnly: Bool { false }
 }
+
+extension Int {
+  /// The product, or the largest integer where it overflows; for counts of work, which no bound keeps
+  /// small.
+  func saturatingProduct(_ other: Int) -> Int {
+    let (product, overflow) = multipliedReportingOverflow(by: other)
+    return overflow ? Int.max : product
+  }
+}

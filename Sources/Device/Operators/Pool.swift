@@ -73,9 +73,9 @@ public struct Pool: OperatorDefinition {
   }
 
   public func multiplyAccumulates(_ step: StepContext) -> Int {
-    var taps = 1
-    for i in 0..<kernel.count { taps *= kernel[i] }
-    return step.output().shape.elementCount.multipliedReportingOverflow(by: taps).partialValue
+    var work = step.output().shape.elementCount
+    for i in 0..<kernel.count { work = work.saturatingProduct(kernel[i]) }
+    return work
   }
 
   public func run(_ step: StepContext) {

@@ -237,7 +237,7 @@ public struct Reduce: OperatorDefinition {
     }
     let n = y.count == 0 ? 0 : x.count / y.count
     if kind == .mean, n > 0 {
-      for i in 0..<y.count { y[i] /= T(n) }
+      for i in 0..<y.count { y[i] /= T(clamping: n) }
     }
   }
 }

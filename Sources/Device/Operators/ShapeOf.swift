@@ -130,6 +130,7 @@ public struct Sequence: OperatorDefinition {
     try step.require(inputs: 3...3)
     try step.require(0, is: .i64, .i32, .f32)
     for i in 0..<3 {
+      try step.requirePlain(i)
       guard step.input(i).elementType == step.input(0).elementType else {
         throw ShapeError("element types differ", input: i)
       }

@@ -77,23 +77,23 @@ public struct Slice: OperatorDefinition {
         throw ShapeError("axis is out of range", input: 0)
       }
       let stride = steps.count == 0 ? 1 : steps[i]
-      guard stride != 0, stride > -(1 << 40), stride < 1 << 40 || ends[i] > 0 else {
-        throw ShapeError("step is out of range")
-      }
+      guard stride != 0 else { throw ShapeError("step is 0") }
       let n = x[axis]
       func bound(_ v: Int, _ low: Int, _ high: Int) -> Int {
         min(max(v < 0 ? v &+ n : v, low), high)
       }
       let forward = stride > 0
-      let from = bound(max(starts[i], -(1 << 60)), forward ? 0 : 0, forward ? n : n - 1)
+      let from = bound(max(starts[i], -(1 << 60)), 0, forward ? n : n - 1)
       // A very negative end of a backward slice means "through element 0".
       let end = ends[i] < -(1 << 60) ? -1 &- n : ends[i]
       let to = forward ? bound(end, 0, n) : (end < -n ? -1 : bound(end, -1, n - 1))
-      let size = min(abs(stride), 1 << 40)
+      // Any step past the axis takes one element.
+      let size = min(abs(max(stride, -Int.max)), 1 << 46)
       let span = forward ? to - from : from - to
       p.first[axis] = from
-      p.step[axis] = forward ? size : -size
       p.shape[axis] = span <= 0 || n == 0 ? 0 : (span - 1) / size + 1
+      // Behind a single element nothing follows; a huge step times a stride would overflow.
+      p.step[axis] = p.shape[axis] <= 1 ? 1 : forward ? size : -size
     }
     return p
   }

@@ -117,12 +117,12 @@ extension ShapeError: CustomStringConvertible {
 
   // MARK: What shape rules ask for
 
-  /// Any product of some extents of a bounded shape is small enough to be multiplied by element
-  /// sizes and thread counts without overflow, also where another extent is 0.
+  /// Any product of some extents of a bounded shape is at most 2^40, also where another extent is 0:
+  /// it can be multiplied by element sizes and thread counts without overflow.
   private static func isBounded(_ shape: Shape) -> Bool {
     var product = 1
     for axis in 0..<shape.rank {
-      guard shape[axis] <= (1 << 46) / product else { return false }
+      guard shape[axis] <= (1 << 40) / product else { return false }
       product *= max(shape[axis], 1)
     }
     return true

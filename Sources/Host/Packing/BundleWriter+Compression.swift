@@ -1,0 +1,59 @@
+// One chunk to one zstd frame, where that pays.
+
+import BundleFormat
+import CZstd
+
+/// A zstd compressor whose settings depend on the amount of data alone, so that the same data gives
+/// the same frames. One thread.
+final class ChunkCompressor {
+  private let context: OpaquePointer
+  private let level: Int32
+
+  /// A failure inside zstd, in its words.
+  struct Failure: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  /// A compressor for `rawByteCount` bytes in all: the more, the faster it has to be.
+  init(rawByteCount: Int) throws {
+    guard let context = ZSTD_createCCtx() else { throw Failure(description: "no memory for zstd") }
+    self.context = context
+    level = rawByteCount <= 16 << 20 ? 19 : rawByteCount <= 256 << 20 ? 12 : 6
+    try set(ZSTD_c_checksumFlag, 1)
+    try set(ZSTD_c_contentSizeFlag, 1)
+    try set(ZSTD_c_dictIDFlag, 0)
+  }
+
+  deinit { ZSTD_freeCCtx(context) }
+
+  /// The frame that `bytes` compress to; nil where it saves less than 2 %.
+  func frame(of bytes: [UInt8]) throws -> [UInt8]? {
+    // A quick look first: what the fast level cannot shrink is noise to the slow one too.
+    guard try compress(bytes, level: 1) != nil else { return nil }
+    return try compress(bytes, level: level)
+  }
+
+  private func compress(_ bytes: [UInt8], level: Int32) throws -> [UInt8]? {
+    try set(ZSTD_c_compressionLevel, level)
+    var frame = [UInt8](repeating: 0, count: ZSTD_compressBound(bytes.count))
+    let count = frame.withUnsafeMutableBytes { frame in
+      bytes.withUnsafeBytes { bytes in
+        ZSTD_compress2(context, frame.baseAddress, frame.count, bytes.baseAddress, bytes.count)
+      }
+    }
+    try check(count)
+    guard count * 100 <= bytes.count * 98 else { return nil }
+    frame.removeLast(frame.count - count)
+    return frame
+  }
+
+  private func set(_ parameter: ZSTD_cParameter, _ value: Int32) throws {
+    try check(ZSTD_CCtx_setParameter(context, parameter, value))
+  }
+
+  private func check(_ result: Int) throws {
+    if ZSTD_isError(result) != 0 {
+      throw Failure(description: "zstd: " + String(cString: ZSTD_getErrorName(result)))
+    }
+  }
+}

@@ -1,6 +1,7 @@
 // Tests of task descriptions and of what each task does to its inputs and outputs.
 
 import Bytes
+import Platform
 import Tasks
 import Tensors
 import Testing
@@ -266,6 +267,22 @@ struct ImageClassificationTests {
   }
 }
 
+struct ElementsSpanTests {
+  @Test func spansSeeAndChangeTheElements() {
+    let memory = UnsafeMutablePointer<Float>.allocate(capacity: 3)
+    defer { memory.deallocate() }
+    memory.initialize(repeating: 2, count: 3)
+    var elements = Elements(base: memory, count: 3)
+    var span = elements.mutableSpan
+    span[1] = 5
+    SentenceEmbedding.normalize(&span)
+    let norm = (0..<3).reduce(Float(0)) { $0 + memory[$1] * memory[$1] }
+    #expect(abs(norm - 1) < 1e-6)
+    let best = LabelRanking.best(elements.span)
+    #expect(best == 1)
+  }
+}
+
 struct LabelledDataTests {
   private func data(_ labels: [UInt8], _ type: ElementType) throws -> [UInt8] {
     var writer = SafetensorsWriter()
@@ -298,6 +315,21 @@ struct LabelledDataTests {
       let found = small.label(ofItem: i, in: narrowSpan.bytes)
       #expect(found == label)
     }
+  }
+
+  /// The data set that `make run` measures accuracy on.
+  @Test func digitsAreLabelled() throws {
+    let path = #filePath.split(separator: "/").dropLast(4).joined(separator: "/")
+    let file = try MappedFile(path: "/" + path + "/Bundles/digits/test.safetensors")
+    let items = try LabelledData(try Safetensors(file.bytes), inputNames: ["image"])
+    #expect(items.itemCount == 450)
+    #expect(items.inputs[0].itemShape == Shape([1, 1, 8, 8]))
+    var counts = [Int](repeating: 0, count: 10)
+    for i in 0..<items.itemCount {
+      let label = items.label(ofItem: i, in: file.bytes)
+      counts[try #require(label)] += 1
+    }
+    #expect(counts.allSatisfy { $0 > 40 && $0 < 50 })
   }
 
   @Test func whatIsMissingIsNamed() throws {

@@ -87,6 +87,31 @@ struct WordPieceTokenizerTests {
     }
   }
 
+  /// Tokens that all fall on one slot would make each look-up as long as the vocabulary.
+  @Test func crowdedLookupTablesAreRefused() throws {
+    var text = Array("[PAD]\n[UNK]\n[CLS]\n[SEP]\n".utf8)
+    var found = 0
+    var number = 0
+    while found < 700 {
+      let token = Array(String(number, radix: 36).utf8)
+      number += 1
+      // FNV-1a and the mixing of the table, which has 2,048 slots for 512 to 1,024 tokens.
+      var hash: UInt32 = 0x811C_9DC5
+      for byte in token { hash = (hash ^ UInt32(byte)) &* 0x0100_0193 }
+      hash = (hash ^ hash >> 15) &* 0x9E37_79B1
+      if (hash ^ hash >> 13) & 2047 == 5 {
+        text += token + [0x0A]
+        found += 1
+      }
+    }
+    do {
+      _ = try WordPieceTokenizer(vocabulary: text.span)
+      Issue.record("accepted a crowded table")
+    } catch WordPieceError.degenerateVocabulary(let id) {
+      #expect(id > 500 && id < 704)
+    }
+  }
+
   @Test func optionsOutOfRangeAreRefused() {
     var options = WordPieceOptions()
     options.maximumTokens = 2

@@ -60,8 +60,8 @@ let deviceTargets: [Target] = [
   device(
     "Loops",
     [
-      "BundleFormat", "Bytes", "Kernels", "Monitor", "Operators", "Platform", "Programs", "Runtime",
-      "Tasks", "Telemetry", "Tensors", "Tokenizers",
+      "BundleFormat", "Bytes", "CPlatform", "Kernels", "Monitor", "Operators", "Platform",
+      "Programs", "Runtime", "Tasks", "Telemetry", "Tensors", "Tokenizers",
     ]),
 ]
 
@@ -71,7 +71,7 @@ let hostTargets: [Target] = [
     "Importers", ["Bytes", "Graphs", "Operators", "Platform", "Tasks", "Tensors", "Tokenizers"]),
   host("Lowering", ["Graphs", "Kernels", "Operators", "Programs", "Tensors"]),
   host("Quantization", ["CKernels", "Graphs", "Kernels", "Lowering", "Tensors"]),
-  host("Fitting", ["Bytes", "Platform", "Programs", "Quantization", "Tensors"]),
+  host("Fitting", ["Bytes", "Lowering", "Platform", "Programs", "Tensors"]),
   host(
     "Packing",
     [
@@ -91,11 +91,7 @@ let package = Package(
   ],
   targets: deviceTargets + hostTargets + [
     .executableTarget(
-      name: "knapsack-run",
-      dependencies: [
-        "BundleFormat", "Bytes", "Loops", "Monitor", "Platform", "Programs", "Runtime", "Tasks",
-        "Telemetry", "Tensors",
-      ],
+      name: "knapsack-run", dependencies: ["Loops", "Platform"],
       path: "Sources/Tools/knapsack-run",
       swiftSettings: common + [.treatWarning("EmbeddedRestrictions", as: .error)]),
     .executableTarget(

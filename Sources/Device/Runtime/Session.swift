@@ -151,6 +151,9 @@ import Tensors
   /// Output `i` after `run`; valid until the next `run` or `prepare`.
   public func output(_ i: Int) -> TensorView { preparation.tensors[program.outputs[i].tensor] }
 
+  /// The present shape of any tensor of the program.
+  public func shape(of tensor: Int) -> Shape { preparation.tensors[tensor].shape }
+
   /// Steps that `run` runs, by their index in the program.
   public var runnableSteps: [Int] { runnable }
 

@@ -11,6 +11,22 @@ public struct LoweredModel: Sendable {
   public var sources: [WeightSource]
   /// Bytes of the whole weights section.
   public var weightBytes: Int
+  /// Bytes of values computed while a session is prepared.
+  public var staticBytes: Int
+  /// Multiply-accumulates of each step at the symbols' limits.
+  public var multiplyAccumulates: [Int]
+  /// Rows that one inference looks up in a weight that is a table, by weight.
+  public var lookups: [Int: Int]
+
+  /// Multiply-accumulates of one inference at the symbols' limits.
+  public var totalMultiplyAccumulates: Int { multiplyAccumulates.reduce(0, +) }
+
+  /// Stored bits per element of the model's weights, small tensors and padding included.
+  public var bitsPerWeight: Double {
+    let elements = sources.reduce(0) { $0 + $1.constant.shape.elementCount }
+    let bytes = program.weights.reduce(0) { $0 + ($1.byteCount ?? 0) }
+    return elements == 0 ? 0 : Double(bytes) * 8 / Double(elements)
+  }
 }
 
 /// What lowering is to plan for.
@@ -80,17 +96,17 @@ public struct Lowering {
       Symbol(name: $0, limit: inference.bindings[0][$0] ?? 1)
     }
     let views = Lowering.views(program.weights, sources)
-    var best: Program?
+    var best: LoweredModel?
     for order in candidateOrders(nodes, inference) {
       var candidate = program
       build(&candidate, order.map { nodes[$0] }, inputs)
-      let planned = try plan(candidate, views)
-      if let b = best, b.plan.arenaBytes <= planned.plan.arenaBytes { continue }
+      let planned = try plan(candidate, views, weightBytes: offset)
+      if let b = best, b.program.plan.arenaBytes <= planned.program.plan.arenaBytes { continue }
       best = planned
     }
-    let result = best ?? program
-    try result.validate(weightBytes: offset)
-    return LoweredModel(program: result, sources: sources, weightBytes: offset)
+    guard let best else { throw GraphError(node: "", message: "has no order to run in") }
+    try best.program.validate(weightBytes: offset)
+    return best
   }
 
   // MARK: Weights
@@ -188,15 +204,27 @@ public struct Lowering {
     }
   }
 
-  private func plan(_ program: Program, _ views: [TensorView]) throws -> Program {
+  private func plan(
+    _ program: Program, _ views: [TensorView], weightBytes: Int
+  ) throws -> LoweredModel {
     var program = program
-    // Scratch is asked for with every kernel set's answer alike: sizes depend on shapes and threads.
+    // Which kernels run does not matter here: sizes depend on shapes and threads only.
     let compute = Compute(kernels: KernelSet.best.table, pool: nil, threads: options.threads)
     let preparation = Preparation(program, weights: views, compute: compute)
     try preparation.prepare(program.symbols.map(\.limit))
     program.plan = ArenaPlan(
       program, slotBytes: preparation.slotBytes, scratchBytes: preparation.scratchBytes)
-    return program
+    var lookups: [Int: Int] = [:]
+    for step in program.steps {
+      guard case .gather = step.op, let table = step.inputs.first, !program.isSlot(table) else {
+        continue
+      }
+      lookups[table, default: 0] += preparation.tensors[step.inputs[1]].shape.elementCount
+    }
+    return LoweredModel(
+      program: program, sources: sources, weightBytes: weightBytes,
+      staticBytes: preparation.tensors.ownedByteCount,
+      multiplyAccumulates: preparation.multiplyAccumulates, lookups: lookups)
   }
 
   // MARK: Order

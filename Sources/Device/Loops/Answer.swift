@@ -1,0 +1,128 @@
+// What the model says about one item, as a line for people and as JSON.
+import Bytes
+import Tasks
+import Tensors
+
+/// One item's answer.
+public enum Answer {
+  case labels([(name: String, score: Float)], index: Int)
+  case vector([Float])
+  /// Raw outputs: name, type, shape and the first elements where they are f32.
+  case tensors([(name: String, type: ElementType, shape: Shape, head: [Float])])
+
+  /// The answer after a run, by the model's task.
+  public init(_ runner: ModelRunner, _ scratch: inout [RankedLabel]) {
+    if case .sentenceEmbedding(let task) = runner.model.task {
+      self = .vector(runner.embedding(task))
+      return
+    }
+    if let ranking = runner.model.task.ranking {
+      var scores = runner.scores()
+      let best = LabelRanking.best(scores.span) ?? 0
+      var span = scores.mutableSpan
+      ranking.rank(&span, into: &scratch)
+      self = .labels(
+        scratch.map { (ranking.label($0.index), $0.score) }, index: scratch.first?.index ?? best)
+      return
+    }
+    var list: [(name: String, type: ElementType, shape: Shape, head: [Float])] = []
+    for (i, output) in runner.model.program.outputs.enumerated() {
+      let view = runner.session.output(i)
+      var head: [Float] = []
+      if view.elementType == .f32 {
+        let floats = view.floats
+        head = (0..<min(8, floats.count)).map { floats[$0] }
+      }
+      list.append((output.name, view.elementType, view.shape, head))
+    }
+    self = .tensors(list)
+  }
+
+  /// The class the model chose; nil for answers that are no class.
+  public var classIndex: Int? { if case .labels(_, let index) = self { index } else { nil } }
+
+  /// One line.
+  public var line: [UInt8] {
+    var text = TextBuffer()
+    switch self {
+    case .labels(let labels, _):
+      for (i, label) in labels.enumerated() {
+        if i > 0 { text.put("   ") }
+        text.put(untrusted: Array(label.name.utf8))
+        text.put(" ")
+        text.put(Double(label.score), places: 3)
+      }
+    case .vector(let vector):
+      Answer.put(vector, count: 6, into: &text)
+    case .tensors(let list):
+      for (i, t) in list.enumerated() {
+        if i > 0 { text.put("   ") }
+        text.put(untrusted: Array(t.name.utf8))
+        text.put(" ")
+        text.put(t.type.name)
+        text.put(t.shape.description)
+        if !t.head.isEmpty {
+          text.put(" ")
+          Answer.put(t.head, count: 4, into: &text, of: t.shape.elementCount)
+        }
+      }
+    }
+    return text.bytes
+  }
+
+  private static func put(
+    _ vector: [Float], count: Int, into text: inout TextBuffer, of total: Int? = nil
+  ) {
+    text.put("[")
+    for i in 0..<min(count, vector.count) {
+      if i > 0 { text.put(", ") }
+      text.put(Double(vector[i]), places: 4)
+    }
+    let all = total ?? vector.count
+    if all > min(count, vector.count) {
+      text.put(", … ")
+      text.put(all)
+      text.put(" values")
+    }
+    text.put("]")
+  }
+
+  /// The answer's fields inside an open JSON object.
+  public func write(to json: inout JSONWriter) {
+    switch self {
+    case .labels(let labels, _):
+      json.key("labels")
+      json.beginArray()
+      for label in labels {
+        json.beginObject()
+        json.field("label", label.name)
+        json.field("score", label.score)
+        json.endObject()
+      }
+      json.endArray()
+    case .vector(let vector):
+      json.key("embedding")
+      json.beginArray()
+      for x in vector { json.value(x) }
+      json.endArray()
+    case .tensors(let list):
+      json.key("outputs")
+      json.beginArray()
+      for t in list {
+        json.beginObject()
+        json.field("name", t.name)
+        json.field("element_type", t.type.name)
+        json.key("shape")
+        json.beginArray()
+        for d in t.shape.dimensions { json.value(d) }
+        json.endArray()
+        json.key("first_values")
+        json.beginArray()
+        for x in t.head { json.value(x) }
+        json.endArray()
+        json.endObject()
+      }
+      json.endArray()
+    }
+  }
+}

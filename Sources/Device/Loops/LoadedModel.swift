@@ -1,0 +1,113 @@
+// A model that is ready for a session: program, weights in memory, assets, task.
+import BundleFormat
+import Bytes
+import Platform
+import Programs
+import Tasks
+import Tensors
+import Tokenizers
+
+/// What keeps the weights' bytes alive.
+public enum WeightMemory: Sendable {
+  case bundle(BundleWeights)
+  case anonymous(AnonymousMemory)
+}
+
+/// A program with everything it needs, from a bundle or packed in memory.
+public final class LoadedModel: @unchecked Sendable {
+  public let name: String
+  public let manifest: CBORValue
+  public let program: Program
+  public let task: Task
+  public let tokenizer: WordPieceTokenizer?
+  /// Nanoseconds from opening to the end of loading.
+  public private(set) var loadNanoseconds: UInt64 = 0
+  /// One view per program weight.
+  public let weights: [TensorView]
+  private let memory: WeightMemory
+
+  /// memory: the weights section; the program's offsets count from its start.
+  public init(
+    name: String, manifest: CBORValue, program: Program, memory: WeightMemory,
+    tokenizerAsset: [UInt8]?
+  ) throws(Failure) {
+    self.name = name
+    self.manifest = manifest
+    self.program = program
+    self.memory = memory
+    do throws(TaskError) {
+      task = try manifest["task"].map { value throws(TaskError) in try Task(cbor: value) } ?? .tensor
+    } catch {
+      throw Failure(.badData, "\(name): \(error)")
+    }
+    if let tokenizerAsset {
+      do throws(WordPieceError) {
+        tokenizer = try WordPieceTokenizer(serialized: tokenizerAsset.span)
+      } catch {
+        throw Failure(.badData, "\(name): tokenizer: \(error)")
+      }
+    } else {
+      tokenizer = nil
+    }
+    let base: UnsafeRawPointer?
+    let count: Int
+    switch memory {
+    case .bundle(let b): unsafe (base, count) = unsafe (b.buffer.baseAddress, b.buffer.count)
+    case .anonymous(let m):
+      unsafe (base, count) = unsafe (UnsafeRawPointer(m.buffer.baseAddress), m.buffer.count)
+    }
+    do throws(ProgramError) {
+      try program.validate(weightBytes: count)
+    } catch {
+      throw Failure(.badData, "\(name): \(error)")
+    }
+    var views: [TensorView] = []
+    for w in program.weights {
+      let start = unsafe (base ?? UnsafeRawPointer(bitPattern: 64)!) + w.offset
+      views.append(
+        unsafe TensorView(
+          base: UnsafeMutableRawPointer(mutating: start), byteCount: w.byteCount ?? 0,
+          elementType: w.elementType, shape: w.shape, encoding: w.encoding))
+    }
+    weights = views
+  }
+
+  /// Opens, checks and loads a bundle.
+  public static func open(bundle path: String) throws(Failure) -> LoadedModel {
+    let start = Clock.monotonicNanoseconds
+    let reader: BundleReader
+    let programBytes: [UInt8]
+    let assets: [BundleAsset]
+    let weights: BundleWeights
+    do throws(BundleError) {
+      reader = try BundleReader(path: path)
+      programBytes = try reader.sectionBytes(.program)
+      assets = try reader.assets()
+      weights = try reader.mapWeights()
+    } catch {
+      throw Failure(bundle: error)
+    }
+    let program: Program
+    do throws(ProgramError) {
+      program = try Program(decoding: programBytes)
+    } catch {
+      throw Failure(.badData, "\(path): \(error)")
+    }
+    var tokenizer: [UInt8]?
+    for asset in assets where asset.name == "tokenizer" { tokenizer = asset.bytes }
+    let model = try LoadedModel(
+      name: reader.manifest["name"]?.textValue ?? path, manifest: reader.manifest,
+      program: program, memory: .bundle(weights), tokenizerAsset: tokenizer)
+    model.loadNanoseconds = Clock.monotonicNanoseconds &- start
+    return model
+  }
+
+  /// For models packed in memory.
+  public func setLoadTime(_ nanoseconds: UInt64) { loadNanoseconds = nanoseconds }
+
+  /// The scheme the bundle was packed with, by name.
+  public var scheme: String { manifest["scheme"]?.textValue ?? "f32" }
+
+  /// A figure of the manifest's `predicted` map.
+  public func predicted(_ key: String) -> Double? { manifest["predicted"]?[key]?.doubleValue }
+}

@@ -1,0 +1,231 @@
+// A session together with its task: items go in, answers come out.
+import Bytes
+import Kernels
+import Platform
+import Programs
+import Runtime
+import Tasks
+import Tensors
+import Tokenizers
+
+/// Named tensors of one safetensors file.
+public final class TensorFile {
+  public let path: String
+  public let map: MappedFile
+  public let tensors: Safetensors
+
+  public init(path: String) throws(Failure) {
+    self.path = path
+    let map: MappedFile
+    do throws(PlatformError) {
+      map = try MappedFile(path: path)
+    } catch {
+      throw Failure(reading: error)
+    }
+    self.map = map
+    tensors = try TensorFile.parse(map)
+  }
+
+  private static func parse(_ map: MappedFile) throws(Failure) -> Safetensors {
+    let bytes = map.bytes
+    do throws(SafetensorsError) {
+      return try Safetensors(bytes)
+    } catch {
+      throw Failure(.badData, "\(map.path): \(error)")
+    }
+  }
+}
+
+/// A model's session and what its task adds around it.
+public final class ModelRunner {
+  public let model: LoadedModel
+  public let session: Session
+  private var tokens: TokenSequence?
+
+  public init(
+    _ model: LoadedModel, threads: Int, kernels: KernelSet = .best
+  ) throws(Failure) {
+    self.model = model
+    do throws(SessionError) {
+      session = try Session(
+        program: model.program, weights: model.weights, threads: threads, kernels: kernels)
+    } catch {
+      throw Failure(.badData, "\(model.name): \(error)")
+    }
+  }
+
+  /// Inputs that the caller fills: all but those that carry state.
+  public var callerInputs: [Int] {
+    model.program.inputs.indices.filter { i in
+      !model.program.states.contains { $0.input == i }
+    }
+  }
+
+  /// Makes the session ready for these input shapes.
+  public func prepare(_ shapes: [Shape?]) throws(Failure) {
+    do throws(SessionError) {
+      try session.prepare(shapes: shapes)
+    } catch {
+      throw Failure(.badData, "\(model.name): \(error)")
+    }
+  }
+
+  // MARK: Tensors in
+
+  /// Fills every input from items `first`..<`first + count` of the file's tensors, or from whole tensors
+  /// where `first` is nil.
+  public func fill(from file: TensorFile, first: Int? = nil, count: Int = 1) throws(Failure) {
+    var shapes = [Shape?](repeating: nil, count: model.program.inputs.count)
+    var ranges = [Range<Int>](repeating: 0..<0, count: shapes.count)
+    for i in callerInputs {
+      let entry = try entry(for: i, in: file)
+      var shape = entry.shape
+      var range = entry.byteRange
+      if let first {
+        let itemBytes = shape[0] > 0 ? range.count / shape[0] : 0
+        shape[0] = count
+        range = range.lowerBound + first * itemBytes..<range.lowerBound + (first + count) * itemBytes
+      }
+      shapes[i] = shape
+      ranges[i] = range
+    }
+    try prepare(shapes)
+    for i in callerInputs {
+      let entry = try entry(for: i, in: file)
+      let bytes = unsafe UnsafeRawBufferPointer(rebasing: file.map.buffer[ranges[i]])
+      guard unsafe TensorConversion.fill(session.input(i), from: bytes, entry.elementType) else {
+        let wanted = session.input(i).elementType.name
+        throw Failure(
+          .badData,
+          "\(file.path): \(entry.name): \(entry.elementType.name) cannot be used as \(wanted)")
+      }
+    }
+  }
+
+  private func entry(for input: Int, in file: TensorFile) throws(Failure) -> SafetensorsEntry {
+    let name = model.program.inputs[input].name
+    guard let entry = file.tensors.tensor("input", name) else {
+      throw Failure(.badData, "\(file.path): no tensor '\(name)' or 'input.\(name)'")
+    }
+    return entry
+  }
+
+  /// How many items a file holds when the model takes only one at a time: all its tensors have this many
+  /// on axis 0 where the model's axis is fixed at 1. nil where the file fits as it is.
+  public func itemCount(in file: TensorFile) throws(Failure) -> Int? {
+    var items: Int?
+    for i in callerInputs {
+      let entry = try entry(for: i, in: file)
+      let dimensions = model.program.inputs[i].dimensions
+      guard entry.shape.rank == dimensions.count, case .constant(1)? = dimensions.first,
+        entry.shape[0] > 1, items == nil || items == entry.shape[0]
+      else { return nil }
+      items = entry.shape[0]
+    }
+    return items
+  }
+
+  // MARK: Text in
+
+  /// Fills the token inputs from a text. Throws where the bundle has no tokenizer.
+  public func fill(text: String) throws(Failure) {
+    guard let inputs = model.task.textInputs, let tokenizer = model.tokenizer else {
+      throw Failure(
+        .usage, "\(model.name) takes tensors, not text: give --input FILE.safetensors")
+    }
+    let limited: WordPieceTokenizer
+    do throws(WordPieceError) {
+      limited = try tokenizer.limited(to: inputs.maximumTokens)
+    } catch {
+      throw Failure(.badData, "\(model.name): \(error)")
+    }
+    let sequence = limited.encode(text)
+    tokens = sequence
+    let shape = Shape([1, sequence.count])
+    try prepare(model.program.inputs.map { $0.dimensions.count == 2 ? shape : nil })
+    for (i, input) in model.program.inputs.enumerated() {
+      let out = session.input(i).elements(Int64.self)
+      for t in 0..<min(out.count, sequence.count) {
+        if input.name == inputs.idsName {
+          out[t] = Int64(sequence.ids[t])
+        } else if input.name == inputs.maskName {
+          out[t] = 1
+        } else {
+          out[t] = Int64(sequence.typeID(at: t))
+        }
+      }
+    }
+  }
+
+  // MARK: Made-up inputs
+
+  /// Fills the inputs with values that any model takes: indices in range where a table is looked up,
+  /// 1 for other integers, numbers from 0 to 1. The same on every machine.
+  public func fillWithSamples() throws(Failure) {
+    try prepare([Shape?](repeating: nil, count: model.program.inputs.count))
+    var state: UInt64 = 0x9E37_79B9_7F4A_7C15
+    func next() -> UInt64 {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return state >> 33
+    }
+    for i in callerInputs {
+      let view = session.input(i)
+      let n = view.shape.elementCount
+      let rows = tableRows(lookedUpBy: model.program.inputs[i].tensor)
+      switch view.elementType {
+      case .f32:
+        for k in 0..<n { view.floats[k] = Float(next() & 0xFFFF) / 65536 }
+      case .i64:
+        for k in 0..<n { view.elements(Int64.self)[k] = rows.map { Int64(next() % $0) } ?? 1 }
+      case .i32:
+        for k in 0..<n { view.elements(Int32.self)[k] = rows.map { Int32(next() % $0) } ?? 1 }
+      default:
+        let bytes = view.plainByteCount
+        for k in 0..<bytes {
+          unsafe view.pointer.storeBytes(of: 1, toByteOffset: k, as: UInt8.self)
+        }
+      }
+    }
+  }
+
+  private func tableRows(lookedUpBy tensor: Int) -> UInt64? {
+    for step in model.program.steps {
+      if case .gather = step.op, step.inputs[1] == tensor, !model.program.isSlot(step.inputs[0]) {
+        return UInt64(max(1, model.program.weights[step.inputs[0]].shape[0]))
+      }
+    }
+    return nil
+  }
+
+  // MARK: Answers
+
+  /// The output a task reads, by name; the first where there is none of that name.
+  public func outputIndex(_ name: String) -> Int {
+    for (i, output) in model.program.outputs.enumerated() where output.name == name { return i }
+    return 0
+  }
+
+  /// The sentence embedding after a run on one text.
+  public func embedding(_ task: SentenceEmbedding) -> [Float] {
+    let view = session.output(outputIndex(task.outputName))
+    let floats = view.floats
+    // Models with pooling inside give one vector a text; others one a token.
+    if view.shape.rank <= 2 { return floats.indices.map { floats[$0] } }
+    let width = view.shape[view.shape.rank - 1]
+    let hidden = floats.indices.map { floats[$0] }
+    let mask = [Int64](repeating: 1, count: view.shape[1])
+    var result = [Float](repeating: 0, count: width)
+    var span = result.mutableSpan
+    task.pool(hidden.span, mask: mask.span, into: &span)
+    return result
+  }
+
+  /// Class scores of the first item after a run.
+  public func scores() -> [Float] {
+    let view = session.output(0)
+    guard view.elementType == .f32 else { return [] }
+    let width = view.shape.rank == 0 ? 1 : view.shape[view.shape.rank - 1]
+    let floats = view.floats
+    return (0..<min(width, floats.count)).map { floats[$0] }
+  }
+}

@@ -1,0 +1,188 @@
+// The inference loop: item after item, watched by the monitor, answered on standard output.
+import Bytes
+import Monitor
+import Platform
+import Programs
+import Runtime
+import Tasks
+import Telemetry
+import Tensors
+
+/// Runs a model over its items until they are done or somebody says stop.
+public final class RunLoop {
+  private let runner: ModelRunner
+  private let options: RunOptions
+  private let items: RunItems
+  private let collector: Collector
+  private let control: RunControl
+  private var stepTimes: [UInt64]
+  private var outputs = OutputCollector()
+  private var results = JSONWriter()
+  private var resultCount = 0
+  private var ranked: [RankedLabel] = []
+  private let start: UInt64
+
+  /// Results kept for the one JSON document; later ones only count.
+  private static let maximumResults = 10_000
+
+  public init(_ runner: ModelRunner, _ options: RunOptions) throws(Failure) {
+    self.runner = runner
+    self.options = options
+    items = try RunItems(options, runner)
+    start = Clock.monotonicNanoseconds
+    collector = Collector(facts: RunReport.facts(runner), nowNanoseconds: start)
+    control = RunControl()
+    stepTimes = [UInt64](repeating: 0, count: runner.session.runnableSteps.count)
+    results.beginArray()
+  }
+
+  /// Runs to the end. Prints results and summary; ends the process by signal where one stopped the run.
+  public func run() throws(Failure) {
+    if case .sample? = items.items.first, items.items.count == 1, !options.loops {
+      Standard.error.say("\(options.name): no input given: running on made-up values")
+    }
+    var failure: Failure?
+    let dashboard = try makeDashboard()
+    let reporter = PlainReporter(prints: options.format == .text)
+    if let dashboard {
+      dashboard.start(collector: collector, control: control)
+    } else {
+      reporter.start(collector: collector, control: control)
+    }
+    collector.setState(.running)
+    do throws(Failure) {
+      try loop(prints: dashboard == nil)
+    } catch {
+      failure = error
+    }
+    collector.setState(failure == nil ? .done : .failed)
+    dashboard?.stop()
+    reporter.stop()
+    if let failure { throw failure }
+    if let path = options.outputFile { try outputs.write(to: path) }
+    results.endArray()
+    finish(stopped: control.stopReason)
+  }
+
+  private func makeDashboard() throws(Failure) -> Dashboard? {
+    if options.usesDashboard == false { return nil }
+    let isAsked = options.usesDashboard == true
+    let isUsable =
+      Standard.output.isTerminal && Standard.isInputTerminal && !options.isFormatGiven
+      && Environment.getNonEmpty("CI") == nil && Environment.getNonEmpty("KNAPSACK_A11Y") == nil
+    // A run that is over before anyone could look is better read as lines.
+    let isShort = !options.loops && options.repeatCount * items.items.count < 100
+    guard isAsked || (isUsable && !isShort) else { return nil }
+    do throws(TerminalError) {
+      return try Dashboard(
+        terminalType: Array((Environment.get("TERM") ?? "").utf8),
+        allowsColor: Environment.getNonEmpty("NO_COLOR") == nil)
+    } catch {
+      if isAsked { throw Failure(.unavailable, "cannot draw the monitor: \(error)") }
+      return nil
+    }
+  }
+
+  private func loop(prints: Bool) throws(Failure) {
+    var pass = 0
+    while options.loops || pass < options.repeatCount {
+      for (i, item) in items.items.enumerated() {
+        control.waitWhilePaused()
+        if control.isStopRequested { return }
+        try run(item, i, isFirstPass: pass == 0, prints: prints)
+      }
+      pass += 1
+    }
+  }
+
+  private func run(
+    _ item: RunItem, _ index: Int, isFirstPass: Bool, prints: Bool
+  ) throws(Failure) {
+    var label: Int?
+    switch item {
+    case .text(let text): try runner.fill(text: text)
+    case .tensors(let file): try runner.fill(from: file)
+    case .row(let file, let row, let expected):
+      label = expected
+      try runner.fill(from: file, first: row)
+    case .sample: try runner.fillWithSamples()
+    }
+    let isProfiled = collector.wantsStepTimes()
+    let begin = Clock.monotonicNanoseconds
+    if isProfiled {
+      runner.session.run(nanoseconds: &stepTimes)
+    } else {
+      runner.session.run()
+    }
+    let duration = Clock.monotonicNanoseconds &- begin
+    if isProfiled {
+      for (n, step) in runner.session.runnableSteps.enumerated() {
+        collector.recordStep(step, durationNanoseconds: stepTimes[n])
+      }
+    }
+    collector.recordInference(startNanoseconds: begin, durationNanoseconds: duration)
+    let answer = Answer(runner, &ranked)
+    let line = answer.line
+    collector.recordOutput(line.span)
+    if let label { collector.recordAnswer(isCorrect: answer.classIndex == label) }
+    guard isFirstPass else { return }
+    if options.outputFile != nil, items.isBatch || index == 0 { try outputs.add(runner) }
+    try report(answer, line, item, index, duration, label, prints: prints)
+  }
+
+  private func report(
+    _ answer: Answer, _ line: [UInt8], _ item: RunItem, _ index: Int, _ duration: UInt64,
+    _ label: Int?, prints: Bool
+  ) throws(Failure) {
+    switch options.format {
+    case .text:
+      if prints, items.printsAnswers { try write(line + [0x0A]) }
+    case .ndjson:
+      var json = JSONWriter()
+      json.beginObject()
+      json.field("schema", "knapsack.result")
+      json.field("version", 1)
+      write(answer, item, index, duration, label, &json)
+      json.endObject()
+      try write(json.bytes + [0x0A])
+    case .json:
+      guard resultCount < RunLoop.maximumResults else { return }
+      resultCount += 1
+      results.beginObject()
+      write(answer, item, index, duration, label, &results)
+      results.endObject()
+    }
+  }
+
+  private func write(
+    _ answer: Answer, _ item: RunItem, _ index: Int, _ duration: UInt64, _ label: Int?,
+    _ json: inout JSONWriter
+  ) {
+    json.field("item", index)
+    if case .text(let text) = item { json.field("text", text) }
+    json.field("latency_us", Double(duration) / 1000)
+    answer.write(to: &json)
+    if let label { json.field("expected", label) }
+  }
+
+  private func write(_ bytes: [UInt8]) throws(Failure) {
+    do throws(PlatformError) {
+      try Standard.output.write(bytes)
+    } catch {
+      // A reader that went away ends the run quietly.
+      if error.isBrokenPipe { control.requestStop(.user) } else { throw Failure(writing: error) }
+    }
+  }
+
+  private func finish(stopped: StopReason?) {
+    let snapshot = collector.snapshot(nowNanoseconds: Clock.monotonicNanoseconds)
+    switch options.format {
+    case .text: try? Standard.output.write(Summary.block(snapshot, stopped: stopped))
+    case .json, .ndjson:
+      let document = RunReport.json(
+        runner, snapshot, results: options.format == .json ? results.bytes : nil)
+      try? Standard.output.write(document + [0x0A])
+    }
+    if case .signal(let number)? = stopped { RunControl.die(bySignal: number) }
+  }
+}

@@ -1,0 +1,30 @@
+// What a run is asked to do, the same for both tools.
+
+/// How results are printed.
+public enum OutputFormat: String, Sendable, CaseIterable {
+  case text
+  case json
+  case ndjson
+}
+
+/// The wishes of `run` and `bench`.
+public struct RunOptions: Sendable {
+  /// Texts, data sets (`.safetensors`), text files (`.txt`, a line each) or `-` for lines of standard
+  /// input.
+  public var inputs: [String] = []
+  /// Raw tensors in and out.
+  public var inputFile: String?
+  public var outputFile: String?
+  public var format = OutputFormat.text
+  /// Whether the caller chose a format: then nothing is drawn unless asked for.
+  public var isFormatGiven = false
+  public var threads = 1
+  public var repeatCount = 1
+  public var loops = false
+  /// nil: where standard input and output are terminals.
+  public var usesDashboard: Bool?
+  /// The largest values of symbols to prepare for; empty takes the bundle's.
+  public var name = "knapsack"
+
+  public init() {}
+}

@@ -1,0 +1,97 @@
+// What a run was, as facts for the monitor and as the JSON document at its end.
+import Bytes
+import Platform
+import Programs
+import Runtime
+import Telemetry
+import Tensors
+
+/// Figures of a run in the forms the tools print.
+enum RunReport {
+  /// What is known of a model before its first inference.
+  static func facts(_ runner: ModelRunner) -> RunFacts {
+    let model = runner.model
+    let program = model.program
+    var facts = RunFacts()
+    facts.bundleName = EscapedText(Array(model.name.utf8))
+    facts.scheme = EscapedText(Array(model.scheme.utf8))
+    facts.device = EscapedText(Array((model.manifest["target"]?["name"]?.textValue ?? "host").utf8))
+    let weightBytes = program.weights.reduce(0) { $0 + ($1.byteCount ?? 0) }
+    facts.weightBytes = UInt64(weightBytes)
+    facts.arenaBytes = UInt64(runner.session.arenaBytes)
+    facts.loadNanoseconds = model.loadNanoseconds
+    facts.memoryBudgetBytes = model.manifest["target"]?["ram_budget_bytes"]?.integerValue.map {
+      UInt64(max($0, 0))
+    }
+    facts.steps = program.steps.map { step in
+      StepFact(
+        name: EscapedText(Array(step.name.utf8)), kind: EscapedText(Array(step.op.name.utf8)),
+        scheme: EscapedText(Array(scheme(of: step, program).utf8)))
+    }
+    facts.bitsPerWeight = model.manifest["weights"]?["bits_per_weight"]?.doubleValue
+    facts.predictedP50Nanoseconds = model.predicted("latency_us").map { $0 * 1000 }
+    facts.predictedPeakBytes = model.predicted("peak_memory_bytes").map { UInt64(max($0, 0)) }
+    facts.predictedJoulesPerInference = model.predicted("energy_j")
+    if let idle = model.manifest["target"]?["idle_watts"]?.doubleValue,
+      let active = model.manifest["target"]?["core_active_watts"]?.doubleValue
+    {
+      facts.energy = EnergyFigures(idleWatts: idle, wattsPerActiveCore: active)
+    }
+    return facts
+  }
+
+  /// The scheme of the weight a step reads; f32 where it reads none.
+  static func scheme(of step: Step, _ program: Program) -> String {
+    for t in step.inputs where t >= 0 && !program.isSlot(t) {
+      if let encoding = program.weights[t].encoding { return encoding.scheme.name }
+    }
+    return "f32"
+  }
+
+  /// The document of `--format json`; `results` is a finished JSON array.
+  static func json(_ runner: ModelRunner, _ snapshot: Snapshot, results: [UInt8]?) -> [UInt8] {
+    var json = JSONWriter()
+    json.beginObject()
+    json.field("schema", "knapsack.run")
+    json.field("version", 1)
+    json.field("model", runner.model.name)
+    json.field("scheme", runner.model.scheme)
+    json.field("task", runner.model.task.name)
+    json.field("threads", runner.session.threadCount)
+    json.field("inferences", snapshot.inferenceCount)
+    json.field("load_us", Double(runner.model.loadNanoseconds) / 1000)
+    put("latency_p50_us", snapshot.overall.p50.map { Double($0) / 1000 }, &json)
+    put("latency_p95_us", snapshot.overall.p95.map { Double($0) / 1000 }, &json)
+    put("latency_p99_us", snapshot.overall.p99.map { Double($0) / 1000 }, &json)
+    put("latency_max_us", snapshot.overall.max.map { Double($0) / 1000 }, &json)
+    put("throughput_per_s", snapshot.overallPerSecond, &json)
+    json.field("arena_bytes", runner.session.arenaBytes)
+    if let memory = ProcessMemory.current {
+      json.field("peak_memory_bytes", memory.peakBytes)
+    } else {
+      json.nullField("peak_memory_bytes")
+    }
+    if snapshot.labelledCount > 0 {
+      json.field("labelled", snapshot.labelledCount)
+      json.field("correct", snapshot.correctCount)
+      json.field("accuracy", Double(snapshot.correctCount) / Double(snapshot.labelledCount))
+    }
+    json.key("energy_per_inference")
+    json.beginObject()
+    put("energy_j", snapshot.power.joulesPerInference, &json)
+    json.field("grade", String(decoding: [snapshot.power.grade.letter], as: UTF8.self))
+    json.field("source", String(decoding: snapshot.power.source.utf8, as: UTF8.self))
+    json.endObject()
+    guard let results else {
+      json.endObject()
+      return json.bytes
+    }
+    // The results were written as they came: their text goes in behind the last field.
+    json.endObject()
+    return Array(json.bytes.dropLast()) + Array(",\"results\":".utf8) + results + [0x7D]
+  }
+
+  static func put(_ key: String, _ value: Double?, _ json: inout JSONWriter) {
+    if let value { json.field(key, value) } else { json.nullField(key) }
+  }
+}

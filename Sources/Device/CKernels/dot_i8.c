@@ -12,19 +12,22 @@ int32_t kn_dot_i8__scalar(const int8_t *a, const int8_t *b, size_t count) {
 #define KN_SELF "dot_i8.c"
 #include "each_isa.h"
 
-#elif KN_LANES == 16
+#elif KN_LANES > 4 && defined(KN_DOTPROD)
 // a + 128 is unsigned, and 128 Σ b too much.
 KN_TARGET int32_t KN_NAME(kn_dot_i8)(const int8_t *a, const int8_t *b, size_t count) {
-  const __m512i flip = _mm512_set1_epi8(-128);
-  __m512i sums = _mm512_setzero_si512(), surplus = sums;
-  for (size_t i = 0; i < count; i += 64) {
-    const __mmask64 some = count - i < 64 ? (1ull << (count - i)) - 1 : ~0ull;
-    const __m512i x = _mm512_maskz_loadu_epi8(some, a + i);
-    const __m512i y = _mm512_maskz_loadu_epi8(some, b + i);
-    sums = _mm512_dpbusd_epi32(sums, _mm512_xor_si512(x, flip), y);
-    surplus = _mm512_dpbusd_epi32(surplus, flip, y);
+  const vi flip = (int32_t)0x80808080 - (vi){0};
+  vi sums = {0}, surplus = {0}, x, y;
+  size_t i = 0;
+  for (; i + sizeof x <= count; i += sizeof x) {
+    memcpy(&x, a + i, sizeof x);
+    memcpy(&y, b + i, sizeof y);
+    sums = v_dot4(sums, x ^ flip, y);
+    surplus = v_dot4(surplus, flip, y);
   }
-  return _mm512_reduce_add_epi32(_mm512_sub_epi32(sums, surplus));
+  sums -= surplus;
+  int32_t sum = kn_dot_i8__scalar(a + i, b + i, count - i);
+  for (int l = 0; l < KN_LANES; l++) sum += sums[l];
+  return sum;
 }
 
 #elif KN_LANES == 8

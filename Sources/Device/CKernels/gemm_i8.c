@@ -38,7 +38,9 @@ void kn_gemm_i8__scalar(const kn_gemm *g, size_t row0, size_t row1, size_t panel
 // KN_ROWS: the height of a micro-tile, which is two vectors of columns wide, as in gemm_f32.
 #if KN_LANES == 16
 #define KN_ROWS 12
-#elif KN_LANES == 4 && defined(KN_DOTPROD)
+#elif KN_LANES == 8 && defined(KN_DOTPROD)
+#define KN_ROWS 6
+#elif defined(KN_DOTPROD)
 #define KN_ROWS 8
 #else
 #define KN_ROWS 4
@@ -47,34 +49,40 @@ enum { KN_NAME(block) = 96 };  // rows whose `start` is kept; a multiple of ever
 
 // sums[r][v][l] += Σ_q<4 a[r, 4 g + q] b_v[g, l, q] over the k4 groups g; group g of vector v of B
 // starts at b[v * b_step + g * 64].
-#if KN_LANES == 16
-// dpbusd takes B as unsigned: B + 128, whose surplus `start` has taken off.
+#if KN_LANES > 4 && defined(KN_DOTPROD)
+#define KN_OFFSET
+// The instruction takes B as unsigned: B + 128, whose surplus `start` has taken off.
 KN_LANE_FN void KN_NAME(multiply)(
     const int rows, const int8_t *a, size_t lda, const int8_t *b, size_t b_step, size_t k4,
     vi sums[KN_ROWS][2]) {
-  const __m512i flip = _mm512_set1_epi8(-128);
   for (size_t g = 0; g < k4; g++, a += 4, b += 64) {
-    const __m512i y0 = _mm512_xor_si512(_mm512_loadu_si512(b), flip);
-    const __m512i y1 = _mm512_xor_si512(_mm512_loadu_si512(b + b_step), flip);
+    vi y0, y1;
+    memcpy(&y0, b, sizeof y0);
+    memcpy(&y1, b + b_step, sizeof y1);
+    y0 ^= (int32_t)0x80808080;
+    y1 ^= (int32_t)0x80808080;
     KN_UNROLL for (int r = 0; r < rows; r++) {
       int32_t quad;
       memcpy(&quad, a + (size_t)r * lda, 4);
-      const __m512i x = _mm512_set1_epi32(quad);
-      sums[r][0] = (vi)_mm512_dpbusd_epi32((__m512i)sums[r][0], y0, x);
-      sums[r][1] = (vi)_mm512_dpbusd_epi32((__m512i)sums[r][1], y1, x);
+      const vi x = quad - (vi){0};
+      sums[r][0] = v_dot4(sums[r][0], y0, x);
+      sums[r][1] = v_dot4(sums[r][1], y1, x);
     }
   }
 }
 // What the sums of a row start from: -128 Σ a, for B + 128.
 KN_LANE_FN int32_t KN_NAME(start)(const int8_t *a, size_t k4) {
-  vi sums = {0};
-  const __m512i ones = _mm512_set1_epi8(1);
+  vi sums = {0}, x = {0};
+  const vi ones = 0x01010101 - (vi){0};
   size_t p = 0;
-  for (; p + 64 <= k4 * 4; p += 64)
-    sums = (vi)_mm512_dpbusd_epi32((__m512i)sums, ones, _mm512_loadu_si512(a + p));
-  const __mmask64 rest = (1ull << (k4 * 4 - p)) - 1;
-  sums = (vi)_mm512_dpbusd_epi32((__m512i)sums, ones, _mm512_maskz_loadu_epi8(rest, a + p));
-  return -128 * _mm512_reduce_add_epi32((__m512i)sums);
+  for (; p + sizeof x <= k4 * 4; p += sizeof x) {
+    memcpy(&x, a + p, sizeof x);
+    sums = v_dot4(sums, ones, x);
+  }
+  int32_t sum = 0;
+  for (int l = 0; l < KN_LANES; l++) sum += sums[l];
+  for (; p < k4 * 4; p++) sum += a[p];
+  return -128 * sum;
 }
 
 #elif KN_LANES == 8
@@ -159,7 +167,9 @@ KN_LANE_FN void KN_NAME(multiply)(
         (vi)vpaddq_s32(pairs[r][2 * v], pairs[r][2 * v + 1]);
 }
 #endif
-#if KN_LANES != 16
+#ifdef KN_OFFSET
+#undef KN_OFFSET
+#else
 KN_LANE_FN int32_t KN_NAME(start)(const int8_t *a, size_t k4) {
   (void)a, (void)k4;
   return 0;
@@ -208,7 +218,10 @@ KN_LANE_FN void KN_NAME(tile)(
 KN_HEIGHT(1)
 KN_HEIGHT(2)
 KN_HEIGHT(4)
-#if KN_ROWS > 4
+#if KN_ROWS == 6
+KN_HEIGHT(6)
+#endif
+#if KN_ROWS > 6
 KN_HEIGHT(8)
 #endif
 #if KN_ROWS > 8
@@ -228,8 +241,11 @@ KN_LANE_FN size_t KN_NAME(run_tile)(
 #if KN_ROWS > 8
   KN_TRY(12)
 #endif
-#if KN_ROWS > 4
+#if KN_ROWS > 6
   KN_TRY(8)
+#endif
+#if KN_ROWS == 6
+  KN_TRY(6)
 #endif
   KN_TRY(4)
   KN_TRY(2)

@@ -1,78 +1,131 @@
 // im2col_f32: the panels of a 2-D convolution's matrix; row (channel, kernel y, kernel x), column an
 // output pixel.
+#ifndef KN_ISA
 #include <string.h>
 #include "variants.h"
 
-// Consecutive pixels of one output row that lie in one panel.
-typedef struct segment {
-  size_t lane, count, y, x;
-} segment;
+void kn_im2col_f32__scalar(const kn_im2col *c, float *out, size_t panel0, size_t panel1) {
+  const size_t k = c->channels * c->kernel_h * c->kernel_w, count = c->out_h * c->out_w;
+  for (size_t panel = panel0; panel < panel1; panel++)
+    for (size_t j = 0; j < KN_PANEL; j++) {
+      const size_t pixel = panel * KN_PANEL + j;
+      const size_t oy = pixel / c->out_w, ox = pixel % c->out_w;
+      float *y = out + panel * k * KN_PANEL + j;
+      for (size_t channel = 0; channel < c->channels; channel++)
+        for (size_t ky = 0; ky < c->kernel_h; ky++)
+          for (size_t kx = 0; kx < c->kernel_w; kx++, y += KN_PANEL) {
+            // One past the picture and all before it wrap around to large numbers.
+            const size_t row = oy * c->stride_h + ky * c->dilation_h - c->pad_top;
+            const size_t column = ox * c->stride_w + kx * c->dilation_w - c->pad_left;
+            const int seen = pixel < count && row < c->height && column < c->width;
+            *y = seen ? c->x[(channel * c->height + row) * c->width + column] : 0;
+          }
+    }
+}
 
-static size_t segments_of(const kn_im2col *c, size_t panel, segment *segments) {
-  const size_t pixels = c->out_h * c->out_w, first = panel * KN_PANEL;
-  const size_t lanes = pixels - first < KN_PANEL ? pixels - first : KN_PANEL;
+// Lanes [from, to) of one vector of a panel: pixels of one output row that see the picture. Lane l sees
+// offset + l * stride_w of a channel (the lanes before `from` may lie outside of it).
+typedef struct run {
+  intptr_t offset;
+  uint32_t from, to;
+} run;
+
+// The runs of pixels [first, first + lanes) through kernel position (ky, kx).
+static size_t find_runs(
+    const kn_im2col *c, size_t first, size_t lanes, size_t ky, size_t kx, run *runs) {
+  const size_t count = c->out_h * c->out_w, end = first + lanes < count ? first + lanes : count;
   size_t found = 0;
-  for (size_t lane = 0; lane < lanes; found++) {
-    const size_t y = (first + lane) / c->out_w, x = (first + lane) % c->out_w;
-    const size_t count = c->out_w - x < lanes - lane ? c->out_w - x : lanes - lane;
-    segments[found] = (segment){lane, count, y, x};
-    lane += count;
+  for (size_t pixel = first; pixel < end;) {
+    const size_t oy = pixel / c->out_w, ox = pixel % c->out_w;
+    const size_t rest = c->out_w - ox < end - pixel ? c->out_w - ox : end - pixel;
+    const size_t row = oy * c->stride_h + ky * c->dilation_h - c->pad_top;
+    const size_t at = ox * c->stride_w + kx * c->dilation_w;  // plus pad_left
+    const size_t lane = pixel - first;
+    pixel += rest;
+    if (row >= c->height || at >= c->pad_left + c->width) continue;
+    // The first and one past the last of the `rest` pixels that see the picture.
+    const size_t step = c->stride_w;
+    const size_t from = at < c->pad_left ? (c->pad_left - at + step - 1) / step : 0;
+    size_t to = (c->pad_left + c->width - at + step - 1) / step;
+    if (to > rest) to = rest;
+    if (from >= to) continue;
+    const intptr_t column = (intptr_t)at - (intptr_t)c->pad_left - (intptr_t)(lane * step);
+    runs[found++] = (run){
+        (intptr_t)(row * c->width) + column, (uint32_t)(lane + from), (uint32_t)(lane + to)};
   }
   return found;
 }
 
-// The pixels of `s` at kernel column kx; `line` is the input row. Writes `count` floats.
-static inline void put_segment(
-    const kn_im2col *c, const segment *s, const float *line, size_t kx, float *out) {
-  const size_t shift = kx * c->dilation_w, step = c->stride_w;
-  size_t at = s->x * step + shift;  // plus pad_left
-  size_t i = 0, end = s->count;
-  // Pixels left of the picture, then those in it, then those to its right.
-  for (; i < end && at < c->pad_left; i++, at += step) out[i] = 0;
-  if (i < end) {
-    const float *from = line + (at - c->pad_left);
-    const size_t left = at - c->pad_left < c->width ? c->width - (at - c->pad_left) : 0;
-    const size_t most = (left + step - 1) / step, inside = end - i < most ? end - i : most;
-    if (step == 1)
-      for (size_t j = 0; j < inside; j++) out[i + j] = from[j];
-    else if (step == 2)
-      for (size_t j = 0; j < inside; j++) out[i + j] = from[2 * j];
-    else
-      for (size_t j = 0; j < inside; j++) out[i + j] = from[j * step];
-    i += inside;
+#define KN_SELF "im2col.c"
+#include "each_isa.h"
+
+#else
+// x[l * stride] in the lanes of the run, zeros elsewhere; reads nothing else.
+KN_LANE_FN vf KN_NAME(load_run)(const float *x, run r, const size_t stride) {
+#if KN_LANES == 16
+  const uint32_t lanes = (1u << r.to) - (1u << r.from);
+  if (stride == 1) return (vf)_mm512_maskz_loadu_ps((__mmask16)lanes, x);
+  if (stride == 2) {
+    // Every second float of 32: bit 2 l for lane l.
+    const uint32_t spread = _pdep_u32(lanes, 0x55555555);
+    const __m512 a = _mm512_maskz_loadu_ps((__mmask16)spread, x);
+    const __m512 b = _mm512_maskz_loadu_ps((__mmask16)(spread >> 16), x + 16);
+    return __builtin_shufflevector(
+        (vf)a, (vf)b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
   }
-  for (; i < end; i++) out[i] = 0;
+#elif KN_LANES == 8
+  if (stride == 1) {
+    const __m256i mask = _mm256_andnot_si256(v_mask(r.from), v_mask(r.to));
+    return (vf)_mm256_maskload_ps(x, mask);
+  }
+#else
+  if (stride == 1 && r.from == 0 && r.to == KN_LANES) return v_load(x);
+#endif
+  vf y = v_splat(0);
+  for (uint32_t l = r.from; l < r.to; l++) y[l] = x[l * stride];
+  return y;
 }
 
-void kn_im2col_f32__scalar(const kn_im2col *c, float *out, size_t panel0, size_t panel1) {
-  const size_t k = c->channels * c->kernel_h * c->kernel_w;
-  for (size_t panel = panel0; panel < panel1; panel++) {
-    segment segments[KN_PANEL];
-    const size_t count = segments_of(c, panel, segments);
-    float *y = out + panel * k * KN_PANEL;
-    const size_t used = segments[count - 1].lane + segments[count - 1].count;
-    for (size_t channel = 0; channel < c->channels; channel++) {
-      const float *plane = c->x + channel * c->height * c->width;
-      for (size_t ky = 0; ky < c->kernel_h; ky++)
-        for (size_t kx = 0; kx < c->kernel_w; kx++, y += KN_PANEL) {
-          for (size_t j = used; j < KN_PANEL; j++) y[j] = 0;
-          for (size_t s = 0; s < count; s++) {
-            const segment *seg = &segments[s];
-            const size_t line = seg->y * c->stride_h + ky * c->dilation_h;  // plus pad_top
-            if (line < c->pad_top || line - c->pad_top >= c->height) {
-              memset(y + seg->lane, 0, seg->count * sizeof *y);
-              continue;
-            }
-            const float *x = plane + (line - c->pad_top) * c->width;
-            // Nearly all of a picture: a whole panel of neighbours.
-            const size_t left = seg->x + kx * c->dilation_w;
-            if (seg->count == KN_PANEL && c->stride_w == 1 && left >= c->pad_left &&
-                left - c->pad_left + KN_PANEL <= c->width)
-              memcpy(y, x + (left - c->pad_left), KN_PANEL * sizeof *y);
-            else
-              put_segment(c, seg, x, kx, y + seg->lane);
-          }
-        }
-    }
+// One vector of `channels` rows of the panel, `rows` rows apart, all through one kernel position.
+KN_LANE_FN void KN_NAME(put_rows)(
+    const float *x, size_t plane, size_t channels, const run *runs, size_t count, float *y,
+    size_t rows, const size_t stride) {
+  if (count == 1) {
+    const run r = runs[0];
+    for (size_t i = 0; i < channels; i++, x += plane, y += rows * KN_PANEL)
+      v_store(y, KN_NAME(load_run)(x + r.offset, r, stride));
+    return;
+  }
+  for (size_t i = 0; i < channels; i++, x += plane, y += rows * KN_PANEL) {
+    vi all = {0};
+    for (size_t j = 0; j < count; j++)
+      all |= (vi)KN_NAME(load_run)(x + runs[j].offset, runs[j], stride);
+    v_store(y, (vf)all);
   }
 }
+
+KN_TARGET void KN_NAME(kn_im2col_f32)(
+    const kn_im2col *c, float *out, size_t panel0, size_t panel1) {
+  // Runs are found once for as many channels as stay in the first cache.
+  enum { block = 32 };
+  const size_t window = c->kernel_h * c->kernel_w, plane = c->height * c->width;
+  for (size_t panel = panel0; panel < panel1; panel++)
+    for (size_t channel = 0; channel < c->channels; channel += block) {
+      const size_t channels = c->channels - channel < block ? c->channels - channel : block;
+      const float *x = c->x + channel * plane;
+      for (size_t p = 0; p < window; p++)
+        for (size_t lane = 0; lane < KN_PANEL; lane += KN_LANES) {
+          float *y = out + ((panel * c->channels + channel) * window + p) * KN_PANEL + lane;
+          run runs[KN_LANES];
+          const size_t count = find_runs(
+              c, panel * KN_PANEL + lane, KN_LANES, p / c->kernel_w, p % c->kernel_w, runs);
+          if (c->stride_w == 1)
+            KN_NAME(put_rows)(x, plane, channels, runs, count, y, window, 1);
+          else if (c->stride_w == 2)
+            KN_NAME(put_rows)(x, plane, channels, runs, count, y, window, 2);
+          else
+            KN_NAME(put_rows)(x, plane, channels, runs, count, y, window, c->stride_w);
+        }
+    }
+}
+#endif

@@ -4,8 +4,7 @@
 #include <sys/auxv.h>
 #endif
 
-// `isa` for all but the int8 products, which not every set has instructions for, and im2col, which is
-// memory traffic in plain C.
+// ISA for all but the int8 products: instructions for those come and go by themselves.
 #define KN_TABLE(NAME, ISA, INT8)                                                                  \
   {                                                                                                \
       .name = NAME,                                                                                \
@@ -24,7 +23,7 @@
       .pack_f32 = kn_pack_f32__##ISA,                                                              \
       .quantize_rows_i8 = kn_quantize_rows_i8__##ISA,                                              \
       .quantize_panels_i8 = kn_quantize_panels_i8__##ISA,                                          \
-      .im2col_f32 = kn_im2col_f32__scalar,                                                         \
+      .im2col_f32 = kn_im2col_f32__##ISA,                                                           \
       .depthwise_f32 = kn_depthwise_f32__##ISA,                                                    \
       .unary_f32 = kn_unary_f32__##ISA,                                                            \
       .binary_f32 = kn_binary_f32__##ISA,                                                          \
@@ -37,9 +36,11 @@
 static const kn_kernels scalar = KN_TABLE("scalar", scalar, scalar);
 #if defined(__x86_64__)
 static const kn_kernels avx2 = KN_TABLE("avx2", avx2, avx2);
+static const kn_kernels avx2_vnni = KN_TABLE("avx2-vnni", avx2, avx2_vnni);
 static const kn_kernels avx512 = KN_TABLE("avx512", avx512, avx2);
 static const kn_kernels avx512_vnni = KN_TABLE("avx512-vnni", avx512, avx512_vnni);
-const kn_kernels *const kn_kernel_sets[] = {&scalar, &avx2, &avx512, &avx512_vnni};
+const kn_kernels *const kn_kernel_sets[] = {
+    &scalar, &avx2, &avx2_vnni, &avx512, &avx512_vnni};
 #elif defined(__aarch64__)
 static const kn_kernels neon = KN_TABLE("neon", neon, neon);
 static const kn_kernels neon_dotprod = KN_TABLE("neon-dotprod", neon, neon_dotprod);
@@ -59,10 +60,11 @@ int kn_kernel_set_supported(size_t index) {
 #if defined(__x86_64__)
   const int has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
       __builtin_cpu_supports("f16c");
-  const int has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") &&
-      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512dq");
+  const int has_avx512 = has_avx2 && __builtin_cpu_supports("bmi2") &&
+      __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
   if (set == &avx2) return has_avx2;
+  if (set == &avx2_vnni) return has_avx2 && __builtin_cpu_supports("avxvnni");
   if (set == &avx512) return has_avx512;
   if (set == &avx512_vnni) return has_avx512 && __builtin_cpu_supports("avx512vnni");
 #elif defined(__aarch64__)

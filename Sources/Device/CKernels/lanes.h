@@ -26,6 +26,8 @@
 #define v_nearest KN_NAME(v_nearest)
 #define v_sum KN_NAME(v_sum)
 #define v_highest KN_NAME(v_highest)
+#define v_mask KN_NAME(v_mask)
+#define v_dot4 KN_NAME(v_dot4)
 #define KN_LANE_FN KN_INLINE KN_TARGET
 #endif
 
@@ -61,15 +63,16 @@ KN_LANE_FN float v_sum(vf x) { return _mm512_reduce_add_ps((__m512)x); }
 KN_LANE_FN float v_highest(vf x) { return _mm512_reduce_max_ps((__m512)x); }
 
 #elif KN_LANES == 8
-KN_LANE_FN __m256i kn_mask__avx2(size_t n) {
+// All ones in the first n lanes.
+KN_LANE_FN __m256i v_mask(size_t n) {
   const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
   return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), lane);
 }
 KN_LANE_FN vf v_load_n(const float *p, size_t n) {
-  return (vf)_mm256_maskload_ps(p, kn_mask__avx2(n));
+  return (vf)_mm256_maskload_ps(p, v_mask(n));
 }
 KN_LANE_FN void v_store_n(float *p, vf x, size_t n) {
-  _mm256_maskstore_ps(p, kn_mask__avx2(n), (__m256)x);
+  _mm256_maskstore_ps(p, v_mask(n), (__m256)x);
 }
 KN_LANE_FN vf v_sqrt(vf x) { return (vf)_mm256_sqrt_ps((__m256)x); }
 KN_LANE_FN vi v_nearest(vf x) { return (vi)_mm256_cvtps_epi32((__m256)x); }
@@ -97,4 +100,15 @@ KN_LANE_FN vf v_sqrt(vf x) { return (vf)vsqrtq_f32((float32x4_t)x); }
 KN_LANE_FN vi v_nearest(vf x) { return (vi)vcvtnq_s32_f32((float32x4_t)x); }
 KN_LANE_FN float v_sum(vf x) { return vaddvq_f32((float32x4_t)x); }
 KN_LANE_FN float v_highest(vf x) { return vmaxvq_f32((float32x4_t)x); }
+#endif
+
+#if defined(KN_DOTPROD) && KN_LANES > 4
+// sum[l] + Σ_q<4 a[4 l + q] b[4 l + q], the bytes of a unsigned, those of b signed.
+KN_LANE_FN vi v_dot4(vi sum, vi a, vi b) {
+#if KN_LANES == 16
+  return (vi)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)a, (__m512i)b);
+#else
+  return (vi)_mm256_dpbusd_avx_epi32((__m256i)sum, (__m256i)a, (__m256i)b);
+#endif
+}
 #endif

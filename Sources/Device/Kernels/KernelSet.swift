@@ -34,7 +34,7 @@ public struct KernelSet: @unchecked Sendable, Equatable {
     available.first { $0.name == name }
   }
 
-  /// "scalar", "avx2", "avx512", "avx512-vnni", "neon" or "neon-dotprod".
+  /// "scalar", "avx2", "avx2-vnni", "avx512", "avx512-vnni", "neon" or "neon-dotprod".
   public var name: String { unsafe String(cString: table.pointee.name) }
 
   public static func == (a: KernelSet, b: KernelSet) -> Bool { unsafe a.table == b.table }

@@ -94,7 +94,7 @@ typedef struct kn_depthwise {
 // The functions of one CPU feature set. kn_kernel_sets lists every set compiled in, scalar first;
 // kn_kernel_set_supported says which of them this CPU runs.
 typedef struct kn_kernels {
-  const char *name;  // "scalar", "avx2", "avx512", "avx512-vnni", "neon", "neon-dotprod"
+  const char *name;  // "scalar", "avx2", "avx2-vnni", "avx512", "avx512-vnni", "neon", "neon-dotprod"
 
   // Rows [row0, row1) of panels [panel0, panel1) of a product; callers cut the work this way. What
   // an element becomes does not depend on the cut.

@@ -17,9 +17,12 @@ func device(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target 
 }
 
 /// A module of build machines only; Foundation is welcome.
-func host(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+func host(
+  _ name: String, _ dependencies: [Target.Dependency] = [], plugins: [Target.PluginUsage] = []
+) -> Target {
   .target(
-    name: name, dependencies: dependencies, path: "Sources/Host/\(name)", swiftSettings: common)
+    name: name, dependencies: dependencies, path: "Sources/Host/\(name)", swiftSettings: common,
+    plugins: plugins)
 }
 
 /// A C library found on the system.
@@ -71,7 +74,10 @@ let hostTargets: [Target] = [
     "Importers", ["Bytes", "Graphs", "Operators", "Platform", "Tasks", "Tensors", "Tokenizers"]),
   host("Lowering", ["Graphs", "Kernels", "Operators", "Programs", "Tensors"]),
   host("Quantization", ["CKernels", "Graphs", "Kernels", "Lowering", "Tensors"]),
-  host("Fitting", ["Bytes", "Lowering", "Platform", "Programs", "Tensors"]),
+  // The profiles of Targets are compiled in.
+  host(
+    "Fitting", ["Bytes", "Lowering", "Platform", "Programs", "Tensors"], plugins: ["EmbedTargets"]),
+  .plugin(name: "EmbedTargets", capability: .buildTool()),
   host(
     "Packing",
     [

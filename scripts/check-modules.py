@@ -15,7 +15,7 @@ from modules import ROOT, read_package
 
 # What every target may import without declaring it.
 TOOLCHAIN = {"Swift", "Synchronization", "Foundation", "FoundationEssentials", "Glibc", "Musl",
-             "Testing", "Builtin"}
+             "Testing", "Builtin", "PackagePlugin"}
 # Embedded Swift has these.
 DEVICE_TOOLCHAIN = {"Swift", "Synchronization"}
 IMPORT = re.compile(

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 @dataclass
 class Module:
     name: str
-    kind: str  # swift | c | system | executable | test
+    kind: str  # swift | c | system | executable | plugin | test
     path: Path  # relative to ROOT
     dependencies: list  # names of our own modules
     packages: list = field(default_factory=list)  # products of other packages
@@ -24,8 +24,8 @@ class Module:
 
     @property
     def side(self):
-        """Device, Host, Tools, or Tests: the first folder under Sources."""
-        return self.path.parts[1] if self.path.parts[0] == "Sources" else "Tests"
+        """Device, Host or Tools, the first folder under Sources; else Plugins or Tests."""
+        return self.path.parts[1 if self.path.parts[0] == "Sources" else 0]
 
     def sources(self, suffix):
         return sorted((ROOT / self.path).rglob("*" + suffix))
@@ -38,14 +38,18 @@ def read_package():
     )
     modules = {}
     for target in json.loads(answer.stdout)["targets"]:
-        path = Path(target["path"])
         kind = target["type"]
+        # SwiftPM's own place for plugins.
+        path = Path(target.get("path") or f"Plugins/{target['name']}")
         if kind == "regular":
             kind = "c" if any((ROOT / path).glob("*.c")) else "swift"
         ours, packages = [], []
         for dependency in target["dependencies"]:
             (form, value), = dependency.items()
             (packages if form == "product" else ours).append(value[0])
+        for usage in target.get("pluginUsages") or []:
+            (form, value), = usage.items()
+            ours.append(value[0])
         flags = []
         for setting in target["settings"]:
             if setting["tool"] == "c":

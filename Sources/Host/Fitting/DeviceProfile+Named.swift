@@ -1,0 +1,63 @@
+// Finds a device profile by name or path.
+
+import Foundation
+
+extension DeviceProfile {
+  /// What `--target` calls the machine it runs on.
+  public static let hostName = "host"
+
+  /// The profiles that come with the tool, by name. `host` is not among them.
+  public static func all() throws(ProfileError) -> [DeviceProfile] {
+    var profiles: [DeviceProfile] = []
+    for (name, text) in embeddedTargets {
+      profiles.append(try DeviceProfile(json5: Array(text.utf8), source: "\(name).json5"))
+    }
+    return profiles
+  }
+
+  /// The profile that `target` means: `host`; a path (it holds a slash or ends in `.json5`); a file
+  /// `TARGET.json5` in the folder that `KNAPSACK_TARGETS` names; one that comes with the tool.
+  public static func named(
+    _ target: String, folder: String? = ProcessInfo.processInfo.environment["KNAPSACK_TARGETS"]
+  ) throws(ProfileError) -> DeviceProfile {
+    if target == hostName { return try host() }
+    if target.contains("/") || target.hasSuffix(".json5") { return try read(target) }
+    if let folder, !folder.isEmpty {
+      let path = "\(folder)/\(target).json5"
+      if FileManager.default.fileExists(atPath: path) { return try read(path) }
+    }
+    if let (name, text) = embeddedTargets.first(where: { $0.name == target }) {
+      return try DeviceProfile(json5: Array(text.utf8), source: "\(name).json5")
+    }
+    let nearest = nearestName(to: target, among: [hostName] + embeddedTargets.map(\.name))
+    throw ProfileError(
+      source: target, keyPath: "", offset: nil, reason: .unknownProfile(nearest: nearest))
+  }
+
+  /// The profile in the file at `path`.
+  public static func read(_ path: String) throws(ProfileError) -> DeviceProfile {
+    try DeviceProfile(json5: fileBytes(path), source: path)
+  }
+
+  /// At most one byte more than a profile may have: enough to refuse it.
+  private static func fileBytes(_ path: String) throws(ProfileError) -> [UInt8] {
+    do {
+      let attributes = try FileManager.default.attributesOfItem(
+        atPath: URL(filePath: path).resolvingSymlinksInPath().path(percentEncoded: false))
+      guard attributes[.type] as? FileAttributeType == .typeRegular else {
+        throw CocoaError(.fileReadUnknown)
+      }
+      let file = try FileHandle(forReadingFrom: URL(filePath: path))
+      defer { try? file.close() }
+      return [UInt8](try file.read(upToCount: maximumFileBytes + 1) ?? Data())
+    } catch {
+      let why =
+        switch (error as? CocoaError)?.code {
+        case .fileNoSuchFile, .fileReadNoSuchFile: "no such file"
+        case .fileReadNoPermission: "no permission"
+        default: "not a readable file"
+        }
+      throw ProfileError(source: path, keyPath: "", offset: nil, reason: .unreadable(why))
+    }
+  }
+}

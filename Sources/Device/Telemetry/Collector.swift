@@ -1,0 +1,158 @@
+// Between the loop that infers and the thread that shows: timings go in without locks, snapshots
+// come out.
+import Synchronization
+
+/// Collects what a run does.
+///
+/// Three kinds of members, each with its thread: *recording* ones belong to the loop's thread and
+/// neither allocate nor lock; *reading* ones belong to the monitor's thread, or to the loop's once
+/// the monitor has been joined; the others may be called anywhere.
+public final class Collector: @unchecked Sendable {
+  private final class LoadedFacts: Sendable {
+    let facts: RunFacts
+    init(_ facts: RunFacts) { self.facts = facts }
+  }
+
+  private let samples: SampleRing
+  private let texts: TextRing
+  private let loaded = AtomicLazyReference<LoadedFacts>()
+  private let state = Atomic<UInt8>(RunState.loading.rawValue)
+  private let progress = Atomic<UInt64>(UInt64.max)
+  private let labelled = Atomic<UInt64>(0)
+  private let correct = Atomic<UInt64>(0)
+  private let interval = Atomic<Int>(1)
+
+  // Recording thread only.
+  private var untilProfiled = 0
+
+  // Reading thread only.
+  private var statistics: RunStatistics
+  private let sampler: SystemSampler
+
+  /// A collector for a run that begins at `nowNanoseconds` of the monotonic clock. `facts` says
+  /// what is known before the bundle is loaded, at least its name.
+  ///
+  /// `ringCapacity`: timings that can wait for the reader; 24 bytes each.
+  public init(
+    facts: RunFacts, nowNanoseconds: UInt64, sampler: SystemSampler = SystemSampler(),
+    ringCapacity: Int = 8192
+  ) {
+    samples = SampleRing(capacity: ringCapacity)
+    texts = TextRing(byteCount: 1 << 16)
+    statistics = RunStatistics(facts: facts, nowNanoseconds: nowNanoseconds)
+    self.sampler = sampler
+  }
+
+  // MARK: Any thread
+
+  /// What the run is doing.
+  public var runState: RunState { RunState(rawValue: state.load(ordering: .relaxed)) ?? .failed }
+
+  /// Says what the run is doing now.
+  public func setState(_ newState: RunState) {
+    state.store(newState.rawValue, ordering: .releasing)
+  }
+
+  /// Says how much of the loading is done, 0…1.
+  public func setProgress(_ share: Double) {
+    progress.store(share.bitPattern, ordering: .relaxed)
+  }
+
+  /// Gives all facts, once the bundle is loaded. Only the first call counts.
+  public func setLoaded(_ facts: RunFacts) {
+    _ = loaded.storeIfNil(LoadedFacts(facts))
+  }
+
+  // MARK: Recording
+
+  /// Whether the steps of the inference that begins now are to be timed. Call once per inference.
+  public func wantsStepTimes() -> Bool {
+    if untilProfiled > 0 {
+      untilProfiled -= 1
+      return false
+    }
+    untilProfiled = interval.load(ordering: .relaxed) - 1
+    return true
+  }
+
+  /// Records an inference that is over. Start on the monotonic clock, both in nanoseconds.
+  public func recordInference(startNanoseconds: UInt64, durationNanoseconds: UInt64) {
+    samples.push(
+      Sample(startNanoseconds: startNanoseconds, durationNanoseconds: durationNanoseconds))
+  }
+
+  /// Records one step of the inference that `wantsStepTimes` was asked for, before the inference
+  /// itself is recorded.
+  public func recordStep(_ index: Int, durationNanoseconds: UInt64) {
+    samples.push(
+      Sample(
+        startNanoseconds: 0, durationNanoseconds: durationNanoseconds,
+        step: Int32(truncatingIfNeeded: index & 0x7FFF_FFFF)))
+  }
+
+  /// Records a line of what the model says. Any bytes will do: they are escaped before they are
+  /// shown. At most `TextRing.longestText` of them are kept.
+  public func recordOutput(_ text: Span<UInt8>) {
+    texts.push(tag: RunStatistics.outputTag, text)
+  }
+
+  /// Records something that happened.
+  public func recordEvent(_ level: EventLevel, _ text: Span<UInt8>) {
+    texts.push(tag: level.rawValue, text)
+  }
+
+  /// As `recordOutput` and `recordEvent` with a span.
+  public func recordOutput(_ text: [UInt8]) { recordOutput(text.span) }
+  public func recordEvent(_ level: EventLevel, _ text: [UInt8]) { recordEvent(level, text.span) }
+
+  /// Says what is being done while loading, or why the run failed.
+  public func recordPhase(_ text: [UInt8]) {
+    texts.push(tag: RunStatistics.phaseTag, text.span)
+  }
+
+  /// Records whether an answer was the labelled one.
+  public func recordAnswer(isCorrect: Bool) {
+    labelled.wrappingAdd(1, ordering: .relaxed)
+    if isCorrect { correct.wrappingAdd(1, ordering: .relaxed) }
+  }
+
+  // MARK: Reading
+
+  /// Takes in what was recorded and samples the system where it is time to. Call at least ten
+  /// times a second: a full ring drops timings.
+  public func poll(nowNanoseconds now: UInt64) {
+    if let loaded = loaded.load() { statistics.take(loaded.facts) }
+    while let sample = samples.pop() { statistics.take(sample) }
+    while let (tag, text) = texts.pop() { statistics.take(text: text, tag: tag, now: now) }
+    statistics.advance(to: now, state: runState, sampler: sampler)
+    interval.store(statistics.profileInterval, ordering: .relaxed)
+  }
+
+  /// What is known now, after a `poll`. `windowSeconds`: 1…60.
+  public func snapshot(nowNanoseconds now: UInt64, windowSeconds: Int = 60) -> Snapshot {
+    poll(nowNanoseconds: now)
+    var snapshot = statistics.snapshot(now: now, windowSeconds: windowSeconds)
+    snapshot.state = runState
+    let share = Double(bitPattern: progress.load(ordering: .relaxed))
+    snapshot.progress = share.isFinite ? share : nil
+    snapshot.labelledCount = labelled.load(ordering: .relaxed)
+    snapshot.correctCount = min(correct.load(ordering: .relaxed), snapshot.labelledCount)
+    snapshot.lostSampleCount = samples.lostCount + texts.lostCount
+    if snapshot.state == .running, statistics.isWarmingUp { snapshot.state = .warmingUp }
+    return snapshot
+  }
+
+  /// Adds an event of the monitor's own.
+  public func addEvent(_ level: EventLevel, _ text: StaticString, nowNanoseconds now: UInt64) {
+    statistics.addEvent(level, EscapedText(text), now: now)
+  }
+
+  /// Forgets all statistics so far, and writes an event. Warm-up is not repeated.
+  public func reset(nowNanoseconds now: UInt64) {
+    poll(nowNanoseconds: now)
+    statistics.reset()
+    labelled.store(0, ordering: .relaxed)
+    correct.store(0, ordering: .relaxed)
+    statistics.addEvent(.note, EscapedText("statistics reset"), now: now)
+  }
+}

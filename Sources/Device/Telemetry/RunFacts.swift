@@ -1,0 +1,66 @@
+// What is fixed once a bundle is loaded: its names, its sizes, and what was predicted for it.
+
+/// One step of the program, by the names that a person knows it by.
+public struct StepFact: Sendable {
+  /// Its place in the model, such as `encoder.layer.0.attention`.
+  public var name: EscapedText
+  /// Its operator, such as `conv2d 3x3`.
+  public var kind: EscapedText
+  /// How its weights are stored, such as `int8`; empty when it has none.
+  public var scheme: EscapedText
+
+  public init(name: EscapedText, kind: EscapedText, scheme: EscapedText) {
+    self.name = name
+    self.kind = kind
+    self.scheme = scheme
+  }
+}
+
+/// How much of the weights a quantization scheme holds.
+public struct SchemeShare: Sendable {
+  public var scheme: EscapedText
+  /// One letter for the map: `8`, `4`, `h`, `f`.
+  public var letter: UInt8
+  /// How many tensors are stored so.
+  public var tensorCount: Int
+  /// Bytes they take, scales included.
+  public var byteCount: UInt64
+
+  public init(scheme: EscapedText, letter: UInt8, tensorCount: Int, byteCount: UInt64) {
+    self.scheme = scheme
+    self.letter = letter
+    self.tensorCount = tensorCount
+    self.byteCount = byteCount
+  }
+}
+
+/// Everything about a loaded bundle that its monitor shows. A field left nil is unknown and is
+/// shown as `-`.
+public struct RunFacts: Sendable {
+  public var bundleName = EscapedText("")
+  public var bundleVersion = EscapedText("")
+  /// The scheme of most of its weights.
+  public var scheme = EscapedText("")
+  /// The device and how much of it is used, such as `pi5 4 threads`.
+  public var device = EscapedText("")
+  /// Inferences at the start that are not counted.
+  public var warmUpCount = 0
+  /// Longest inference that is in time, in nanoseconds.
+  public var latencyBudgetNanoseconds: UInt64?
+  public var memoryBudgetBytes: UInt64?
+  public var weightBytes: UInt64?
+  public var arenaBytes: UInt64?
+  public var loadNanoseconds: UInt64?
+  /// The steps, in the order that `recordStep` counts them.
+  public var steps: [StepFact] = []
+  public var schemeShares: [SchemeShare] = []
+  /// One letter per tensor, in program order.
+  public var schemeMap: [UInt8] = []
+  public var bitsPerWeight: Double?
+  public var predictedP50Nanoseconds: Double?
+  public var predictedPeakBytes: UInt64?
+  public var predictedJoulesPerInference: Double?
+  public var energy: EnergyFigures?
+
+  public init() {}
+}

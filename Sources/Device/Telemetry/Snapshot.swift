@@ -1,0 +1,199 @@
+// What the monitor shows at one moment: plain values, made by the collector, never changed after.
+
+/// What the run is doing.
+public enum RunState: UInt8, Sendable {
+  case loading, warmingUp, running, paused, stopping, done, failed
+}
+
+/// Percentiles in nanoseconds; nil where there are too few durations for one to mean anything.
+public struct LatencySummary: Equatable, Sendable {
+  public var count: UInt64 = 0
+  public var p50: UInt64?
+  /// From 20 durations.
+  public var p95: UInt64?
+  /// From 100 durations.
+  public var p99: UInt64?
+  public var max: UInt64?
+  public var mean: Double?
+
+  public init() {}
+
+  /// The percentiles of a histogram, each only from enough durations.
+  public init(_ histogram: borrowing LatencyHistogram) {
+    count = histogram.count
+    guard count > 0 else { return }
+    p50 = histogram.quantile(0.5)
+    if count >= 20 { p95 = histogram.quantile(0.95) }
+    if count >= 100 { p99 = histogram.quantile(0.99) }
+    max = histogram.maxNanoseconds
+    mean = histogram.meanNanoseconds
+  }
+}
+
+/// Memory in bytes; nil is unknown.
+public struct MemoryReading: Equatable, Sendable {
+  public var weights: UInt64?
+  public var arena: UInt64?
+  public var resident: UInt64?
+  /// The part of `resident` that is not backed by a file.
+  public var anonymous: UInt64?
+  /// The part of `resident` that is: mapped weights, code.
+  public var file: UInt64?
+  public var peak: UInt64?
+  public var budget: UInt64?
+
+  public init() {}
+}
+
+/// Temperatures and clocks; nil is unknown, and `reason` says why.
+public struct ThermalReading: Equatable, Sendable {
+  public var celsius: Double?
+  /// Which zone that is.
+  public var zone = EscapedText("")
+  public var criticalCelsius: Double?
+  public var clockMegahertz: Double?
+  public var maxClockMegahertz: Double?
+  /// Why there is no temperature.
+  public var reason = EscapedText("not measured yet")
+
+  public init() {}
+}
+
+/// One row of the operator table.
+public struct OperatorRow: Sendable {
+  public var step: Int
+  public var fact: StepFact
+  /// Mean per inference, in nanoseconds.
+  public var meanNanoseconds: Double
+  /// Of the time of all steps, 0…1.
+  public var share: Double
+
+  public init(step: Int, fact: StepFact, meanNanoseconds: Double, share: Double) {
+    self.step = step
+    self.fact = fact
+    self.meanNanoseconds = meanNanoseconds
+    self.share = share
+  }
+}
+
+/// One line that the run printed, numbered from 1.
+public struct OutputLine: Sendable {
+  public var number: UInt64
+  public var text: EscapedText
+
+  public init(number: UInt64, text: EscapedText) {
+    self.number = number
+    self.text = text
+  }
+}
+
+/// How much an event matters.
+public enum EventLevel: UInt8, Sendable {
+  case note, warning, critical
+}
+
+/// Something that happened, at a moment of the run.
+public struct EventRow: Sendable {
+  public var elapsedSeconds: Double
+  public var level: EventLevel
+  public var text: EscapedText
+
+  public init(elapsedSeconds: Double, level: EventLevel, text: EscapedText) {
+    self.elapsedSeconds = elapsedSeconds
+    self.level = level
+    self.text = text
+  }
+}
+
+/// Predicted against measured.
+public struct DriftRow: Sendable {
+  public enum Quantity: Sendable { case p50, peakMemory, energy }
+  public var quantity: Quantity
+  /// Nanoseconds, bytes or joules.
+  public var predicted: Double?
+  public var measured: Double?
+  /// Whether `measured` is itself an estimate.
+  public var isEstimate: Bool
+
+  public init(quantity: Quantity, predicted: Double?, measured: Double?, isEstimate: Bool) {
+    self.quantity = quantity
+    self.predicted = predicted
+    self.measured = measured
+    self.isEstimate = isEstimate
+  }
+
+  /// Measured over predicted; nil when either is unknown.
+  public var ratio: Double? {
+    guard let predicted, let measured, predicted > 0 else { return nil }
+    return measured / predicted
+  }
+  /// Whether the ratio is outside 0.85…1.15, what a probed machine is held to.
+  public var isOff: Bool { ratio.map { $0 < 0.85 || $0 > 1.15 } ?? false }
+}
+
+/// Everything the monitor shows at one moment.
+public struct Snapshot: Sendable {
+  /// Counts snapshots of a run from 1.
+  public var number: UInt64 = 0
+  public var facts = RunFacts()
+  public var state = RunState.loading
+  /// What is being done while loading.
+  public var phase = EscapedText("")
+  /// How much of it is done, 0…1; nil when that is not known.
+  public var progress: Double?
+  /// Since the start of the process's run.
+  public var elapsedSeconds = 0.0
+
+  /// Counted inferences, warm-up apart.
+  public var inferenceCount: UInt64 = 0
+  /// Inferences of the warm-up so far.
+  public var warmUpDone = 0
+  /// The very first inference, warm-up or not.
+  public var firstNanoseconds: UInt64?
+  public var lastNanoseconds: UInt64?
+  /// Seconds since the last inference ended; nil before the first.
+  public var sinceLastSeconds: Double?
+  /// Inferences that took longer than the latency budget.
+  public var missedCount: UInt64 = 0
+  public var lostSampleCount = 0
+
+  /// How many seconds `latency`, `histogram` and `perSecond` look back.
+  public var windowSeconds = RateWindow.seconds
+  public var latency = LatencySummary()
+  public var histogram = LatencyHistogram()
+  /// Inferences per second of running time in the window.
+  public var perSecond: Double?
+  /// The same figures over everything that was counted.
+  public var overall = LatencySummary()
+  public var overallPerSecond: Double?
+  /// The longest inference of each half second that had any, oldest first, in nanoseconds.
+  public var history: [UInt64] = []
+
+  public var memory = MemoryReading()
+  public var power = PowerReading(unknown: EscapedText("not measured yet"))
+  public var thermal = ThermalReading()
+  /// Processor time of the process over wall time, in cores.
+  public var busyCores: Double?
+  /// Processor time of the monitor's thread, in percent of one core.
+  public var monitorPercent: Double?
+
+  /// By time, longest first; empty until a step was timed.
+  public var operators: [OperatorRow] = []
+  /// One inference in this many has its steps timed.
+  public var profileInterval = 1
+  public var drift: [DriftRow] = []
+  /// The latest lines, oldest first.
+  public var output: [OutputLine] = []
+  /// The latest events, oldest first.
+  public var events: [EventRow] = []
+  /// Answers that a label was known for, and how many of them were right.
+  public var labelledCount: UInt64 = 0
+  public var correctCount: UInt64 = 0
+
+  public init() {}
+
+  /// Share of right answers, 0…1; nil when no label was known.
+  public var accuracy: Double? {
+    labelledCount == 0 ? nil : Double(correctCount) / Double(labelledCount)
+  }
+}

@@ -1,0 +1,337 @@
+// The terminal guard: raw mode, signals, crashes. What runs in a handler is async-signal-safe.
+#include "terminal.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+#include <wchar.h>
+
+static int terminal = -1;
+static struct termios saved_mode;
+static uint8_t restore_bytes[512];
+static size_t restore_count;
+static _Atomic int held;
+static _Atomic int writing;
+// A frame was cut in the middle: the next bytes may land inside an escape sequence.
+static _Atomic int cut;
+static _Atomic unsigned taken;
+static _Atomic int stop_count;
+static _Atomic int stop_first;
+static int wake_pipe[2] = {-1, -1};
+
+int kp_terminal_open(void) {
+  int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+  if (fd >= 0) return fd;
+  int error = errno;
+  // Opened anew by name: O_NONBLOCK on the shared descriptor would outlive us in the shell.
+  const char *name = isatty(0) ? ttyname(0) : 0;
+  if (name) fd = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+  return fd >= 0 ? fd : -error;
+}
+
+int kp_terminal_size(int fd, int *rows, int *columns) {
+  struct winsize size;
+  if (ioctl(fd, TIOCGWINSZ, &size) != 0) return errno;
+  *rows = size.ws_row;
+  *columns = size.ws_col;
+  return 0;
+}
+
+static void set_mode(const struct termios *mode) {
+  // A background process that sets the mode is stopped, unless it blocks this signal.
+  sigset_t set, old;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTTOU);
+  pthread_sigmask(SIG_BLOCK, &set, &old);
+  tcsetattr(terminal, TCSANOW, mode);
+  pthread_sigmask(SIG_SETMASK, &old, 0);
+}
+
+static void make_raw(void) {
+  struct termios raw = saved_mode;
+  raw.c_iflag &= ~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
+  raw.c_oflag &= ~(tcflag_t)OPOST;
+  raw.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
+  raw.c_cc[VMIN] = 0;
+  raw.c_cc[VTIME] = 0;
+  set_mode(&raw);
+}
+
+// Gives a slow terminal 200 ms in all, then gives up: leaving matters more.
+static void write_patiently(const uint8_t *bytes, size_t count) {
+  for (int tries = 0; count && tries < 10;) {
+    ssize_t n = write(terminal, bytes, count);
+    if (n > 0) {
+      bytes += n;
+      count -= (size_t)n;
+    } else if (n < 0 && errno == EAGAIN) {
+      struct pollfd p = {terminal, POLLOUT, 0};
+      poll(&p, 1, 20);
+      tries++;
+    } else if (n < 0 && errno != EINTR) {
+      return;
+    }
+  }
+}
+
+void kp_terminal_end(void) {
+  int error = errno;
+  if (!atomic_exchange(&held, 0)) return;
+  // Another thread may be in the middle of a write, which does not wait.
+  for (int i = 0; i < 20 && atomic_load(&writing); i++) {
+    struct timespec t = {0, 1000000};
+    nanosleep(&t, 0);
+  }
+  // CAN ends an escape sequence that was cut short.
+  if (atomic_exchange(&cut, 0)) write_patiently((const uint8_t *)"\x18", 1);
+  write_patiently(restore_bytes, restore_count);
+  set_mode(&saved_mode);
+  errno = error;
+}
+
+_Noreturn void kp_die_by_signal(int signal_number) {
+  kp_terminal_end();
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = SIG_DFL;
+  sigaction(signal_number, &action, 0);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signal_number);
+  pthread_sigmask(SIG_UNBLOCK, &set, 0);
+  raise(signal_number);
+  _exit(128 + signal_number);
+}
+
+_Noreturn void kp_leave(int status) {
+  kp_terminal_end();
+  _exit(status);
+}
+
+void kp_wake(void) {
+  int error = errno;
+  if (wake_pipe[1] >= 0 && write(wake_pipe[1], "", 1) < 0) {
+    // Full: the reader has enough to wake for.
+  }
+  errno = error;
+}
+
+static void on_stop(int signal_number) {
+  int error = errno;
+  if (atomic_fetch_add(&stop_count, 1) > 0) kp_die_by_signal(signal_number);
+  atomic_store(&stop_first, signal_number);
+  if (!atomic_load(&held) && signal_number == SIGINT) {
+    static const char text[] = "stopping after this inference, Ctrl-C again leaves at once\n";
+    if (write(2, text, sizeof text - 1) < 0) {
+      // Nobody listens.
+    }
+  }
+  kp_wake();
+  errno = error;
+}
+
+static void on_note(int signal_number) {
+  atomic_fetch_or(&taken, signal_number == SIGWINCH  ? KP_RESIZED
+                          : signal_number == SIGCONT ? KP_CONTINUED
+                                                     : KP_STOP_ASKED);
+  kp_wake();
+}
+
+unsigned kp_signals_taken(void) { return atomic_exchange(&taken, 0); }
+int kp_stop_signal(void) { return atomic_load_explicit(&stop_first, memory_order_relaxed); }
+
+static void catch(int signal_number, void (*handler)(int), int flags) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = handler;
+  action.sa_flags = flags;
+  sigfillset(&action.sa_mask);
+  sigaction(signal_number, &action, 0);
+}
+
+static void make_wake_pipe(void) {
+  if (wake_pipe[0] < 0 && pipe2(wake_pipe, O_CLOEXEC | O_NONBLOCK) != 0) wake_pipe[0] = -1;
+}
+
+void kp_stop_signals_catch(void) {
+  make_wake_pipe();
+  static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
+  for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
+    struct sigaction now;
+    // nohup and shells without job control ignore some of them for us.
+    if (sigaction(stops[i], 0, &now) == 0 && now.sa_handler == SIG_IGN) continue;
+    catch(stops[i], on_stop, SA_RESTART);
+  }
+}
+
+void kp_guard_thread(void) {
+  stack_t stack;
+  memset(&stack, 0, sizeof stack);
+  stack.ss_size = 64 << 10;
+  stack.ss_sp = mmap(0, stack.ss_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (stack.ss_sp != MAP_FAILED) sigaltstack(&stack, 0);
+}
+
+static const int crashes[] = {SIGSEGV, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGQUIT, SIGSYS,
+                              SIGPIPE};
+
+int kp_terminal_begin(int fd, const uint8_t *restore, size_t bytes) {
+  if (atomic_load(&held)) return EBUSY;
+  if (bytes > sizeof restore_bytes) return E2BIG;
+  if (tcgetattr(fd, &saved_mode) != 0) return errno;
+  pid_t foreground = tcgetpgrp(fd);
+  if (foreground >= 0 && foreground != getpgrp()) return ENOTTY;
+  terminal = fd;
+  memcpy(restore_bytes, restore, bytes);
+  restore_count = bytes;
+  make_wake_pipe();
+  if (wake_pipe[0] < 0) return EMFILE;
+  static int registered;
+  if (!registered) atexit(kp_terminal_end);
+  registered = 1;
+  kp_guard_thread();
+  atomic_store(&held, 1);
+  for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
+    catch(crashes[i], kp_die_by_signal, SA_ONSTACK | SA_NODEFER);
+  kp_stop_signals_catch();
+  catch(SIGWINCH, on_note, SA_RESTART);
+  catch(SIGCONT, on_note, SA_RESTART);
+  catch(SIGTSTP, on_note, SA_RESTART);
+  make_raw();
+  return 0;
+}
+
+void kp_terminal_resume(void) {
+  if (terminal < 0) return;
+  atomic_store(&held, 1);
+  make_raw();
+}
+
+void kp_terminal_suspend(void) {
+  kp_terminal_end();
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = SIG_DFL;
+  sigaction(SIGTSTP, &action, 0);
+  // The group, so that a pipeline stops whole; then this thread, so that it goes no further.
+  kill(0, SIGTSTP);
+  raise(SIGTSTP);
+  catch(SIGTSTP, on_note, SA_RESTART);
+  kp_terminal_resume();
+}
+
+int64_t kp_terminal_write(const void *bytes, size_t count) {
+  atomic_store(&writing, 1);
+  ssize_t n = -1;
+  int error = EBADF;
+  if (atomic_load(&held)) {
+    do n = write(terminal, bytes, count);
+    while (n < 0 && errno == EINTR);
+    error = errno;
+    if (n > 0) atomic_store(&cut, (size_t)n < count);
+  }
+  atomic_store(&writing, 0);
+  return n >= 0 ? n : -error;
+}
+
+int64_t kp_terminal_read(void *bytes, size_t count) {
+  ssize_t n = read(terminal, bytes, count);
+  if (n >= 0) return n;
+  return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+}
+
+int kp_terminal_wait(int ms, int want_write) {
+  struct pollfd p[2] = {{terminal, (short)(POLLIN | (want_write ? POLLOUT : 0)), 0},
+                        {wake_pipe[0], POLLIN, 0}};
+  int bits = 0;
+  if (poll(p, 2, ms) <= 0) return 0;
+  if (p[0].revents & POLLIN) bits |= KP_READABLE;
+  if (p[0].revents & POLLOUT) bits |= KP_WRITABLE;
+  if (p[0].revents & (POLLHUP | POLLERR | POLLNVAL)) bits |= KP_HUNG_UP;
+  if (p[1].revents & POLLIN) {
+    char drain[64];
+    while (read(wake_pipe[0], drain, sizeof drain) == (ssize_t)sizeof drain) {
+    }
+    bits |= KP_WOKEN;
+  }
+  return bits;
+}
+
+int kp_memory_file(size_t bytes, void **map) {
+  int fd = memfd_create("frame", MFD_CLOEXEC);
+  if (fd < 0) return -errno;
+  if (ftruncate(fd, (off_t)bytes) == 0) {
+    void *p = mmap(0, bytes, PROT_READ, MAP_SHARED, fd, 0);
+    if (p != MAP_FAILED) {
+      *map = p;
+      return fd;
+    }
+  }
+  int error = errno;
+  close(fd);
+  return -error;
+}
+
+int kp_cell_width(uint32_t scalar) { return wcwidth((wchar_t)scalar); }
+
+int kp_locale_is_utf8(void) {
+  if (!setlocale(LC_CTYPE, "")) return 0;
+  return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
+
+int kp_local_second_of_day(void) {
+  time_t now = time(0);
+  struct tm t;
+  if (!localtime_r(&now, &t)) return 0;
+  return t.tm_hour * 3600 + t.tm_min * 60 + t.tm_sec;
+}
+
+uint64_t kp_thread_cpu_ns(void) {
+  struct timespec t;
+  if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) != 0) return 0;
+  return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+struct kp_thread {
+  pthread_t id;
+  void (*body)(void *);
+  void *argument;
+};
+
+static void *run_thread(void *raw) {
+  kp_thread *thread = raw;
+  kp_guard_thread();
+  thread->body(thread->argument);
+  return 0;
+}
+
+kp_thread *kp_thread_start(void (*body)(void *), void *argument) {
+  kp_thread *thread = malloc(sizeof *thread);
+  if (!thread) return 0;
+  thread->body = body;
+  thread->argument = argument;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, 512 << 10);
+  int failed = pthread_create(&thread->id, &attributes, run_thread, thread);
+  pthread_attr_destroy(&attributes);
+  if (!failed) return thread;
+  free(thread);
+  return 0;
+}
+
+void kp_thread_join(kp_thread *thread) {
+  pthread_join(thread->id, 0);
+  free(thread);
+}

@@ -1,0 +1,199 @@
+// What the dashboard's thread does.
+import CPlatform
+import Telemetry
+
+/// The state of the dashboard's thread; used by that thread alone once it runs.
+final class DashboardLoop: @unchecked Sendable {
+  private static let pollNanoseconds: UInt64 = 100_000_000
+  private static let graceNanoseconds: UInt64 = 2_000_000_000
+  private static let rates = [1, 2, 4, 10]
+
+  let terminal: Terminal
+  let isEnding = EndFlag()
+  private var ui = UIState()
+  private var keys = KeyDecoder()
+  private var snapshot = Snapshot()
+  private var isTerminalGone = false
+  private var leaveBy: UInt64?
+  private var drawnAt: UInt64 = 0
+  private var quickFrames = 0
+  private var chosenRate = 4
+  private var cpuMark: (wall: UInt64, cpu: UInt64) = (0, 0)
+  private var monitorPercent: Double?
+  private var resets = 0
+
+  init(_ terminal: Terminal) { self.terminal = terminal }
+
+  /// Draws and listens until told to end.
+  func run(
+    _ collector: Collector, _ control: RunControl,
+    leave: @Sendable (Snapshot, StopReason) -> Void
+  ) {
+    resets = control.resetCount
+    cpuMark = (kp_now_ns(), kp_thread_cpu_ns())
+    var drawBy: UInt64 = 0
+    while !isEnding.isSet {
+      let now = kp_now_ns()
+      collector.poll(nowNanoseconds: now)
+      if control.resetCount != resets {
+        resets = control.resetCount
+        collector.reset(nowNanoseconds: now)
+      }
+      watchStop(collector, control, now: now)
+      if let leaveBy, now >= leaveBy { leaveNow(collector, control, leave) }
+      if now >= drawBy, terminal.isReady, !isTerminalGone {
+        draw(collector, now: now)
+        drawBy = now + 1_000_000_000 / UInt64(ui.redrawHertz)
+      }
+      let wake = min(drawBy > now ? drawBy : now + Self.pollNanoseconds, now + Self.pollNanoseconds)
+      let bits = isTerminalGone ? sleepOnly() : terminal.wait(milliseconds: milliseconds(now, wake))
+      if bits & Int32(KP_WRITABLE) != 0 { finishFrame() }
+      let signals = kp_signals_taken()
+      if signals & UInt32(KP_STOP_ASKED) != 0 { terminal.suspend() }
+      if signals & UInt32(KP_CONTINUED) != 0 { terminal.resume() }
+      if signals & UInt32(KP_RESIZED) != 0 { terminal.refreshSize() }
+      if signals != 0 { drawBy = 0 }
+      if bits & Int32(KP_READABLE) != 0, listen(collector, control, leave) { drawBy = 0 }
+      if bits & Int32(KP_HUNG_UP) != 0 { isTerminalGone = true }
+    }
+    // What was asked for last is seen once more, and a cut frame is not left half sent.
+    if !isTerminalGone, terminal.isReady { draw(collector, now: kp_now_ns()) }
+  }
+
+  private func milliseconds(_ from: UInt64, _ to: UInt64) -> Int {
+    to > from ? Int((to - from + 999_999) / 1_000_000) : 0
+  }
+
+  private func sleepOnly() -> Int32 {
+    kp_sleep_ms(50)
+    return 0
+  }
+
+  // MARK: Drawing
+
+  private func draw(_ collector: Collector, now: UInt64) {
+    measureOwnCost(now)
+    var fresh = collector.snapshot(nowNanoseconds: now)
+    fresh.monitorPercent = monitorPercent
+    ui.secondOfDay = Int(kp_local_second_of_day())
+    if ui.frozen == nil {
+      snapshot = fresh
+    } else {
+      ui.frozen?.livePerSecond = fresh.perSecond
+    }
+    let frame = MonitorView.frame(
+      snapshot, size: terminal.size, capabilities: terminal.capabilities, ui: ui)
+    drawnAt = now
+    if !terminal.show(frame) { isTerminalGone = true }
+    if terminal.isReady { noteFrame(isSlow: false) }
+  }
+
+  private func finishFrame() {
+    if !terminal.sendPending() { isTerminalGone = true }
+    if terminal.isReady { noteFrame(isSlow: kp_now_ns() - drawnAt > 50_000_000) }
+  }
+
+  /// A terminal that is slow to take a frame gets one a second until ten went well.
+  private func noteFrame(isSlow: Bool) {
+    quickFrames = isSlow ? 0 : quickFrames + 1
+    if isSlow {
+      ui.isLinkSlow = true
+      ui.redrawHertz = 1
+    } else if ui.isLinkSlow, quickFrames >= 10 {
+      ui.isLinkSlow = false
+      ui.redrawHertz = chosenRate
+    }
+  }
+
+  private func measureOwnCost(_ now: UInt64) {
+    guard now - cpuMark.wall >= 1_000_000_000 else { return }
+    let cpu = kp_thread_cpu_ns()
+    monitorPercent = Double(cpu - cpuMark.cpu) / Double(now - cpuMark.wall) * 100
+    cpuMark = (now, cpu)
+  }
+
+  // MARK: Leaving
+
+  private func watchStop(_ collector: Collector, _ control: RunControl, now: UInt64) {
+    if isTerminalGone, !control.isStopRequested { control.requestStop(.signal(SIGHUP)) }
+    guard control.isStopRequested else { return }
+    ui.isLeaving = true
+    ui.frozen = nil
+    switch collector.runState {
+    // The loop has noticed: it may take its time to write results.
+    case .stopping, .done, .failed: leaveBy = nil
+    default: leaveBy = leaveBy ?? now + Self.graceNanoseconds
+    }
+  }
+
+  private func leaveNow(
+    _ collector: Collector, _ control: RunControl,
+    _ leave: @Sendable (Snapshot, StopReason) -> Void
+  ) -> Never {
+    let reason = control.stopReason ?? .user
+    let last = collector.snapshot(nowNanoseconds: kp_now_ns())
+    terminal.restore()
+    leave(last, reason)
+    if case .signal(let number) = reason { kp_die_by_signal(number) }
+    kp_leave(0)
+  }
+
+  // MARK: Keys
+
+  /// Obeys what was typed. True when there is something new to draw.
+  private func listen(
+    _ collector: Collector, _ control: RunControl,
+    _ leave: @Sendable (Snapshot, StopReason) -> Void
+  ) -> Bool {
+    guard var bytes = terminal.typed() else {
+      isTerminalGone = true
+      return false
+    }
+    var isChanged = false
+    while !bytes.isEmpty {
+      for byte in bytes {
+        guard let action = keys.take(byte)?.action else { continue }
+        isChanged = true
+        obey(action, collector, control, leave)
+      }
+      bytes = []
+      guard keys.isPending else { break }
+      // An escape alone is a key when nothing follows it for 25 ms.
+      if kp_terminal_wait(25, 0) & Int32(KP_READABLE) != 0 {
+        bytes = terminal.typed() ?? []
+      }
+      if bytes.isEmpty, let action = keys.flush()?.action {
+        isChanged = true
+        obey(action, collector, control, leave)
+      }
+    }
+    return isChanged
+  }
+
+  private func obey(
+    _ action: Action, _ collector: Collector, _ control: RunControl,
+    _ leave: @Sendable (Snapshot, StopReason) -> Void
+  ) {
+    switch action {
+    case .quit(let isInterrupt):
+      if control.isStopRequested { leaveNow(collector, control, leave) }
+      control.requestStop(isInterrupt ? .signal(SIGINT) : .user)
+    case .freeze:
+      let frozen = FrozenView(elapsedSeconds: snapshot.elapsedSeconds, livePerSecond: nil)
+      ui.frozen = ui.frozen == nil ? frozen : nil
+    case .pause: control.setPaused(!control.isPaused)
+    case .resetStatistics: control.requestReset()
+    case .mark: collector.addEvent(.note, "mark", nowNanoseconds: kp_now_ns())
+    case .suspend: terminal.suspend()
+    case .repaint: terminal.repaint()
+    case .faster, .slower: changeRate(isFaster: action == .faster)
+    default: ui.navigate(action, pageRows: max(1, terminal.size.rows - 6))
+    }
+  }
+
+  private func changeRate(isFaster: Bool) {
+    let at = Self.rates.firstIndex(of: chosenRate) ?? 2
+    chosenRate = Self.rates[min(max(at + (isFaster ? 1 : -1), 0), Self.rates.count - 1)]
+    if !ui.isLinkSlow { ui.redrawHertz = chosenRate }
+  }
+}

@@ -1,0 +1,193 @@
+// What is printed when a run is over: the same figures whether there was a dashboard or not.
+import Bytes
+import Telemetry
+
+/// The block of lines after a run, and the line per interval during one. No escapes, ASCII but for
+/// what names and outputs hold.
+public enum Summary {
+  /// The block: name and count, then latency, throughput, memory, energy, thermal, drift, accuracy.
+  /// Each line ends with a line feed.
+  public static func block(_ snapshot: Snapshot, stopped: StopReason?) -> [UInt8] {
+    var text = TextBuffer()
+    text.put(bytes: Header.name(snapshot.facts))
+    text.put("   ")
+    text.put(bytes: Figure.count(snapshot.inferenceCount))
+    text.put(snapshot.inferenceCount == 1 ? " inference in " : " inferences in ")
+    putDuration(snapshot.elapsedSeconds, into: &text)
+    switch stopped {
+    case .user: text.put("   stopped by user")
+    case .signal(let number):
+      text.put("   stopped by signal ")
+      text.put(number)
+    case nil: break
+    }
+    text.endLine()
+    for (name, line) in lines(snapshot) {
+      text.put(name)
+      text.put(byte: 0x20, count: 18 - name.utf8.count)
+      text.put(bytes: line.bytes)
+      text.endLine()
+    }
+    return text.bytes
+  }
+
+  private static func lines(_ snapshot: Snapshot) -> [(String, TextBuffer)] {
+    var lines: [(String, TextBuffer)] = []
+    lines.append(latency(snapshot))
+    if let rate = snapshot.overallPerSecond {
+      var text = TextBuffer()
+      text.put(bytes: Figure.three(rate))
+      text.put(" /s")
+      lines.append(("throughput", text))
+    }
+    lines.append(("memory", memory(snapshot.memory)))
+    lines.append(("energy", energy(snapshot)))
+    if let celsius = snapshot.thermal.celsius {
+      var text = TextBuffer()
+      text.put(celsius, places: 1)
+      text.put(" C now (")
+      text.put(bytes: snapshot.thermal.zone.utf8)
+      text.put(")")
+      lines.append(("thermal", text))
+    }
+    let known = snapshot.drift.filter { $0.ratio != nil }
+    if !known.isEmpty { lines.append(("drift", drift(known))) }
+    if let accuracy = snapshot.accuracy {
+      var text = TextBuffer()
+      text.put(accuracy * 100, places: 2)
+      text.put(" % (")
+      text.put(snapshot.correctCount)
+      text.put(" of ")
+      text.put(snapshot.labelledCount)
+      text.put(" right)")
+      lines.append(("accuracy", text))
+    }
+    if snapshot.lostSampleCount > 0 {
+      var text = TextBuffer()
+      text.put(snapshot.lostSampleCount)
+      text.put(" samples: the figures above miss them")
+      lines.append(("lost", text))
+    }
+    return lines
+  }
+
+  private static func latency(_ snapshot: Snapshot) -> (String, TextBuffer) {
+    let overall = snapshot.overall
+    let unit = TimeUnit.fitting((overall.p50 ?? snapshot.lastNanoseconds).map { Double($0) })
+    var text = TextBuffer()
+    text.put("p50 ")
+    text.put(bytes: unit.three(overall.p50))
+    text.put("  p95 ")
+    text.put(bytes: unit.three(overall.p95))
+    text.put("  p99 ")
+    text.put(bytes: unit.three(overall.p99))
+    text.put("  max ")
+    text.put(bytes: unit.three(overall.max))
+    if let first = snapshot.firstNanoseconds {
+      text.put("  first ")
+      text.put(bytes: unit.three(first))
+    }
+    if let budget = snapshot.facts.latencyBudgetNanoseconds {
+      text.put("   missed ")
+      text.put(bytes: Figure.count(snapshot.missedCount))
+      text.put(" of budget ")
+      text.put(bytes: TimeUnit.milliseconds.three(budget))
+      text.put(" ms")
+    }
+    return ("latency \(EscapedText(unit.plainName).string)", text)
+  }
+
+  private static func memory(_ memory: MemoryReading) -> TextBuffer {
+    var text = TextBuffer()
+    text.put("peak ")
+    text.put(bytes: Figure.mebibytes(memory.peak))
+    if memory.budget != nil {
+      text.put(" of ")
+      text.put(bytes: Figure.mebibytes(memory.budget))
+    }
+    text.put(" MiB (arena ")
+    text.put(bytes: Figure.mebibytes(memory.arena))
+    text.put(", weights ")
+    text.put(bytes: Figure.mebibytes(memory.weights))
+    text.put(")")
+    return text
+  }
+
+  private static func energy(_ snapshot: Snapshot) -> TextBuffer {
+    let power = snapshot.power
+    var text = TextBuffer()
+    guard power.watts != nil else {
+      text.put("-  ")
+      text.put(bytes: power.source.utf8)
+      return text
+    }
+    let mark = power.grade == .model ? "~" : ""
+    if power.joulesPerInference != nil {
+      let (figure, unit) = Panel.energy(power.joulesPerInference)
+      text.put(mark)
+      text.put(bytes: figure)
+      text.put(bytes: Panel.ascii(unit))
+      text.put(" per inference, ")
+    }
+    if power.totalJoules != nil {
+      let (figure, unit) = Panel.energy(power.totalJoules)
+      text.put("total ")
+      text.put(mark)
+      text.put(bytes: figure)
+      text.put(bytes: Panel.ascii(unit))
+      text.put(", ")
+    }
+    text.put(mark)
+    text.put(bytes: Figure.three(power.watts))
+    text.put(" W   ")
+    text.put(bytes: Panel.gradeText(power))
+    text.put(" ")
+    text.put(bytes: power.source.utf8)
+    if power.bandPercent > 0 {
+      text.put(", +-")
+      text.put(power.bandPercent, places: 0)
+      text.put(" %")
+    }
+    return text
+  }
+
+  private static func drift(_ rows: [DriftRow]) -> TextBuffer {
+    var text = TextBuffer()
+    for (i, row) in rows.enumerated() {
+      if i > 0 { text.put("   ") }
+      switch row.quantity {
+      case .p50: text.put("p50 x")
+      case .peakMemory: text.put("peak memory x")
+      case .energy: text.put("energy x")
+      }
+      text.put(row.ratio ?? 0, places: 2)
+      text.put(!row.isOff ? " ok" : (row.ratio ?? 0) > 1 ? " ! high" : " ! low")
+    }
+    return text
+  }
+
+  private static func putDuration(_ seconds: Double, into text: inout TextBuffer) {
+    guard seconds.isFinite, seconds < 1e9 else { return text.put("-") }
+    if seconds < 60 {
+      text.put(bytes: Figure.three(seconds))
+      return text.put(" s")
+    }
+    let total = UInt64(seconds)
+    if total >= 3600 {
+      text.put(total / 3600)
+      text.put(" h ")
+    }
+    text.put(total / 60 % 60)
+    text.put(" min ")
+    if total < 3600 {
+      text.put(total % 60)
+      text.put(" s")
+    } else {
+      text.put("")
+    }
+  }
+}
+
+extension EscapedText {
+  var string: String { String(decoding: utf8, as: UTF8.self) }
+}

@@ -1,0 +1,169 @@
+// The lines above and below the panels.
+import Telemetry
+
+enum Header {
+  /// The state in a word.
+  static func word(_ state: RunState) -> StaticString {
+    switch state {
+    case .loading: "LOADING"
+    case .warmingUp: "WARM-UP"
+    case .running: "RUNNING"
+    case .paused: "PAUSED"
+    case .stopping: "STOPPING"
+    case .done: "DONE"
+    case .failed: "!! FAILED"
+    }
+  }
+
+  static func style(_ state: RunState) -> Style {
+    switch state {
+    case .failed: .critical
+    case .paused, .stopping: .banner
+    default: .strong
+    }
+  }
+
+  /// Name, state, time, count, device, rate, clock.
+  static func title(_ snapshot: Snapshot, _ ui: UIState) -> Row {
+    var row = Row(" ")
+    row.put("knapsack  ", .label, drop: 5)
+    row.put(name(snapshot.facts), .strong, canShrink: true)
+    row.put("  ")
+    let state: RunState = ui.isLeaving ? .stopping : snapshot.state
+    if let frozen = ui.frozen {
+      row.put("FROZEN ", .banner)
+      row.put(Figure.clock(frozen.elapsedSeconds), .banner)
+      row.put(", live ", .banner, drop: 1)
+      row.put(Figure.three(frozen.livePerSecond), .banner, drop: 1)
+      row.put("/s, space to resume", .banner, drop: 1)
+    } else {
+      row.put(word(state), style(state))
+      row.put("  ")
+      row.put(Figure.clock(snapshot.elapsedSeconds))
+    }
+    row.put("  n ", .label, drop: 2)
+    row.put(Figure.count(snapshot.inferenceCount), drop: 2)
+    if !snapshot.facts.device.isEmpty {
+      row.put("  ", drop: 3)
+      row.put(snapshot.facts.device.utf8, .label, drop: 3)
+    }
+    row.spring()
+    if ui.isLinkSlow {
+      row.put("  ! link slow", .warning, drop: 1)
+    }
+    row.put("  ", drop: 4)
+    row.put(Figure.count(ui.redrawHertz), .label, drop: 4)
+    row.put(" Hz", .label, drop: 4)
+    if let second = ui.secondOfDay {
+      row.put("  ", drop: 4)
+      row.put(Array(Figure.clock(Double(second)).prefix(5)), .label, drop: 4)
+    }
+    row.put(" ")
+    return row
+  }
+
+  /// `mnv2-int8 1.2.0`
+  static func name(_ facts: RunFacts) -> [UInt8] {
+    var name = facts.bundleName.utf8
+    if !facts.bundleVersion.isEmpty { name += [0x20] + facts.bundleVersion.utf8 }
+    if !facts.scheme.isEmpty { name += [0x20] + facts.scheme.utf8 }
+    return name.isEmpty ? Panel.ascii("(no name)") : name
+  }
+
+  /// `[1 Over] 2 Lat  3 Mem …`
+  static func tabs(_ ui: UIState, width: Int) -> Row {
+    var row = Row(" ")
+    for tab in 0...Panel.tabs.count {
+      let name = tab == 0 ? "Over" : Panel.tabs[tab - 1].name
+      let text = Figure.count(tab + 1) + [0x20] + Panel.ascii(name)
+      // The one that is on is never left out; the last ones go first.
+      let drop = tab == ui.tab ? 0 : tab + 1
+      let isOn = tab == ui.tab
+      row.put(
+        isOn ? [0x5B] + text + [0x5D] : [0x20] + text + [0x20], isOn ? .selection : .label,
+        drop: drop)
+    }
+    return row
+  }
+
+  /// One line that says whether all is well, and what the figures rest on.
+  static func status(_ snapshot: Snapshot, _ ui: UIState) -> Row {
+    var row = Row(" ")
+    putVerdict(&row, snapshot, ui)
+    guard snapshot.state != .loading else { return row }
+    if snapshot.state != .warmingUp {
+      row.put("  ")
+      row.put(Figure.three(snapshot.perSecond), snapshot.perSecond == nil ? .unknown : .strong)
+      row.put("/s", .label)
+    }
+    if let budget = snapshot.facts.latencyBudgetNanoseconds {
+      row.put("  budget ", .label, drop: 2)
+      row.put(TimeUnit.milliseconds.three(budget), drop: 2)
+      row.put(" ms", .label, drop: 2)
+      row.put("  missed ", .label, drop: 1)
+      row.put(Figure.count(snapshot.missedCount), drop: 1)
+    }
+    row.put("  window ", .label, drop: 3)
+    row.put(Figure.count(snapshot.windowSeconds), drop: 3)
+    row.put(" s", .label, drop: 3)
+    if snapshot.facts.warmUpCount > 0 {
+      row.put("  warm-up ", .label, drop: 4)
+      row.put(Figure.count(snapshot.warmUpDone), drop: 4)
+      row.put(" excluded", .label, drop: 4)
+    }
+    if snapshot.lostSampleCount > 0 {
+      row.put("  ! samples lost ", .warning, drop: 1)
+      row.put(Figure.count(snapshot.lostSampleCount), .warning, drop: 1)
+    }
+    if let percent = snapshot.monitorPercent {
+      row.put("  monitor ", .label, drop: 5)
+      row.put(Figure.fixed(percent, 1), drop: 5)
+      row.put(" % of a core", .label, drop: 5)
+    }
+    return row
+  }
+
+  private static func putVerdict(_ row: inout Row, _ snapshot: Snapshot, _ ui: UIState) {
+    if ui.isLeaving {
+      row.put("stopping after this inference, q again leaves at once", .warning)
+    } else if snapshot.state == .loading {
+      row.put("loading ", .label)
+      row.put(snapshot.phase.utf8, canShrink: true)
+      if let progress = snapshot.progress {
+        row.put(" ")
+        row.add(Graphics.bar(progress, width: 20), drop: 1)
+        row.put(Figure.fixed(min(max(progress, 0), 1) * 100, 0), right: 4)
+        row.put(" %", .label)
+      }
+    } else if snapshot.state == .failed {
+      row.put("!! ", .critical)
+      row.put(snapshot.phase.utf8, .critical, canShrink: true)
+    } else if Panel.isOverBudget(snapshot.memory) {
+      row.put("!! over memory budget", .critical)
+    } else if snapshot.state == .warmingUp {
+      row.add(Panel.warmUp(snapshot).cells(width: Panel.warmUp(snapshot).width))
+    } else if snapshot.drift.contains(where: { $0.isOff }) {
+      row.put("! drift", .warning)
+    } else {
+      row.put("OK", .strong)
+    }
+  }
+
+  /// The keys that are worth a place in the last line; `q` and `?` are the last to be left out.
+  static func foot() -> Row {
+    var row = Row(" ")
+    var drop = 2
+    for binding in KeyBinding.all where binding.short.utf8CodeUnitCount > 0 {
+      var field = Row()
+      field.put(binding.label, .strong)
+      field.put(" ")
+      field.put(binding.short, .label)
+      field.put("  ")
+      let isQuit = binding.action == .quit(isInterrupt: false)
+      row.add(
+        field.cells(width: field.width), drop: isQuit ? 0 : binding.action == .help ? 1 : drop)
+      drop += 1
+    }
+    return row
+  }
+}

@@ -1,0 +1,107 @@
+// The keys: one table that the dashboard obeys and the help and the last line are made from.
+
+/// A key as it arrives from a terminal.
+public enum Key: Equatable, Sendable {
+  case character(UInt8)
+  case controlC, controlL, controlZ, tab, backTab, enter, escape
+  case up, down, left, right, pageUp, pageDown, home, end
+}
+
+/// What a key does.
+public enum Action: Equatable, Sendable {
+  /// Ask the run to stop; a second time, leave at once. The flag tells Ctrl-C from `q`.
+  case quit(isInterrupt: Bool)
+  case freeze, pause, resetStatistics, mark
+  case showTab(Int)
+  case nextTab, previousTab, back
+  case scroll(Int)
+  case scrollPage(Int)
+  case scrollToStart, scrollToEnd
+  case faster, slower, help, repaint, suspend
+}
+
+/// A row of the help.
+struct KeyBinding: Sendable {
+  var keys: [Key]
+  /// How the keys are written.
+  var label: StaticString
+  /// In the last line of the screen; empty keeps it out of there.
+  var short: StaticString
+  var meaning: StaticString
+  var action: Action
+
+  /// Every key that does something. `1`…`9` stand in one row, see `action(for:)`.
+  static let all: [KeyBinding] = [
+    KeyBinding(
+      keys: [.character(0x71)], label: "q", short: "quit",
+      meaning: "stop the run and print the summary; again leaves at once",
+      action: .quit(isInterrupt: false)),
+    KeyBinding(
+      keys: [.controlC], label: "Ctrl-C", short: "", meaning: "the same, as an interrupt",
+      action: .quit(isInterrupt: true)),
+    KeyBinding(
+      keys: [.character(0x20)], label: "space", short: "freeze",
+      meaning: "hold the view still; the run goes on", action: .freeze),
+    KeyBinding(
+      keys: [.character(0x50)], label: "P", short: "pause",
+      meaning: "pause the run, or let it go on", action: .pause),
+    KeyBinding(
+      keys: [], label: "1-9", short: "tab", meaning: "overview, or one panel on the whole screen",
+      action: .showTab(0)),
+    KeyBinding(
+      keys: [.tab, .right], label: "Tab", short: "", meaning: "next tab", action: .nextTab),
+    KeyBinding(
+      keys: [.backTab, .left], label: "Shift-Tab", short: "", meaning: "previous tab",
+      action: .previousTab),
+    KeyBinding(
+      keys: [.character(0x6A), .down], label: "j, down", short: "",
+      meaning: "one row down in a tab",
+      action: .scroll(1)),
+    KeyBinding(
+      keys: [.character(0x6B), .up], label: "k, up", short: "", meaning: "one row up",
+      action: .scroll(-1)),
+    KeyBinding(
+      keys: [.pageDown], label: "PgDn", short: "", meaning: "a page down", action: .scrollPage(1)),
+    KeyBinding(
+      keys: [.pageUp], label: "PgUp", short: "", meaning: "a page up", action: .scrollPage(-1)),
+    KeyBinding(
+      keys: [.character(0x67), .home], label: "g", short: "", meaning: "to the first row",
+      action: .scrollToStart),
+    KeyBinding(
+      keys: [.character(0x47), .end], label: "G", short: "", meaning: "to the last row",
+      action: .scrollToEnd),
+    KeyBinding(
+      keys: [.character(0x72)], label: "r", short: "reset stats",
+      meaning: "forget all statistics so far", action: .resetStatistics),
+    KeyBinding(
+      keys: [.character(0x6D)], label: "m", short: "mark", meaning: "put a mark among the events",
+      action: .mark),
+    KeyBinding(
+      keys: [.character(0x2B), .character(0x3D)], label: "+", short: "",
+      meaning: "redraw more often: 1, 2, 4, 10 times a second", action: .faster),
+    KeyBinding(
+      keys: [.character(0x2D)], label: "-", short: "", meaning: "redraw less often",
+      action: .slower),
+    KeyBinding(
+      keys: [.escape], label: "Esc", short: "", meaning: "back to the overview", action: .back),
+    KeyBinding(
+      keys: [.controlL], label: "Ctrl-L", short: "", meaning: "draw the whole screen again",
+      action: .repaint),
+    KeyBinding(
+      keys: [.controlZ], label: "Ctrl-Z", short: "", meaning: "stop the process, as in any shell",
+      action: .suspend),
+    KeyBinding(
+      keys: [.character(0x3F)], label: "?", short: "help", meaning: "this list", action: .help),
+  ]
+}
+
+extension Key {
+  /// What this key does; nil for nothing.
+  public var action: Action? {
+    if case .character(let byte) = self, byte >= 0x31, byte <= 0x39 {
+      let tab = Int(byte) - 0x31
+      return tab <= Panel.tabs.count ? .showTab(tab) : nil
+    }
+    return KeyBinding.all.first { $0.keys.contains(self) }?.action
+  }
+}

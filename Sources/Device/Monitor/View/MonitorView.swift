@@ -1,0 +1,74 @@
+// From a snapshot to a screen: a pure function, tested without any terminal.
+import Telemetry
+
+/// Draws the monitor.
+public enum MonitorView {
+  /// The screen for a snapshot. Any size is drawn, down to one cell; the last line always names
+  /// `q` where it has at least 6 columns and 4 rows.
+  public static func frame(
+    _ snapshot: Snapshot, size: Size, capabilities: Capabilities, ui: UIState
+  ) -> Frame {
+    var frame = Frame(size)
+    if frame.columns < 20 || frame.rows < 4 {
+      CompactView.drawLine(snapshot, ui, &frame)
+    } else if ui.isHelpShown {
+      drawHelp(&frame)
+    } else if ui.tab > 0, ui.tab <= Panel.tabs.count, frame.rows >= 6 {
+      drawTab(snapshot, ui, &frame)
+    } else if frame.rows < 10 || frame.columns < 40 || frame.columns < 80 && frame.rows < 24 {
+      CompactView.draw(snapshot, ui, &frame)
+    } else {
+      drawOverview(snapshot, ui, &frame)
+    }
+    if !capabilities.isUnicode { frame.reduceToASCII() }
+    return frame
+  }
+
+  private static func drawOverview(_ snapshot: Snapshot, _ ui: UIState, _ frame: inout Frame) {
+    frame.put(Header.title(snapshot, ui), row: 0)
+    frame.put(Header.tabs(ui, width: frame.columns), row: 1)
+    frame.put(Header.status(snapshot, ui), row: 2)
+    let layout = Layout.fitting(frame.size)
+    var y = 3
+    for (i, height) in layout.heights(available: frame.rows - 5).enumerated() {
+      var x = 0
+      let row = layout.rows[i]
+      for (k, width) in row.widths(columns: frame.columns).enumerated() {
+        let panel = row.panels[k].panel.boxed(Size(columns: width, rows: height), snapshot, ui)
+        frame.put(panel, column: x, row: y)
+        x += width
+      }
+      y += height
+    }
+    if let event = snapshot.events.last {
+      var row = Row(" ")
+      let line = Panel.eventLine(event)
+      row.add(line.cells(width: min(line.width, frame.columns - 1)))
+      frame.put(row, row: frame.rows - 2)
+    }
+    frame.put(Header.foot(), row: frame.rows - 1)
+  }
+
+  private static func drawTab(_ snapshot: Snapshot, _ ui: UIState, _ frame: inout Frame) {
+    frame.put(Header.title(snapshot, ui), row: 0)
+    frame.put(Header.tabs(ui, width: frame.columns), row: 1)
+    let size = Size(columns: frame.columns, rows: frame.rows - 3)
+    frame.put(Panel.tabs[ui.tab - 1].boxed(size, snapshot, ui), column: 0, row: 2)
+    frame.put(Header.foot(), row: frame.rows - 1)
+  }
+
+  private static func drawHelp(_ frame: inout Frame) {
+    frame.put(Row(" keys", .strong), row: 0)
+    let room = frame.rows - 2
+    // Two columns where one is not long enough.
+    let columns = KeyBinding.all.count > room && frame.columns >= 100 ? 2 : 1
+    let width = frame.columns / columns
+    for (i, binding) in KeyBinding.all.prefix(room * columns).enumerated() {
+      var row = Row(" ")
+      row.put(Panel.ascii(binding.label), .strong, left: 11)
+      row.put(Panel.ascii(binding.meaning), .normal, canShrink: true)
+      frame.put(row.cells(width: width), column: i / room * width, row: 1 + i % room)
+    }
+    frame.put(Row(" ? back   q quit", .label), row: frame.rows - 1)
+  }
+}

@@ -1,0 +1,109 @@
+// What holds for every frame, whatever the state and the size.
+import Monitor
+import Telemetry
+import Testing
+
+struct FrameInvariants {
+  /// Sizes of every class and around their bounds.
+  static let sizes: [Size] = {
+    var sizes: [Size] = []
+    let columns = [1, 2, 3, 5, 6, 19, 20, 21, 39, 40, 41, 79, 80, 81, 119, 120, 133, 199, 200, 220]
+    for width in columns {
+      for height in [1, 2, 3, 4, 5, 9, 10, 11, 17, 23, 24, 25, 39, 40, 41, 59, 60, 70] {
+        sizes.append(Size(columns: width, rows: height))
+      }
+    }
+    return sizes
+  }()
+
+  private func check(_ frame: Frame, _ size: Size) {
+    #expect(frame.size == size)
+    #expect(frame.cells.count == size.columns * size.rows)
+    for (i, cell) in frame.cells.enumerated() {
+      let isControl = cell.scalar < 0x20 && cell.scalar != 0 || (0x7F..<0xA0).contains(cell.scalar)
+      if isControl { Issue.record("control character at \(i)") }
+      // A right half has its left half beside it, on the same row.
+      if cell.scalar == 0 {
+        let hasLeft =
+          i % size.columns > 0 && frame.cells[i - 1].scalar > 0x2E7F
+        if !hasLeft { Issue.record("lone right half at \(i)") }
+      }
+    }
+    let text = frame.text.replacing("/inf", with: "").replacing("inf/s", with: "")
+    for word in ["nan", "NaN", "inf ", "-0.0"] {
+      if text.contains(word) { Issue.record("\(word) in \(size)") }
+    }
+    if size.columns >= 6, size.rows >= 4 {
+      #expect(frame.row(size.rows - 1).contains("q quit"))
+    }
+  }
+
+  @Test(arguments: SampleState.allCases) func overview(state: SampleState) {
+    for size in Self.sizes { check(GoldenFrames.frame(state, size), size) }
+  }
+
+  @Test(arguments: 1...8) func tabs(tab: Int) {
+    for size in Self.sizes {
+      var ui = UIState()
+      ui.tab = tab
+      ui.scroll = tab * 1000
+      let frame = MonitorView.frame(
+        Samples.snapshot(.running), size: size,
+        capabilities: Capabilities(colors: 8, isUnicode: true), ui: ui)
+      check(frame, size)
+    }
+  }
+
+  /// Zero columns or rows are a frame without cells, and no crash.
+  @Test func nothingToDrawOn() {
+    for size in [Size(columns: 0, rows: 0), Size(columns: 80, rows: 0), Size(columns: -5, rows: 9)]
+    {
+      #expect(GoldenFrames.frame(.running, size).cells.isEmpty)
+    }
+  }
+
+  @Test func asciiTerminalsGetASCII() {
+    for size in Self.sizes {
+      let frame = GoldenFrames.frame(.running, size, isUnicode: false)
+      #expect(frame.cells.allSatisfy { $0.scalar >= 0x20 && $0.scalar < 0x7F && $0.mark == 0 })
+    }
+  }
+
+  /// Figures that make no sense do not break the screen: they are `-`.
+  @Test func absurdFigures() {
+    var snapshot = Samples.running()
+    snapshot.perSecond = .nan
+    snapshot.elapsedSeconds = .infinity
+    snapshot.power.watts = -.infinity
+    snapshot.power.joulesPerInference = .nan
+    snapshot.thermal.celsius = -0.0
+    snapshot.thermal.clockMegahertz = 0
+    snapshot.memory.budget = 0
+    snapshot.memory.peak = .max
+    snapshot.history = [0, .max, 0]
+    snapshot.missedCount = .max
+    snapshot.facts.schemeMap = [0x1B, 0x41]
+    for i in snapshot.operators.indices { snapshot.operators[i].meanNanoseconds = .nan }
+    snapshot.drift[0].predicted = 0
+    snapshot.drift[1].predicted = 1e-300
+    for size in Self.sizes {
+      let frame = MonitorView.frame(
+        snapshot, size: size, capabilities: Capabilities(colors: 8, isUnicode: true), ui: UIState())
+      check(frame, size)
+    }
+    #expect(!String(decoding: PlainReporter.line(snapshot), as: UTF8.self).contains("nan"))
+    #expect(!String(decoding: Summary.block(snapshot, stopped: nil), as: UTF8.self).contains("nan"))
+  }
+
+  /// An estimate is never shown without its mark, an unknown never as a number.
+  @Test func honesty() {
+    let running = GoldenFrames.frame(.running, Size(columns: 80, rows: 24)).text
+    #expect(running.contains("~6.82 W"))
+    #expect(running.contains("[D]"))
+    #expect(running.contains("~32.9 mJ"))
+    let none = GoldenFrames.frame(.noMeter, Size(columns: 80, rows: 24)).text
+    #expect(none.contains("board        -  no meter"))
+    #expect(none.contains("temp         -  no thermal zones"))
+    #expect(!none.contains(" W "))
+  }
+}

@@ -1,0 +1,107 @@
+// Golden frames: every state at every class of size, as text files that a person can read.
+//
+// `KNAPSACK_UPDATE_GOLDENS=1 swift test -c release --filter MonitorTests` writes them anew.
+import Foundation
+import Monitor
+import Testing
+
+struct GoldenFrames {
+  static let sizes = [
+    Size(columns: 80, rows: 24), Size(columns: 40, rows: 10), Size(columns: 120, rows: 40),
+    Size(columns: 200, rows: 60), Size(columns: 20, rows: 5), Size(columns: 1, rows: 1),
+  ]
+  static let folder = URL(fileURLWithPath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    .appendingPathComponent("Support/Monitor")
+
+  static func ui(_ state: SampleState) -> UIState {
+    var ui = UIState()
+    ui.secondOfDay = 43_380
+    if state == .frozen { ui.frozen = FrozenView(elapsedSeconds: 750, livePerSecond: 207.2) }
+    return ui
+  }
+
+  static func frame(
+    _ state: SampleState, _ size: Size, colors: Int = 256, isUnicode: Bool = true
+  ) -> Frame {
+    MonitorView.frame(
+      Samples.snapshot(state), size: size,
+      capabilities: Capabilities(colors: colors, isUnicode: isUnicode), ui: ui(state))
+  }
+
+  private func compare(_ text: String, with name: String) throws {
+    let file = Self.folder.appendingPathComponent(name)
+    if ProcessInfo.processInfo.environment["KNAPSACK_UPDATE_GOLDENS"] == "1" {
+      try FileManager.default.createDirectory(at: Self.folder, withIntermediateDirectories: true)
+      try Data(text.utf8).write(to: file)
+      return
+    }
+    let golden = try String(decoding: Data(contentsOf: file), as: UTF8.self)
+    #expect(text == golden, "\(name) differs from its golden frame")
+  }
+
+  @Test(arguments: SampleState.allCases, sizes)
+  func matches(state: SampleState, size: Size) throws {
+    let frame = Self.frame(state, size)
+    try compare(frame.text, with: "\(state.rawValue)-\(size.columns)x\(size.rows).txt")
+  }
+
+  @Test func stylesMatch() throws {
+    try compare(Self.frame(.running, Size(columns: 80, rows: 24)).styles, with: "styles-80x24.txt")
+  }
+
+  @Test func asciiMatches() throws {
+    let frame = Self.frame(.running, Size(columns: 80, rows: 24), isUnicode: false)
+    try compare(frame.text, with: "ascii-80x24.txt")
+  }
+
+  @Test func helpMatches() throws {
+    var ui = UIState()
+    ui.isHelpShown = true
+    let frame = MonitorView.frame(
+      Samples.snapshot(.running), size: Size(columns: 80, rows: 24),
+      capabilities: Capabilities(colors: 8, isUnicode: true), ui: ui)
+    try compare(frame.text, with: "help-80x24.txt")
+  }
+
+  @Test(arguments: 1...8) func tabsMatch(tab: Int) throws {
+    var ui = UIState()
+    ui.tab = tab
+    let frame = MonitorView.frame(
+      Samples.snapshot(.running), size: Size(columns: 80, rows: 24),
+      capabilities: Capabilities(colors: 8, isUnicode: true), ui: ui)
+    try compare(frame.text, with: "tab\(tab + 1)-80x24.txt")
+  }
+}
+
+extension Frame {
+  /// The cells as lines of text.
+  var text: String {
+    var out = ""
+    for y in 0..<size.rows {
+      for x in 0..<size.columns {
+        let cell = cells[y * size.columns + x]
+        for scalar in [cell.scalar, cell.mark] where scalar != 0 {
+          out.unicodeScalars.append(Unicode.Scalar(scalar) ?? "\u{FFFD}")
+        }
+      }
+      out += "\n"
+    }
+    return out
+  }
+
+  /// The styles as lines of letters.
+  var styles: String {
+    var out = ""
+    for y in 0..<size.rows {
+      for x in 0..<size.columns {
+        out.unicodeScalars.append(Unicode.Scalar(cells[y * size.columns + x].style.letter))
+      }
+      out += "\n"
+    }
+    return out
+  }
+
+  /// One row as text.
+  func row(_ y: Int) -> String { String(text.split(separator: "\n")[y]) }
+}

@@ -85,7 +85,7 @@ public final class AtomicFile {
     guard isRenamed == 0 else { throw failure("rename") }
     let (folder, _) = Self.split(path)
     guard try withPath(folder.isEmpty ? "." : folder, "sync", { unsafe kp_sync_folder($0) }) == 0
-    else { throw .last("sync", folder) }
+    else { throw .last("sync", path) }
   }
 
   /// Writes all of `bytes` to `path`, whole or not at all.

@@ -109,8 +109,7 @@ public struct BundleWriter {
     var end = tableOffset + chunkCounts.reduce(0, +) * BundleLayout.chunkEntryByteCount
     try append([UInt8](repeating: 0, count: end))
 
-    let compressor = try ChunkCompressor(
-      rawByteCount: contents.reduce(0) { $0 + ($1.storage == .compressed ? $1.byteCount : 0) })
+    let compressor = try ChunkCompressor()
     var sectionTable = ByteWriter()
     var chunkTables = ByteWriter()
     var summary = Summary(sections: [], byteCount: 0)
@@ -150,13 +149,15 @@ public struct BundleWriter {
   private func write(
     _ content: Content, with compressor: ChunkCompressor, _ append: ([UInt8]) throws -> Void
   ) throws -> [BundleChunk] {
+    let level = ChunkCompressor.level(forByteCount: content.byteCount)
     var chunks: [BundleChunk] = []
     var buffer: [UInt8] = []
     for start in stride(from: 0, to: content.byteCount, by: BundleLayout.chunkByteCount) {
       let range = start..<min(start + BundleLayout.chunkByteCount, content.byteCount)
       if buffer.count != range.count { buffer = [UInt8](repeating: 0, count: range.count) }
       try buffer.withUnsafeMutableBytes { try content.source(range, $0) }
-      let frame = content.storage == .compressed ? try compressor.frame(of: buffer) : nil
+      let frame =
+        content.storage == .compressed ? try compressor.frame(of: buffer, level: level) : nil
       let stored = frame ?? buffer
       chunks.append(
         BundleChunk(

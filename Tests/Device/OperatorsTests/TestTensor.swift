@@ -1,0 +1,136 @@
+// A tensor of the tests: bytes as the operators see them, read back as numbers.
+
+import Operators
+import Tensors
+
+/// Numbers from a fixed seed (SplitMix64): every run tests the same values.
+struct FixedRandom: RandomNumberGenerator {
+  var state: UInt64
+
+  init(_ seed: UInt64) { state = seed }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+
+  mutating func int(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
+  mutating func bool() -> Bool { next() & 1 == 1 }
+  mutating func pick<T>(_ choices: [T]) -> T { choices[int(0...(choices.count - 1))] }
+
+  /// A shape of `rank` axes with extents in `range`.
+  mutating func shape(_ rank: Int, _ range: ClosedRange<Int> = 1...5) -> [Int] {
+    (0..<rank).map { _ in int(range) }
+  }
+
+  /// f32 values in `range`.
+  mutating func floats(_ shape: [Int], _ range: ClosedRange<Float> = -1...1) -> TestTensor {
+    TestTensor(
+      .f32, shape,
+      (0..<shape.reduce(1, *)).map { _ in Double(Float.random(in: range, using: &self)) })
+  }
+
+  /// Whole numbers in `range` as any type.
+  mutating func integers(
+    _ type: ElementType, _ shape: [Int], _ range: ClosedRange<Int> = -9...9
+  ) -> TestTensor {
+    TestTensor(type, shape, (0..<shape.reduce(1, *)).map { _ in Double(int(range)) })
+  }
+}
+
+struct TestTensor: Equatable {
+  var type: ElementType
+  var shape: [Int]
+  var bytes: [UInt8]
+  var encoding: WeightEncoding?
+
+  init(_ type: ElementType, _ shape: [Int], bytes: [UInt8], encoding: WeightEncoding? = nil) {
+    self.type = type
+    self.shape = shape
+    self.bytes = bytes
+    self.encoding = encoding
+  }
+
+  init(_ type: ElementType, _ shape: [Int], _ values: [Double]) {
+    precondition(values.count == shape.reduce(1, *))
+    self.init(type, shape, bytes: values.flatMap { TestTensor.encode($0, type) })
+  }
+
+  static func i64(_ values: [Int]) -> TestTensor {
+    TestTensor(.i64, [values.count], bytes: values.flatMap { raw(Int64($0)) })
+  }
+
+  static func raw<T>(_ value: T) -> [UInt8] { withUnsafeBytes(of: value) { Array($0) } }
+
+  static func encode(_ v: Double, _ type: ElementType) -> [UInt8] {
+    switch type {
+    case .f32: raw(Float(v))
+    case .f64: raw(v)
+    case .f16: raw(Float16(v))
+    case .bf16: raw(UInt16(Float(v).bitPattern >> 16))
+    case .i8: raw(Int8(v))
+    case .u8: raw(UInt8(v))
+    case .bool: raw(UInt8(v == 0 ? 0 : 1))
+    case .i16: raw(Int16(v))
+    case .u16: raw(UInt16(v))
+    case .i32: raw(Int32(v))
+    case .u32: raw(UInt32(v))
+    case .i64: raw(Int64(v))
+    case .u64: raw(UInt64(v))
+    }
+  }
+
+  var count: Int { shape.reduce(1, *) }
+
+  /// All elements of a plain tensor as numbers (64-bit integers past 2^53 are rounded).
+  var values: [Double] {
+    bytes.withUnsafeBytes { b in
+      func load<T: BitwiseCopyable>(_: T.Type, _ i: Int) -> T {
+        b.loadUnaligned(fromByteOffset: i * MemoryLayout<T>.size, as: T.self)
+      }
+      return (0..<count).map { i in
+        switch type {
+        case .f32: Double(load(Float.self, i))
+        case .f64: load(Double.self, i)
+        case .f16: Double(load(Float16.self, i))
+        case .bf16: Double(Float(bitPattern: UInt32(load(UInt16.self, i)) << 16))
+        case .i8: Double(load(Int8.self, i))
+        case .u8, .bool: Double(load(UInt8.self, i))
+        case .i16: Double(load(Int16.self, i))
+        case .u16: Double(load(UInt16.self, i))
+        case .i32: Double(load(Int32.self, i))
+        case .u32: Double(load(UInt32.self, i))
+        case .i64: Double(load(Int64.self, i))
+        case .u64: Double(load(UInt64.self, i))
+        }
+      }
+    }
+  }
+
+  /// The element at a position.
+  func callAsFunction(_ position: [Int]) -> Double { values[offset(position, in: shape)] }
+}
+
+/// Row-major offset of a position.
+func offset(_ position: [Int], in shape: [Int]) -> Int {
+  var at = 0
+  for (p, n) in zip(position, shape) { at = at * n + p }
+  return at
+}
+
+/// Every position of a shape in row-major order.
+func positions(_ shape: [Int]) -> [[Int]] {
+  var result: [[Int]] = [[]]
+  for n in shape { result = result.flatMap { head in (0..<n).map { head + [$0] } } }
+  return result
+}
+
+/// A tensor computed position by position.
+func tensor(
+  _ shape: [Int], _ type: ElementType = .f32, _ element: ([Int]) -> Double
+) -> TestTensor {
+  TestTensor(type, shape, positions(shape).map(element))
+}

@@ -150,4 +150,27 @@ func sampleBytes(_ count: Int, isNoise: Bool, seed: UInt64 = 1) -> [UInt8] {
     #expect(plain.contentDigest != other.contentDigest)
     #expect(plain.header.digest != signed.header.digest)
   }
+
+  @Test func largeBundlesTakeLittleMemory() async {
+    // In a process of its own, whose peak nobody else moves.
+    await #expect(processExitsWith: .success) {
+      let path = NSTemporaryDirectory() + "knapsack-large-\(UUID().uuidString).knap"
+      defer { try? FileManager.default.removeItem(atPath: path) }
+      let before = try #require(ProcessMemory.current).peakBytes
+      var writer = BundleWriter()
+      writer.add(manifest: .map(["name": .text("large")]))
+      writer.add(.weights, byteCount: 96 << 20, storage: .mappable) { range, target in
+        for i in 0..<target.count {
+          target[i] = UInt8(truncatingIfNeeded: (range.lowerBound + i) &* 0x9E37_79B9 >> 13)
+        }
+      }
+      try writer.write(to: path)
+      let reader = try BundleReader(path: path)
+      try reader.verifyAll()
+      let weights = try reader.mapWeights()
+      #expect(weights.count == 96 << 20)
+      let after = try #require(ProcessMemory.current).peakBytes
+      #expect(after - before < 12 << 20, "\(after - before) bytes more")
+    }
+  }
 }

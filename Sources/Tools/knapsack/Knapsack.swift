@@ -1,1 +1,42 @@
-@main struct Knapsack { static func main() {} }
+// The workstation tool: one row per command.
+import ArgumentParser
+import Loops
+import Packing
+import Platform
+
+@main
+struct Knapsack: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "knapsack",
+    abstract: "Fits a trained model to a device, packs it, and runs it under a live monitor.",
+    discussion: """
+      EXAMPLES:
+        knapsack pack Bundles/digits --target raspberry-pi-5 --output digits.knap
+        knapsack run digits.knap test.safetensors
+
+      EXIT CODES:
+        0 done, 1 failure, 2 does not fit the target, 64 usage, 65 bad bundle, model or input,
+        66 missing input, 69 unavailable, 73 cannot write, 77 not permitted, 78 bad profile
+      """,
+    version: Manifest.toolVersion,
+    subcommands: [
+      PackCommand.self, RunCommand.self, BenchCommand.self, InspectCommand.self,
+      VerifyCommand.self, TargetsCommand.self,
+    ])
+
+  static func main() {
+    suggestCommand()
+    main(nil)
+  }
+
+  /// A mistyped command gets a suggestion; the argument parser only knows how to do that for options.
+  private static func suggestCommand() {
+    var arguments = Arguments()
+    guard let word = arguments.next(), !word.hasPrefix("-"), word != "help" else { return }
+    let names = configuration.subcommands.map { $0._commandName }
+    guard !names.contains(word) else { return }
+    let hint = suggestion(for: word, among: names)
+    Standard.error.say("knapsack: unknown command '\(word)'\(hint); see knapsack --help")
+    endProcess(.usage)
+  }
+}

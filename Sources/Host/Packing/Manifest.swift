@@ -1,0 +1,127 @@
+// The manifest: everything that `inspect` prints about a bundle, as CBOR.
+import Bytes
+import Fitting
+import Graphs
+import Lowering
+import Programs
+import Tasks
+import Tensors
+
+/// Builds manifests. No times, paths or machine names: the same model, recipe, target and version give
+/// the same bytes.
+public enum Manifest {
+  /// The version of the tools, which is in every manifest.
+  public static let toolVersion = "0.1.0"
+
+  public static func make(_ packed: PackedModel) -> CBORValue {
+    let model = packed.candidate.model
+    let program = model.program
+    let plan = program.plan
+    let elements = model.sources.reduce(0) { $0 + $1.constant.shape.elementCount }
+    return .map([
+      "schema": .text("knapsack.bundle"),
+      "version": .integer(1),
+      "tool_version": .text(toolVersion),
+      "name": .text(packed.name),
+      "description": .text(packed.recipe?.summary ?? ""),
+      "license": .text(packed.recipe?.license ?? ""),
+      "source_format": .text(packed.format.rawValue),
+      "task": packed.task.cbor,
+      "scheme": .text(packed.candidate.scheme.name),
+      "schemes": schemes(program),
+      "target": target(packed),
+      "weights": .map([
+        "tensors": .integer(program.weights.count),
+        "elements": .integer(elements),
+        "bytes": .integer(model.weightBytes),
+        "bits_per_weight": .double(model.bitsPerWeight),
+      ]),
+      "inputs": .array(program.inputs.map { input(program, $0) }),
+      "outputs": .array(program.outputs.map { .text($0.name) }),
+      "limits": .map(
+        program.symbols.map { CBORPair(key: .text($0.name), value: .integer($0.limit)) }),
+      "arena": .map([
+        "bytes": .integer(plan.arenaBytes),
+        "lower_bound_bytes": .integer(plan.lowerBoundBytes),
+        "peak_step": .integer(plan.peakStep),
+        "peak_step_name": .text(name(ofStep: plan.peakStep, in: program)),
+      ]),
+      "steps": .integer(program.steps.count),
+      "multiply_accumulates": .integer(model.totalMultiplyAccumulates),
+      "rewrites": .map(
+        packed.graph.history.sorted { $0.key < $1.key }.map {
+          CBORPair(key: .text($0.key), value: .integer($0.value))
+        }),
+      "predicted": predicted(packed),
+    ])
+  }
+
+  /// The name of a step; the end of the run has none.
+  public static func name(ofStep index: Int, in program: Program) -> String {
+    program.steps.indices.contains(index) ? program.steps[index].name : ""
+  }
+
+  /// Bytes of weights by scheme.
+  private static func schemes(_ program: Program) -> CBORValue {
+    var bytes: [String: Int] = [:]
+    for w in program.weights {
+      let name = w.encoding?.scheme.name ?? w.elementType.name
+      bytes[name, default: 0] += w.byteCount ?? 0
+    }
+    return .map(
+      bytes.sorted { $0.key < $1.key }.map { CBORPair(key: .text($0.key), value: .integer($0.value)) })
+  }
+
+  private static func input(_ program: Program, _ input: ProgramInput) -> CBORValue {
+    .map([
+      "name": .text(input.name),
+      "element_type": .text(input.elementType.name),
+      "shape": .array(
+        input.dimensions.map { d in
+          switch d {
+          case .constant(let n): .integer(n)
+          case .symbol(let s): .text(program.symbols[s].name)
+          }
+        }),
+    ])
+  }
+
+  private static func target(_ packed: PackedModel) -> CBORValue {
+    var fields = [
+      // The profile of the machine at hand is called `host` wherever that is.
+      CBORPair("name", .text(packed.request.target.name)),
+      CBORPair("ram_budget_bytes", .integer(packed.budget.ramBytes)),
+      CBORPair("storage_budget_bytes", .integer(packed.budget.storageBytes)),
+    ]
+    if let power = packed.request.target.power {
+      fields.append(CBORPair("idle_watts", .double(power.idleWatts)))
+      let active = packed.request.target.cpu.clusters.compactMap(\.activeWattsPerCore).max()
+      if let active { fields.append(CBORPair("core_active_watts", .double(active))) }
+    }
+    return .map(fields)
+  }
+
+  private static func predicted(_ packed: PackedModel) -> CBORValue {
+    let memory = packed.candidate.memory
+    var fields = [
+      CBORPair("peak_memory_bytes", .integer(memory.peakBytes)),
+      CBORPair("peak_memory_weights_bytes", .integer(memory.weightBytes)),
+      CBORPair("peak_memory_tables_bytes", .integer(memory.tableBytes)),
+      CBORPair("peak_memory_arena_bytes", .integer(memory.arenaBytes)),
+      CBORPair("peak_memory_program_bytes", .integer(memory.programBytes)),
+      CBORPair("peak_memory_runtime_bytes", .integer(memory.runtimeBytes)),
+    ]
+    if let latency = packed.latency {
+      fields.append(CBORPair("latency_us", .double(latency.seconds.value * 1e6)))
+      fields.append(CBORPair("latency_low_us", .double(latency.seconds.low * 1e6)))
+      fields.append(CBORPair("latency_high_us", .double(latency.seconds.high * 1e6)))
+      fields.append(CBORPair("latency_source", .text("roofline over the profile's figures")))
+      if let joules = latency.joules {
+        fields.append(CBORPair("energy_j", .double(joules.value)))
+        fields.append(CBORPair("energy_low_j", .double(joules.low)))
+        fields.append(CBORPair("energy_high_j", .double(joules.high)))
+      }
+    }
+    return .map(fields)
+  }
+}

@@ -1,0 +1,174 @@
+// The whole journey of a model: import, rewrite, fit, encode, write.
+import BundleFormat
+import Bytes
+import Fitting
+import Foundation
+import Graphs
+import Importers
+import Lowering
+import Platform
+import Programs
+import Quantization
+import Tasks
+import Tensors
+import Tokenizers
+
+/// What to pack, and for what.
+public struct PackRequest: Sendable {
+  /// A model file, a model folder or a recipe folder.
+  public var model: String
+  public var target: DeviceProfile
+  /// nil lets the fit choose.
+  public var scheme: QuantizationScheme?
+  /// Largest values of symbols; they go before the recipe's.
+  public var limits: [String: Int] = [:]
+  /// nil takes the model's or the recipe's.
+  public var task: Task?
+  /// Which tool will run the bundle.
+  public var runtime = RuntimeFootprint.knapsack
+  /// nil takes all cores of the target's largest cluster.
+  public var threads: Int?
+
+  public init(model: String, target: DeviceProfile) {
+    self.model = model
+    self.target = target
+  }
+}
+
+/// A model fitted to a target, before it is written or run.
+public struct PackedModel: Sendable {
+  public var name: String
+  public var request: PackRequest
+  public var recipe: Recipe?
+  public var format: ModelFormat
+  public var graph: Graph
+  public var candidate: FitCandidate
+  public var task: Task
+  public var tokenizerAsset: [UInt8]?
+  public var budget: FitBudget
+  public var latency: LatencyEstimate?
+
+  public var program: Program { candidate.model.program }
+}
+
+/// Packs models.
+public enum Packer {
+  /// Everything up to the choice of scheme.
+  public static func pack(_ request: PackRequest) throws -> PackedModel {
+    let recipe = Recipe.isRecipe(request.model) ? try Recipe(folder: request.model) : nil
+    let path = recipe?.model ?? request.model
+    let imported = try Importer.importModel(path)
+    let tokenizer = try imported.tokenizer.map { try makeTokenizer($0, imported, path) }
+    var limits = recipe?.limits ?? [:]
+    if let length = imported.maximumLength, limits["sequence"] == nil {
+      limits["sequence"] = min(length, 128)
+    }
+    limits.merge(request.limits) { $1 }
+    let graph = try Rewriter.rewrite(imported.graph, limits: limits)
+    let task = request.task ?? recipe?.task ?? task(of: imported)
+    // Plans for one thread: more threads ask for more scratch when the session is made.
+    let options = LoweringOptions(limits: limits, threads: request.threads ?? 1)
+    let asset = tokenizer?.serialize()
+    let budget = FitBudget(request.target)
+    let candidate = try UniformFit.fit(
+      budget, target: request.target.name, scheme: request.scheme
+    ) { scheme in
+      let model = try Lowering.lower(graph, options) { _ in scheme }
+      let memory = MemoryEstimate(model, mapsWeights: true, runtime: request.runtime)
+      let overhead = model.program.encoded().count + (asset?.count ?? 0) + 4096
+      return FitCandidate(
+        scheme: scheme, model: model, memory: memory,
+        storageBytes: model.weightBytes + overhead)
+    }
+    return PackedModel(
+      name: recipe?.name ?? modelName(path), request: request, recipe: recipe,
+      format: imported.format, graph: graph, candidate: candidate, task: task,
+      tokenizerAsset: asset, budget: budget,
+      latency: LatencyEstimate(
+        candidate.model, on: request.target, threads: request.threads ?? 1))
+  }
+
+  private static func modelName(_ path: String) -> String {
+    let url = URL(fileURLWithPath: path)
+    let last = url.deletingPathExtension().lastPathComponent
+    return ["model", "hf"].contains(last) ? url.deletingLastPathComponent().lastPathComponent : last
+  }
+
+  private static func makeTokenizer(
+    _ source: TokenizerSource, _ model: ImportedModel, _ path: String
+  ) throws -> WordPieceTokenizer {
+    do {
+      var tokenizer: WordPieceTokenizer
+      if let json = source.tokenizerJSON {
+        tokenizer = try WordPieceTokenizer(tokenizerJSON: json)
+      } else {
+        let options =
+          try source.configurationJSON.map { try WordPieceOptions(tokenizerConfigJSON: $0) }
+          ?? WordPieceOptions()
+        let vocabulary = source.vocabulary ?? []
+        tokenizer = try WordPieceTokenizer(vocabulary: vocabulary.span, options: options)
+      }
+      if let limit = model.maximumLength { tokenizer = try tokenizer.limited(to: limit) }
+      return tokenizer
+    } catch {
+      throw RecipeError(path: path, message: "tokenizer: \(error)")
+    }
+  }
+
+  private static func task(of model: ImportedModel) -> Task {
+    switch model.task {
+    case .sentenceEmbedding:
+      var task = SentenceEmbedding()
+      task.inputs.maximumTokens = model.maximumLength ?? 512
+      if model.graph.outputs.contains(where: { $0.name == "sentence_embedding" }) {
+        task.outputName = "sentence_embedding"
+      }
+      return .sentenceEmbedding(task)
+    case .textClassification:
+      var task = TextClassification()
+      task.inputs.maximumTokens = model.maximumLength ?? 512
+      task.ranking.labels = model.labels
+      task.ranking.topCount = max(1, min(model.labels.count, 3))
+      return .textClassification(task)
+    case .tokenClassification, nil: return .tensor
+    }
+  }
+
+  // MARK: Weights
+
+  /// All weights, encoded, at their offsets.
+  public static func encodeWeights(
+    _ model: LoweredModel, into out: UnsafeMutableRawBufferPointer
+  ) {
+    precondition(out.count >= model.weightBytes)
+    let program = model.program
+    // Weights do not overlap: each iteration writes bytes of its own.
+    nonisolated(unsafe) let out = out
+    DispatchQueue.concurrentPerform(iterations: program.weights.count) { i in
+      let weight = program.weights[i]
+      let encoder = WeightEncoder(model.sources[i], weight.encoding)
+      encoder.encode(
+        into: UnsafeMutableRawBufferPointer(
+          rebasing: out[weight.offset..<weight.offset + encoder.byteCount]))
+    }
+  }
+
+  // MARK: Writing
+
+  /// Writes the bundle, whole or not at all.
+  public static func write(_ packed: PackedModel, to path: String) throws -> BundleWriter.Summary {
+    let model = packed.candidate.model
+    let memory = try AnonymousMemory(count: max(model.weightBytes, 1))
+    encodeWeights(model, into: memory.buffer)
+    var writer = BundleWriter()
+    writer.add(manifest: Manifest.make(packed))
+    writer.add(.program, model.program.encoded())
+    if let asset = packed.tokenizerAsset {
+      writer.add(assets: [BundleAsset(name: "tokenizer", bytes: asset)])
+    }
+    writer.add(.weights, byteCount: model.weightBytes, storage: .mappable) { range, out in
+      out.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory.buffer[range]))
+    }
+    return try writer.write(to: path)
+  }
+}

@@ -1,0 +1,262 @@
+// knapsack inspect and verify: what is in a bundle or a model, and whether a bundle is whole.
+import ArgumentParser
+import BundleFormat
+import Bytes
+import Foundation
+import Graphs
+import Importers
+import Loops
+import Packing
+import Platform
+import Programs
+import Tensors
+
+struct InspectCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inspect",
+    abstract: "Show what is in a bundle or a model.",
+    discussion: """
+      A model is shown as it would be packed for this machine.
+
+      EXAMPLES:
+        knapsack inspect digits.knap
+        knapsack inspect model.onnx --format json
+      """)
+
+  @Argument(help: "A bundle, a model file, a model folder or a recipe folder.")
+  var file: String
+
+  @OptionGroup var choice: InMemoryOptions
+
+  @Option(help: "What to print: text or json.")
+  var format: ReportFormat = .text
+
+  @Flag(help: "List every step.")
+  var steps = false
+
+  func run() throws {
+    try reportingFailures {
+      let inspection: Inspection
+      if try ModelFormat.detect(file) == .bundle {
+        let reader = try BundleReader(path: file)
+        let program = try Program(decoding: try reader.sectionBytes(.program))
+        try program.validate(weightBytes: reader.section(.weights)?.rawByteCount ?? 0)
+        inspection = Inspection(
+          manifest: reader.manifest, program: program, sections: reader.sections,
+          storedBytes: reader.byteCount, digest: reader.contentDigest.hexadecimal)
+      } else {
+        var pack = PackOptions()
+        pack.target = "host"
+        pack.scheme = choice.scheme ?? "f32"
+        pack.limits = choice.limits
+        let packed = try Packer.pack(try pack.request(file))
+        inspection = Inspection(
+          manifest: Manifest.make(packed), program: packed.program, sections: [],
+          storedBytes: packed.candidate.storageBytes, digest: nil)
+      }
+      try Standard.output.write(
+        format == .json ? inspection.json : inspection.text(listsSteps: steps))
+    }
+  }
+}
+
+struct VerifyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "verify",
+    abstract: "Check every digest, the structure and the program of a bundle.",
+    discussion: """
+      EXAMPLES:
+        knapsack verify digits.knap
+        knapsack verify digits.knap --format json
+      """)
+
+  @Argument(help: "A bundle.")
+  var bundle: String
+
+  @Option(help: "What to print: text or json.")
+  var format: ReportFormat = .text
+
+  func run() throws {
+    try reportingFailures {
+      let reader = try BundleReader(path: bundle)
+      try reader.verifyAll()
+      let model = try LoadedModel.open(bundle: bundle)
+      var json = JSONWriter()
+      json.beginObject()
+      json.field("schema", "knapsack.verify")
+      json.field("version", 1)
+      json.field("bundle", bundle)
+      json.field("ok", true)
+      json.field("content_digest", reader.contentDigest.hexadecimal)
+      json.field("steps", model.program.steps.count)
+      json.endObject()
+      json.endDocument()
+      let line = "\(bundle): ok   \(reader.contentDigest.hexadecimal)\n"
+      try Standard.output.write(format == .json ? json.bytes : Array(line.utf8))
+    }
+  }
+}
+
+/// A manifest and a program, printed.
+struct Inspection {
+  var manifest: CBORValue
+  var program: Program
+  var sections: [BundleSection]
+  var storedBytes: Int
+  var digest: String?
+
+  var json: [UInt8] {
+    var json = JSONWriter(isPretty: true)
+    json.beginObject()
+    json.field("schema", "knapsack.inspect")
+    json.field("version", 1)
+    json.field("name", manifest["name"]?.textValue ?? "")
+    json.field("scheme", manifest["scheme"]?.textValue ?? "")
+    put("bits_per_weight", manifest["weights"]?["bits_per_weight"], &json)
+    json.field("stored_bytes", storedBytes)
+    json.field("arena_bytes", program.plan.arenaBytes)
+    json.field("arena_lower_bound_bytes", program.plan.lowerBoundBytes)
+    json.field("peak_step", program.plan.peakStep)
+    json.field("peak_step_name", Manifest.name(ofStep: program.plan.peakStep, in: program))
+    put("predicted_peak_memory_bytes", manifest["predicted"]?["peak_memory_bytes"], &json)
+    if let digest { json.field("content_digest", digest) }
+    json.key("sections")
+    json.beginArray()
+    for s in sections {
+      json.beginObject()
+      json.field("kind", s.name)
+      json.field("offset", s.offset)
+      json.field("stored_bytes", s.storedByteCount)
+      json.field("raw_bytes", s.rawByteCount)
+      json.field("mappable", s.isMappable)
+      json.endObject()
+    }
+    json.endArray()
+    json.key("manifest")
+    Inspection.write(manifest, &json)
+    json.key("program")
+    json.beginArray()
+    for (i, step) in program.steps.enumerated() {
+      json.beginObject()
+      json.field("step", i)
+      json.field("name", step.name)
+      json.field("operator", step.op.name)
+      json.key("inputs")
+      json.beginArray()
+      for t in step.inputs { json.value(t) }
+      json.endArray()
+      json.key("outputs")
+      json.beginArray()
+      for t in step.outputs { json.value(t) }
+      json.endArray()
+      json.field("scratch_bytes", program.plan.scratchCapacities[i])
+      json.endObject()
+    }
+    json.endArray()
+    json.key("weights")
+    json.beginArray()
+    for w in program.weights {
+      json.beginObject()
+      json.field("name", w.name)
+      json.field("scheme", w.encoding?.scheme.name ?? w.elementType.name)
+      json.field("shape", w.shape.description)
+      json.field("bytes", w.byteCount ?? 0)
+      json.endObject()
+    }
+    json.endArray()
+    json.endObject()
+    json.endDocument()
+    return json.bytes
+  }
+
+  private func put(_ key: String, _ value: CBORValue?, _ json: inout JSONWriter) {
+    json.key(key)
+    Inspection.write(value ?? .null, &json)
+  }
+
+  private static func write(_ value: CBORValue, _ json: inout JSONWriter) {
+    switch value {
+    case .integer(let n): json.value(n)
+    case .double(let d): json.value(d)
+    case .bool(let b): json.value(b)
+    case .text(let t): json.value(t)
+    case .null: json.null()
+    case .bytes(let bytes): json.value("\(bytes.count) bytes")
+    case .array(let items):
+      json.beginArray()
+      for item in items { write(item, &json) }
+      json.endArray()
+    case .map(let pairs):
+      json.beginObject()
+      for pair in pairs {
+        json.key(pair.key.textValue ?? "\(pair.key.integerValue ?? 0)")
+        write(pair.value, &json)
+      }
+      json.endObject()
+    }
+  }
+
+  func text(listsSteps: Bool) -> [UInt8] {
+    var text = TextBuffer()
+    func line(_ name: String, _ value: String) {
+      text.put(name)
+      text.put(byte: 0x20, count: max(1, 13 - name.utf8.count))
+      text.put(untrusted: Array(value.utf8))
+      text.put("\n")
+    }
+    line("name", manifest["name"]?.textValue ?? "")
+    if let about = manifest["description"]?.textValue, !about.isEmpty { line("about", about) }
+    line("task", manifest["task"]?["task"]?.textValue ?? "")
+    line("target", manifest["target"]?["name"]?.textValue ?? "")
+    let bits = manifest["weights"]?["bits_per_weight"]?.doubleValue ?? 0
+    line(
+      "scheme",
+      "\(manifest["scheme"]?.textValue ?? ""), \((bits * 100).rounded() / 100) bits per weight")
+    var sizes = TextBuffer()
+    sizes.put(fileBytes: storedBytes)
+    line("stored", sizes.text)
+    for i in program.inputs {
+      line("input", "\(i.name) \(i.elementType.name)\(program.describe(i.dimensions))")
+    }
+    for o in program.outputs { line("output", o.name) }
+    for s in program.symbols { line("limit", "\(s.name) up to \(s.limit)") }
+    var arena = TextBuffer()
+    arena.put(memoryBytes: program.plan.arenaBytes)
+    arena.put(", peak at step \(program.plan.peakStep) ")
+    arena.put(Manifest.name(ofStep: program.plan.peakStep, in: program))
+    line("arena", arena.text)
+    if let peak = manifest["predicted"]?["peak_memory_bytes"]?.integerValue {
+      var memory = TextBuffer()
+      memory.put(memoryBytes: peak)
+      line("memory", memory.text + " predicted peak")
+    }
+    var counts: [String: Int] = [:]
+    for step in program.steps { counts[step.op.name, default: 0] += 1 }
+    let operators = counts.sorted { $0.value != $1.value ? $0.value > $1.value : $0.key < $1.key }
+    line(
+      "steps",
+      "\(program.steps.count): " + operators.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
+    if let rewrites = manifest["rewrites"]?.mapValue, !rewrites.isEmpty {
+      line(
+        "rewrites",
+        rewrites.map { "\($0.key.textValue ?? "") \($0.value.integerValue ?? 0)" }
+          .joined(separator: ", "))
+    }
+    for s in sections {
+      var size = TextBuffer()
+      size.put(fileBytes: s.storedByteCount)
+      line("section", "\(s.name) \(size.text)\(s.isMappable ? ", mappable" : "")")
+    }
+    if let digest { line("digest", digest) }
+    guard listsSteps else { return text.bytes }
+    for (i, step) in program.steps.enumerated() {
+      text.put(i, width: 5)
+      text.put("  ")
+      text.put(step.op.name)
+      text.put(byte: 0x20, count: max(1, 16 - step.op.name.utf8.count))
+      text.put(untrusted: Array(step.name.utf8))
+      text.put("\n")
+    }
+    return text.bytes
+  }
+}

@@ -1,0 +1,185 @@
+// knapsack pack: a model and a device become a bundle.
+import ArgumentParser
+import BundleFormat
+import Bytes
+import Fitting
+import Foundation
+import Loops
+import Packing
+import Platform
+import Tasks
+import Tensors
+
+struct PackCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "pack",
+    abstract: "Fit a model to a target and write NAME.knap.",
+    discussion: """
+      EXAMPLES:
+        knapsack pack model.onnx --target raspberry-pi-5
+        knapsack pack minilm/ --target vps-2gb --scheme int8 --output minilm.knap
+      """)
+
+  @Argument(help: "An ONNX file, a Hugging Face folder or a recipe folder.")
+  var model: String
+
+  @OptionGroup var choice: PackOptions
+
+  @Option(help: ArgumentHelp("Where to write; NAME.knap here by default.", valueName: "file"))
+  var output: String?
+
+  @Option(help: "What to print: text or json.")
+  var format: ReportFormat = .text
+
+  func run() throws {
+    try reportingFailures {
+      let packed = try Packer.pack(try choice.request(model))
+      let path = output ?? packed.name + ".knap"
+      let summary = try Packer.write(packed, to: path)
+      let report = PackReport(packed: packed, path: path, summary: summary)
+      try Standard.output.write(format == .json ? report.json : report.text)
+    }
+  }
+}
+
+/// text or json.
+enum ReportFormat: String, ExpressibleByArgument, CaseIterable {
+  case text
+  case json
+}
+
+/// The choices that packing and running a model share.
+struct PackOptions: ParsableArguments {
+  @Option(help: "A profile's name or file; see knapsack targets.")
+  var target: String = DeviceProfile.hostName
+
+  @Option(help: "One scheme for all tensors: f32, f16, bf16, int8 or q4_0.")
+  var scheme: String?
+
+  @Option(
+    name: .customLong("limit"),
+    help: ArgumentHelp(
+      "Largest value of an open extent, such as batch=1 or sequence=128.", valueName: "name=n"))
+  var limits: [String] = []
+
+  @Option(help: "The task, where the model's files do not say it.")
+  var task: String?
+
+  func request(_ model: String) throws -> PackRequest {
+    var request = PackRequest(model: model, target: try DeviceProfile.named(target))
+    if let scheme {
+      guard let known = QuantizationScheme(name: scheme) else {
+        let names = QuantizationScheme.allCases.map(\.name)
+        throw Failure(
+          .usage,
+          "unknown scheme '\(scheme)': expected \(names.joined(separator: ", "))"
+            + suggestion(for: scheme, among: names))
+      }
+      request.scheme = known
+    }
+    for limit in limits {
+      let parts = limit.split(separator: "=", maxSplits: 1)
+      guard parts.count == 2, let n = Int(parts[1]), n >= 1, n <= 1 << 30 else {
+        throw Failure(.usage, "--limit takes NAME=N, not '\(limit)'")
+      }
+      request.limits[String(parts[0])] = n
+    }
+    if let task {
+      guard let known = Task(name: task) else {
+        throw Failure(
+          .usage, "unknown task '\(task)'" + suggestion(for: task, among: Task.names))
+      }
+      request.task = known
+    }
+    return request
+  }
+}
+
+/// What `pack` prints.
+struct PackReport {
+  var packed: PackedModel
+  var path: String
+  var summary: BundleWriter.Summary
+
+  var json: [UInt8] {
+    let model = packed.candidate.model
+    let plan = model.program.plan
+    var json = JSONWriter(isPretty: true)
+    json.beginObject()
+    json.field("schema", "knapsack.pack")
+    json.field("version", 1)
+    json.field("bundle", path)
+    json.field("model", packed.name)
+    json.field("target", packed.request.target.name)
+    json.field("task", packed.task.name)
+    json.field("scheme", packed.candidate.scheme.name)
+    json.field("bits_per_weight", model.bitsPerWeight)
+    json.field("stored_bytes", summary.byteCount)
+    json.field("weight_bytes", model.weightBytes)
+    json.field("arena_bytes", plan.arenaBytes)
+    json.field("arena_lower_bound_bytes", plan.lowerBoundBytes)
+    json.field("peak_step", plan.peakStep)
+    json.field("peak_step_name", Manifest.name(ofStep: plan.peakStep, in: model.program))
+    json.field("predicted_peak_memory_bytes", packed.candidate.memory.peakBytes)
+    json.field("ram_budget_bytes", packed.budget.ramBytes)
+    json.field("storage_budget_bytes", packed.budget.storageBytes)
+    if let latency = packed.latency {
+      json.field("predicted_latency_us", latency.seconds.value * 1e6)
+      json.field("predicted_latency_low_us", latency.seconds.low * 1e6)
+      json.field("predicted_latency_high_us", latency.seconds.high * 1e6)
+      if let joules = latency.joules { json.field("predicted_energy_j", joules.value) }
+    } else {
+      json.nullField("predicted_latency_us")
+    }
+    json.field("steps", model.program.steps.count)
+    json.endObject()
+    json.endDocument()
+    return json.bytes
+  }
+
+  var text: [UInt8] {
+    let model = packed.candidate.model
+    let plan = model.program.plan
+    var text = TextBuffer()
+    text.put("\(path)   \(packed.name) for \(packed.request.target.name)\n")
+    text.put("scheme       \(packed.candidate.scheme.name), ")
+    text.put(model.bitsPerWeight, places: 2)
+    text.put(" bits per weight\n")
+    text.put("stored       ")
+    text.put(fileBytes: summary.byteCount)
+    text.put(" of ")
+    text.put(fileBytes: packed.budget.storageBytes)
+    text.put(" free\n")
+    text.put("memory       ")
+    text.put(memoryBytes: packed.candidate.memory.peakBytes)
+    text.put(" predicted peak of ")
+    text.put(memoryBytes: packed.budget.ramBytes)
+    text.put("\n")
+    text.put("arena        ")
+    text.put(memoryBytes: plan.arenaBytes)
+    text.put(", x")
+    text.put(Double(plan.arenaBytes) / Double(max(plan.lowerBoundBytes, 1)), places: 2)
+    text.put(" of its lower bound; peak at step \(plan.peakStep) ")
+    text.put(untrusted: Array(Manifest.name(ofStep: plan.peakStep, in: model.program).utf8))
+    text.put("\n")
+    text.put("latency      ")
+    if let latency = packed.latency {
+      text.put("~")
+      text.put(significant: latency.seconds.value * 1e3)
+      text.put(" ms (")
+      text.put(significant: latency.seconds.low * 1e3)
+      text.put(" to ")
+      text.put(significant: latency.seconds.high * 1e3)
+      text.put(") on 1 thread, from the profile's figures\n")
+      if let joules = latency.joules {
+        text.put("energy       ~")
+        text.put(significant: joules.value * 1e3)
+        text.put(" mJ per inference, from the profile's figures\n")
+      }
+    } else {
+      text.put("-  the profile has no speed figures\n")
+    }
+    text.put("steps        \(model.program.steps.count)\n")
+    return text.bytes
+  }
+}

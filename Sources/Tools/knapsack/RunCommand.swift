@@ -1,0 +1,168 @@
+// knapsack run and bench: the inference loop, and its measurement.
+import ArgumentParser
+import Fitting
+import Importers
+import Loops
+import Packing
+import Platform
+
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run",
+    abstract: "Run a bundle or a model: the loop, with live latency, memory and power.",
+    discussion: """
+      A model file or folder is packed in memory for this machine, f32 unless --scheme says else.
+
+      EXAMPLES:
+        knapsack run minilm.knap "two dogs play"
+        knapsack run model.onnx --input in.safetensors --output out.safetensors
+      """)
+
+  @Argument(help: "A bundle, a model file, a model folder or a recipe folder.")
+  var model: String
+
+  @Argument(help: "Texts, .txt files (a text per line), .safetensors data sets, or - for stdin.")
+  var inputs: [String] = []
+
+  @OptionGroup var loop: LoopOptions
+  @OptionGroup var choice: InMemoryOptions
+
+  @Flag(name: .customLong("loop"), help: "Run until stopped.")
+  var loopForever = false
+
+  @Flag(inversion: .prefixedNo, help: "Draw the monitor, or never.")
+  var tui: Bool?
+
+  func run() throws {
+    try reportingFailures {
+      let source = try ModelSource(model, choice)
+      var options = loop.options(repeatCount: 1)
+      options.inputs = inputs
+      if inputs.isEmpty, loop.input == nil, let data = source.evaluationData {
+        options.inputs = [data]
+      }
+      options.loops = loopForever
+      options.usesDashboard = tui
+      let runner = try ModelRunner(source.model, threads: options.threads)
+      try RunLoop(runner, options).run()
+    }
+  }
+}
+
+struct BenchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench",
+    abstract: "Measure a bundle or a model: latency percentiles, memory, time per step.",
+    discussion: """
+      EXAMPLES:
+        knapsack bench digits.knap
+        knapsack bench minilm.knap --threads 2 --repeat 200 --format json
+      """)
+
+  @Argument(help: "A bundle, a model file, a model folder or a recipe folder.")
+  var model: String
+
+  @Argument(help: "A text to measure on, for models that take text.")
+  var text: String?
+
+  @OptionGroup var loop: LoopOptions
+  @OptionGroup var choice: InMemoryOptions
+
+  func run() throws {
+    try reportingFailures {
+      let source = try ModelSource(model, choice)
+      var options = loop.options(repeatCount: 50)
+      if let text { options.inputs = [text] }
+      let runner = try ModelRunner(source.model, threads: options.threads)
+      try BenchLoop(runner, options).run()
+    }
+  }
+}
+
+extension OutputFormat: ExpressibleByArgument {}
+
+/// What `run` and `bench` share.
+struct LoopOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Tensors NAME or input.NAME.", valueName: "file.safetensors"))
+  var input: String?
+
+  @Option(help: ArgumentHelp("Write tensors output.NAME.", valueName: "file.safetensors"))
+  var output: String?
+
+  @Option(help: "What to print: text, json or ndjson.")
+  var format: OutputFormat?
+
+  @Option(help: "Threads that compute.")
+  var threads: Int = 1
+
+  @Option(name: .customLong("repeat"), help: "Passes over the inputs; measured runs of bench.")
+  var repeatCount: Int?
+
+  func validate() throws {
+    guard (1...1024).contains(threads) else {
+      throw ValidationError("--threads takes a number from 1 to 1024")
+    }
+    guard (1...(1 << 30)).contains(repeatCount ?? 1) else {
+      throw ValidationError("--repeat takes a number from 1 on")
+    }
+  }
+
+  func options(repeatCount standard: Int) -> RunOptions {
+    var options = RunOptions()
+    options.inputFile = input
+    options.outputFile = output
+    options.format = format ?? .text
+    options.isFormatGiven = format != nil
+    options.threads = threads
+    options.repeatCount = repeatCount ?? standard
+    return options
+  }
+}
+
+/// Choices for models that are packed in memory.
+struct InMemoryOptions: ParsableArguments {
+  @Option(help: "Scheme of a model that is packed in memory.")
+  var scheme: String?
+
+  @Option(
+    name: .customLong("limit"),
+    help: ArgumentHelp("Largest value of an open extent of such a model.", valueName: "name=n"))
+  var limits: [String] = []
+}
+
+/// A bundle opened, or a model packed in memory.
+struct ModelSource {
+  var model: LoadedModel
+  /// The labelled data of a recipe.
+  var evaluationData: String?
+
+  init(_ path: String, _ choice: InMemoryOptions) throws {
+    if try ModelFormat.detect(path) == .bundle {
+      guard choice.scheme == nil else {
+        throw Failure(.usage, "--scheme is for models; \(path) is packed already")
+      }
+      model = try LoadedModel.open(bundle: path)
+      return
+    }
+    var pack = PackOptions()
+    pack.target = DeviceProfile.hostName
+    pack.scheme = choice.scheme ?? "f32"
+    pack.limits = choice.limits
+    let begin = Clock.monotonicNanoseconds
+    let packed = try Packer.pack(try pack.request(path))
+    model = try packed.loaded()
+    model.setLoadTime(Clock.monotonicNanoseconds &- begin)
+    evaluationData = packed.recipe?.evaluationData
+  }
+}
+
+extension PackedModel {
+  /// The model in memory, as if its bundle had been written and opened.
+  func loaded() throws -> LoadedModel {
+    let memory = try AnonymousMemory(count: max(candidate.model.weightBytes, 1))
+    Packer.encodeWeights(candidate.model, into: memory.buffer)
+    return try LoadedModel(
+      name: name, manifest: Manifest.make(self), program: program, memory: .anonymous(memory),
+      tokenizerAsset: tokenizerAsset)
+  }
+}

@@ -71,7 +71,8 @@ let deviceTargets: [Target] = [
 let hostTargets: [Target] = [
   host("Graphs", ["Bytes", "Kernels", "Operators", "Tensors"]),
   host(
-    "Importers", ["Bytes", "Graphs", "Operators", "Platform", "Tasks", "Tensors", "Tokenizers"]),
+    "Importers",
+    ["Bytes", "Graphs", "Kernels", "Operators", "Platform", "Tasks", "Tensors", "Tokenizers"]),
   host("Lowering", ["Graphs", "Kernels", "Operators", "Programs", "Tensors"]),
   host("Quantization", ["CKernels", "Graphs", "Kernels", "Lowering", "Tensors"]),
   // The profiles of Targets are compiled in.
@@ -124,7 +125,12 @@ let package = Package(
     tests("Device", "Monitor", ["Bytes", "Telemetry"]),
     tests("Device", "Loops", ["Bytes", "Tensors"]),
     tests("Host", "Graphs", ["Operators", "Tensors"]),
-    tests("Host", "Importers", ["Bytes", "Graphs", "Operators", "Platform", "Tensors"]),
+    tests(
+      "Host", "Importers",
+      [
+        "Bytes", "Graphs", "Lowering", "Operators", "Platform", "Programs", "Quantization",
+        "Runtime", "Tasks", "Tensors",
+      ]),
     tests("Host", "Lowering", ["Graphs", "Operators", "Programs", "Tensors"]),
     tests("Host", "Quantization", ["CKernels", "Graphs", "Kernels", "Lowering", "Tensors"]),
     tests("Host", "Fitting", ["Bytes", "Programs", "Quantization"]),

@@ -1,0 +1,107 @@
+// What a path leads to, told by its content, and the one call that imports a model.
+import Graphs
+
+/// What a file or folder is.
+public enum ModelFormat: String, Sendable {
+  case onnx
+  /// A folder with `config.json` and `model.safetensors`.
+  case huggingFace = "hugging-face"
+  /// A folder with `bundle.json5`.
+  case recipe
+  /// A packed bundle.
+  case bundle
+
+  /// The format of what lies at `path`; throws what it looks like where that is nothing we take.
+  public static func detect(_ path: String) throws(ImportError) -> ModelFormat {
+    switch FileKind(at: path) {
+    case .missing: throw ImportError(file: path, .unreadable("no such file or folder"))
+    case .other: throw ImportError(file: path, .unreadable("neither a file nor a folder"))
+    case .folder:
+      if FileKind(at: path + "/bundle.json5") == .file { return .recipe }
+      if FileKind(at: path + "/config.json") == .file { return .huggingFace }
+      throw ImportError(
+        file: path,
+        .unsupportedFormat("a folder with neither bundle.json5 nor config.json in it"))
+    case .file: return try detect(try ModelFile(mapping: path))
+    }
+  }
+
+  /// The format of a file's bytes.
+  public static func detect(_ file: ModelFile) throws(ImportError) -> ModelFormat {
+    func refuse(_ what: String) -> ImportError {
+      ImportError(file: file.path, .unsupportedFormat(what))
+    }
+    let head = [UInt8](file.bytes.prefix(64))
+    guard !head.isEmpty else { throw refuse("the file is empty") }
+    if starts(head, "KNAP") { return .bundle }
+    for (magic, offset, what) in known where starts(head.dropFirst(offset), magic) {
+      throw refuse("looks like \(what), which is not supported yet")
+    }
+    if head.count > 8, head[8] == UInt8(ascii: "{") {
+      throw refuse("looks like a safetensors file: give the folder that holds its config.json")
+    }
+    if looksLikeONNX(file) { return .onnx }
+    if head.first == UInt8(ascii: "{") || head.first == UInt8(ascii: "[") {
+      throw refuse("looks like JSON, which is not supported yet")
+    }
+    let start = head.prefix(8).map { byte in
+      let digits = String(byte, radix: 16)
+      return digits.count == 1 ? "0" + digits : digits
+    }
+    throw refuse(
+      "expected an ONNX file, a Hugging Face folder, a recipe folder or a bundle, found bytes "
+        + start.joined(separator: " "))
+  }
+
+  private static let known: [(magic: String, offset: Int, what: String)] = [
+    ("GGUF", 0, "a GGUF model"),
+    ("TFL3", 4, "a TFLite model"),
+    ("PK\u{3}\u{4}", 0, "a zip archive, such as PyTorch writes"),
+    ("\u{89}HDF", 0, "a Keras HDF5 model"),
+    ("tree\n", 0, "a LightGBM model"),
+    ("{L", 0, "an XGBoost UBJSON model"),
+  ]
+
+  private static func starts(_ bytes: some Collection<UInt8>, _ magic: String) -> Bool {
+    bytes.prefix(magic.unicodeScalars.count)
+      .elementsEqual(magic.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) })
+  }
+
+  /// True when the fields of the outermost message are those of a ModelProto and a graph is among
+  /// them, as far as they can be read: a cut file is an ONNX file with an error.
+  private static func looksLikeONNX(_ file: ModelFile) -> Bool {
+    let kinds: [Int: Bool] = [
+      1: false, 2: true, 3: true, 4: true, 5: false, 6: true, 7: true, 8: true, 14: true, 20: true,
+      25: true, 26: true,
+    ]
+    guard var reader = try? ProtobufReader(file) else { return false }
+    var count = 0
+    while true {
+      guard let field = try? reader.next() else { return count > 0 }
+      guard let isBytes = kinds[field.number] else { return false }
+      switch field.value {
+      case .bytes where isBytes, .varint where !isBytes: count += 1
+      default: return false
+      }
+      if count == 64 { return true }
+    }
+  }
+}
+
+/// Imports models of every format.
+public enum Importer {
+  /// The model at `path`: an ONNX file or a Hugging Face folder.
+  public static func importModel(_ path: String) throws(ImportError) -> ImportedModel {
+    switch try ModelFormat.detect(path) {
+    case .onnx:
+      let graph = try ONNXImporter.importGraph(try ModelFile(mapping: path))
+      return ImportedModel(graph: graph, format: .onnx)
+    case .huggingFace: return try HuggingFaceImporter.importModel(path)
+    case .recipe:
+      throw ImportError(
+        file: path, .unsupportedFormat("a recipe folder, expected the model that it names"))
+    case .bundle:
+      throw ImportError(file: path, .unsupportedFormat("a packed bundle, expected a model"))
+    }
+  }
+}

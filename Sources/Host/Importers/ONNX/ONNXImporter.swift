@@ -1,0 +1,169 @@
+// From an ONNX model to a graph.
+import Graphs
+import Operators
+import Tensors
+
+/// Imports ONNX files of opsets 7 to 28.
+public enum ONNXImporter {
+  /// The graph of the model in `file`. Value names are those of the file.
+  ///
+  /// Before any work is done all operators that are not supported are found and reported together.
+  public static func importGraph(_ file: ModelFile) throws(ImportError) -> Graph {
+    let model = try ONNXModel(reading: file)
+    let (nodes, inlined) = try model.inlinedNodes()
+    let opset = model.opsets[""] ?? 0
+    // A model of other domains only may leave the standard one out.
+    guard ONNXOperator.supportedOpsets.contains(opset) || !nodes.contains(where: \.isStandard)
+    else {
+      throw ImportError(
+        file: file.path,
+        .unsupportedFormat("ONNX opset \(opset), \(ONNXOperator.supportedOpsets) are supported"))
+    }
+    let rows = try model.findOperators(nodes)
+
+    var name = model.graph.name
+    if name.isEmpty { name = "model" }
+    var builder = ONNXGraphBuilder(file, name: name)
+    for info in model.graph.valueInfo + model.graph.outputs {
+      builder.facts.declarations[info.name] = info
+    }
+    for function in inlined { builder.note("function \(function) inlined") }
+    try addConstants(model, to: &builder)
+    try addInputs(model, to: &builder)
+    for (node, row) in zip(nodes, rows) {
+      try builder.add(node, opset: model.opsets[node.domain] ?? opset, row.build)
+    }
+    try addOutputs(model, to: &builder)
+    var graph = builder.graph
+    graph.removeUnusedNodes()
+    do throws(GraphError) {
+      try graph.verify()
+    } catch {
+      throw ImportError(file: file.path, .node(name: error.node, operator: "", error.message))
+    }
+    return graph
+  }
+
+  private static func addConstants(
+    _ model: ONNXModel, to builder: inout ONNXGraphBuilder
+  ) throws(ImportError) {
+    for tensor in model.graph.initializers {
+      let constant = try tensor.constant(&builder.files)
+      try builder.bind(
+        tensor.name, builder.addConstant(constant, name: tensor.name), offset: tensor.offset)
+    }
+  }
+
+  /// Inputs that also have an initializer are constants.
+  private static func addInputs(
+    _ model: ONNXModel, to builder: inout ONNXGraphBuilder
+  ) throws(ImportError) {
+    let constants = Set(model.graph.initializers.map(\.name))
+    for info in model.graph.inputs where !constants.contains(info.name) {
+      func refuse(_ what: String) -> ImportError {
+        ImportError(file: model.file.path, .key(info.name, what))
+      }
+      guard !info.name.isEmpty else { throw model.file.malformed(info.offset, "a nameless input") }
+      guard let number = info.elementType, let type = ONNXTensor.elementType(number) else {
+        throw refuse(
+          "expected a tensor input of numbers, found element type \(info.elementType ?? 0)")
+      }
+      guard let declared = info.dimensions else {
+        throw refuse("expected an input with a known number of axes")
+      }
+      guard declared.count <= Shape.maximumRank else {
+        throw refuse("\(declared.count) axes, at most \(Shape.maximumRank) are supported")
+      }
+      var dimensions: [GraphDimension] = []
+      for (axis, dimension) in declared.enumerated() {
+        switch dimension {
+        case .value(let extent) where extent > 0:
+          guard extent <= 1 << 31 else { throw refuse("an axis of \(extent) elements") }
+          dimensions.append(.constant(Int(extent)))
+        case .parameter(let name): dimensions.append(.symbol(name))
+        // Some writers say 0 or −1 where they mean any extent.
+        default: dimensions.append(.symbol("dim_\(info.name)_\(axis)"))
+        }
+      }
+      let computed = type.isFloatingPoint ? ElementType.f32 : type
+      if computed != type { builder.note("input of \(type.name): taken as f32") }
+      let value = builder.graph.addInput(info.name, computed, dimensions)
+      try builder.bind(info.name, value, offset: info.offset)
+      builder.facts.set(builder.graph.inputs[builder.graph.inputs.count - 1])
+    }
+  }
+
+  /// An output is written by a node of its own, even where the model passes an input or a constant
+  /// through or gives one value two names.
+  private static func addOutputs(
+    _ model: ONNXModel, to builder: inout ONNXGraphBuilder
+  ) throws(ImportError) {
+    guard !model.graph.outputs.isEmpty else {
+      throw model.file.malformed(0, "expected a model with outputs")
+    }
+    var taken = Set(builder.graph.inputs.map(\.value))
+    var names = Set<String>()
+    for info in model.graph.outputs {
+      guard names.insert(info.name).inserted else {
+        throw model.file.malformed(info.offset, "output '\(info.name)' is there twice")
+      }
+      guard var value = builder.values[info.name] else {
+        throw ImportError(
+          file: model.file.path, .key(info.name, "no supported node writes this output"))
+      }
+      if builder.graph[value].constant != nil || !taken.insert(value).inserted {
+        value = builder.add(.reshape(Reshape(.identity)), [value])
+        builder.graph[value].name = info.name
+      }
+      builder.graph.addOutput(info.name, value)
+    }
+  }
+}
+
+extension ONNXNode {
+  fileprivate var isStandard: Bool { domain.isEmpty }
+}
+
+extension ONNXModel {
+  /// The table row of each node, or all operators that have none.
+  fileprivate func findOperators(_ nodes: [ONNXNode]) throws(ImportError) -> [ONNXOperator] {
+    var rows: [ONNXOperator] = []
+    var unsupported: [UnsupportedOperator] = []
+    for node in nodes {
+      let opset = opsets[node.domain] ?? opsets[""] ?? 1
+      if let row = ONNXOperator.find(domain: node.domain, name: node.type, opset: opset) {
+        rows.append(row)
+      } else if let i = unsupported.firstIndex(where: {
+        $0.domain == node.domain && $0.name == node.type
+      }) {
+        unsupported[i].nodes.append(node.label)
+      } else {
+        unsupported.append(
+          UnsupportedOperator(
+            domain: node.domain, name: node.type, opset: opset, nodes: [node.label]))
+      }
+    }
+    guard unsupported.isEmpty else {
+      throw ImportError(file: file.path, .unsupportedOperators(unsupported))
+    }
+    return rows
+  }
+}
+
+extension Graph {
+  /// Takes out nodes whose outputs nothing reads: what a fixed shape made needless, unused branches.
+  mutating func removeUnusedNodes() {
+    var isRead = [Bool](repeating: false, count: values.count)
+    for output in outputs { isRead[output.value.index] = true }
+    for state in states { isRead[state.next.index] = true }
+    var kept: [Node] = []
+    for node in nodes.reversed() where node.outputs.contains(where: { isRead[$0.index] }) {
+      for input in node.inputs { if let input { isRead[input.index] = true } }
+      kept.append(node)
+    }
+    if kept.count < nodes.count {
+      history["nodes whose outputs nothing reads: removed", default: 0] += nodes.count - kept.count
+    }
+    nodes = kept.reversed()
+  }
+}

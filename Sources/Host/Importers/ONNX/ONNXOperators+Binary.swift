@@ -1,0 +1,82 @@
+// Functions of two or more tensors, element by element with broadcasting.
+import Graphs
+import Operators
+import Tensors
+
+extension ONNXOperator {
+  private static func binary(_ name: String, _ kind: BinaryKind, _ since: Int = 7) -> ONNXOperator {
+    ONNXOperator(name, since) { b throws(ImportError) in
+      [combine(&b, kind, try b.input(0), try b.input(1))]
+    }
+  }
+
+  /// Any number of operands, combined from the left.
+  private static func variadic(_ name: String, _ kind: BinaryKind) -> ONNXOperator {
+    ONNXOperator(name, 6) { b throws(ImportError) in [try fold(&b, kind)] }
+  }
+
+  static let binaries: [ONNXOperator] = [
+    binary("Add", .add), binary("Sub", .sub), binary("Mul", .mul), binary("Div", .div),
+    binary("PRelu", .prelu), binary("And", .and), binary("Or", .or), binary("Xor", .xor),
+    binary("Equal", .equal), binary("Less", .less), binary("Greater", .greater),
+    binary("LessOrEqual", .lessOrEqual, 12), binary("GreaterOrEqual", .greaterOrEqual, 12),
+    variadic("Max", .max), variadic("Min", .min), variadic("Sum", .add),
+    ONNXOperator("Pow", 7, power),
+    ONNXOperator("Mod", 10, modulo),
+    ONNXOperator("Mean", 6, mean),
+    ONNXOperator("Where", 9, choose),
+  ]
+
+  /// a ∘ b. The operator knows f32, i64 and i32: narrower integers are computed as i64.
+  static func combine(
+    _ b: inout ONNXGraphBuilder, _ kind: BinaryKind, _ x: ValueID, _ y: ValueID
+  ) -> ValueID {
+    switch b.elementType(x) {
+    case .u8, .i8, .u16, .i16, .u32, .u64:
+      let type = b.elementType(x)!
+      b.note("\(b.node.type) of \(type.name): computed as i64")
+      let wide = [x, y].map { b.add(.cast(Cast(to: .i64)), [$0]) }
+      let result = b.add(.binary(Binary(kind)), wide)
+      return b.elementType(result) == .bool ? result : b.add(.cast(Cast(to: type)), [result])
+    default: return b.add(.binary(Binary(kind)), [x, y])
+    }
+  }
+
+  private static func fold(
+    _ b: inout ONNXGraphBuilder, _ kind: BinaryKind
+  ) throws(ImportError) -> ValueID {
+    let inputs = try b.allInputs()
+    if inputs.count > 2 { b.note("\(b.node.type) of several → chain of two at a time") }
+    var result = inputs[0]
+    for next in inputs.dropFirst() { result = combine(&b, kind, result, next) }
+    return result
+  }
+
+  /// The exponent may have another element type than the base.
+  private static func power(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
+    let x = try b.input(0)
+    var exponent = try b.input(1)
+    if let type = b.elementType(x), let other = b.elementType(exponent), type != other {
+      guard type == .f32 || !other.isFloatingPoint else {
+        throw b.fail("an integer to a real power is not supported")
+      }
+      exponent = b.add(.cast(Cast(to: type)), [exponent])
+    }
+    return [combine(&b, .pow, x, exponent)]
+  }
+
+  private static func modulo(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
+    let kind: BinaryKind = try b.bool("fmod", false) ? .fmod : .mod
+    return [combine(&b, kind, try b.input(0), try b.input(1))]
+  }
+
+  private static func mean(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
+    b.note("Mean → sum, scale")
+    let sum = try fold(&b, .add)
+    return [b.add(.unary(Unary(.affine, 1 / Float(b.inputCount), 0)), [sum])]
+  }
+
+  private static func choose(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
+    [b.add(.select(Select()), [try b.input(0), try b.input(1), try b.input(2)])]
+  }
+}

@@ -1,0 +1,129 @@
+// Elements and slices picked, put and ranked.
+import Graphs
+import Operators
+import Tensors
+
+extension ONNXOperator {
+  static let indexing: [ONNXOperator] = [
+    ONNXOperator("Gather") { b throws(ImportError) in
+      let axis = try b.axis(try b.integer("axis", 0))
+      return [b.add(.gather(Gather(axis: axis)), [try b.input(0), try indices(&b, 1)])]
+    },
+    ONNXOperator("GatherElements", 11) { b throws(ImportError) in
+      let axis = try b.axis(try b.integer("axis", 0))
+      return [
+        b.add(.gatherElements(GatherElements(axis: axis)), [try b.input(0), try indices(&b, 1)])
+      ]
+    },
+    ONNXOperator("GatherND", 11) { b throws(ImportError) in
+      let batchAxes = try b.integer("batch_dims", 0)
+      guard (0...7).contains(batchAxes) else { throw b.fail("batch_dims is out of range") }
+      return [
+        b.add(.gatherND(GatherND(batchAxes: batchAxes)), [try b.input(0), try indices(&b, 1)])
+      ]
+    },
+    ONNXOperator("Scatter", 9, scatterElements),
+    ONNXOperator("ScatterElements", 11, scatterElements),
+    ONNXOperator("ScatterND", 11) { b throws(ImportError) in
+      let op = ScatterND(kind: try scatterKind(b))
+      return [b.add(.scatterND(op), [try b.input(0), try indices(&b, 1), try b.input(2)])]
+    },
+    ONNXOperator("OneHot", 9, oneHot),
+    ONNXOperator("TopK") { b throws(ImportError) in
+      try topK(&b, b.constant([try b.integer("k", 0)]))
+    },
+    ONNXOperator("TopK", 10) { b throws(ImportError) in try topK(&b, try b.input(1)) },
+    ONNXOperator("ArgMax") { b throws(ImportError) in try argReduce(&b, isMinimum: false) },
+    ONNXOperator("ArgMin") { b throws(ImportError) in try argReduce(&b, isMinimum: true) },
+    ONNXOperator("CumSum", 11) { b throws(ImportError) in
+      let axes = try b.integers(try b.input(1), "axis")
+      guard axes.count == 1 else { throw b.fail("expected one axis") }
+      let op = CumSum(
+        axis: try b.axis(axes[0]), isExclusive: try b.bool("exclusive", false),
+        isReverse: try b.bool("reverse", false))
+      return [b.add(.cumSum(op), [try b.input(0)])]
+    },
+    ONNXOperator("Trilu", 14) { b throws(ImportError) in
+      let k = try b.optionalIntegers(1, "the diagonal")
+      guard (k ?? [0]).count == 1, (-(1 << 40)...1 << 40).contains(k?[0] ?? 0) else {
+        throw b.fail("the diagonal is out of range")
+      }
+      let op = Trilu(isUpper: try b.bool("upper", true), diagonal: k?[0] ?? 0)
+      return [b.add(.trilu(op), [try b.input(0)])]
+    },
+    ONNXOperator("Hardmax", 13, hardmax),
+  ]
+
+  /// Indices are i64 or i32 by the standard; others come from sloppy exports.
+  private static func indices(
+    _ b: inout ONNXGraphBuilder, _ i: Int
+  ) throws(ImportError) -> ValueID {
+    let value = try b.input(i)
+    guard let type = b.elementType(value), type != .i64, type != .i32 else { return value }
+    return b.add(.cast(Cast(to: .i64)), [value])
+  }
+
+  private static func scatterKind(_ b: ONNXGraphBuilder) throws(ImportError) -> ScatterKind {
+    let name = try b.string("reduction", "none")
+    return switch name {
+    case "none": .replace
+    case "add": .add
+    case "mul": .mul
+    case "max": .max
+    case "min": .min
+    default: throw b.fail("reduction '\(name)' is not supported")
+    }
+  }
+
+  private static func scatterElements(
+    _ b: inout ONNXGraphBuilder
+  ) throws(ImportError) -> [ValueID] {
+    let op = ScatterElements(
+      axis: try b.axis(try b.integer("axis", 0)), kind: try scatterKind(b))
+    return [b.add(.scatterElements(op), [try b.input(0), try indices(&b, 1), try b.input(2)])]
+  }
+
+  /// The depth may come as any number type.
+  private static func oneHot(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
+    var depth = try b.input(1)
+    if b.elementType(depth) == .f32 { depth = b.add(.cast(Cast(to: .i64)), [depth]) }
+    var index = try b.input(0)
+    if let type = b.elementType(index), type != .i64, type != .i32 {
+      index = b.add(.cast(Cast(to: .i64)), [index])
+    }
+    let axis = try b.axis(try b.integer("axis", -1))
+    return [b.add(.oneHot(OneHot(axis: axis)), [index, depth, try b.input(2)])]
+  }
+
+  private static func topK(
+    _ b: inout ONNXGraphBuilder, _ k: ValueID
+  ) throws(ImportError) -> [ValueID] {
+    let op = TopK(
+      axis: try b.axis(try b.integer("axis", -1)), isSmallest: try !b.bool("largest", true))
+    return b.add(.topK(op), [try b.input(0), k], outputs: 2)
+  }
+
+  private static func argReduce(
+    _ b: inout ONNXGraphBuilder, isMinimum: Bool
+  ) throws(ImportError) -> [ValueID] {
+    let op = ArgReduce(
+      isMinimum: isMinimum, axis: try b.axis(try b.integer("axis", 0)),
+      keepsAxis: try b.bool("keepdims", true), selectsLast: try b.bool("select_last_index", false))
+    var x = try b.input(0)
+    if let type = b.elementType(x), type != .f32, type != .i64, type != .i32 {
+      x = b.add(.cast(Cast(to: .i64)), [x])
+    }
+    return [b.add(.argReduce(op), [x])]
+  }
+
+  /// 1 where the first maximum along the axis stands, else 0.
+  private static func hardmax(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
+    let x = try b.input(0)
+    let axis = try b.axis(try b.integer("axis", -1))
+    b.note("Hardmax → argument of the maximum, one-hot")
+    let best = b.add(.argReduce(ArgReduce(axis: axis, keepsAxis: false)), [x])
+    let depth = b.add(.shapeOf(ShapeOf(start: axis, end: axis == -1 ? 8 : axis + 1)), [x])
+    let values = b.addConstant(Constant(floats: [0, 1], shape: Shape([2])))
+    return [b.add(.oneHot(OneHot(axis: axis)), [best, depth, values])]
+  }
+}

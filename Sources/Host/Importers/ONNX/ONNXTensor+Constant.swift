@@ -1,0 +1,177 @@
+// From a tensor's description to a constant of the graph: a view of the file wherever that is possible.
+import Graphs
+import Tensors
+
+/// Files that tensors of one model lie in: the model itself and the external ones it names.
+struct ONNXTensorFiles {
+  let model: ModelFile
+  private var external: [String: ModelFile] = [:]
+
+  init(_ model: ModelFile) { self.model = model }
+
+  /// The file `location`, which must lie in the model's folder or below it, be no link and have
+  /// no second name: a model must not read what its folder does not hold.
+  mutating func open(_ location: String, _ tensor: ONNXTensor) throws(ImportError) -> ModelFile {
+    if let file = external[location] { return file }
+    func refuse(_ why: String) -> ImportError {
+      model.malformed(tensor.offset, "external data of '\(tensor.name)': \(why)")
+    }
+    let parts = location.split(separator: "/", omittingEmptySubsequences: false)
+    guard !location.isEmpty, !location.utf8.contains(0), !location.utf8.contains(0x5C),
+      parts.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." })
+    else { throw refuse("expected a path below the model's folder, found '\(location)'") }
+    var folder = model.path.lastIndex(of: "/").map { String(model.path[...$0]) } ?? "./"
+    // Each folder on the way must be one itself, not a link to elsewhere.
+    for part in parts.dropLast() {
+      folder += part
+      guard FileKind(linkAt: folder) == .folder else {
+        throw refuse("'\(folder)' is not a folder")
+      }
+      folder += "/"
+    }
+    let path = folder + parts[parts.count - 1]
+    do throws(ImportError) {
+      let file = try ModelFile(mapping: path, followsLinks: false)
+      external[location] = file
+      return file
+    } catch {
+      guard case .unreadable(let why) = error.reason else { throw error }
+      throw refuse("'\(path)': \(why)")
+    }
+  }
+}
+
+extension ONNXTensor {
+  /// ONNX element types by number, as far as tensors hold them here.
+  static func elementType(_ number: Int64) -> ElementType? {
+    switch number {
+    case 1: .f32
+    case 2: .u8
+    case 3: .i8
+    case 4: .u16
+    case 5: .i16
+    case 6: .i32
+    case 7: .i64
+    case 9: .bool
+    case 10: .f16
+    case 11: .f64
+    case 12: .u32
+    case 13: .u64
+    case 16: .bf16
+    default: nil
+    }
+  }
+
+  /// The constant this describes, its real numbers as f32.
+  func constant(_ files: inout ONNXTensorFiles) throws(ImportError) -> Constant {
+    try stored(&files).withFloatsAsF32()
+  }
+
+  private func stored(_ files: inout ONNXTensorFiles) throws(ImportError) -> Constant {
+    let model = files.model
+    func refuse(_ why: String) -> ImportError {
+      model.malformed(offset, "tensor '\(name)': \(why)")
+    }
+    guard let type = ONNXTensor.elementType(elementType), !hasStrings else {
+      throw refuse("element type \(elementType) is not supported")
+    }
+    guard dimensions.count <= Shape.maximumRank else {
+      throw refuse("\(dimensions.count) axes, at most \(Shape.maximumRank) are supported")
+    }
+    var shape = Shape()
+    for extent in dimensions {
+      guard extent >= 0, extent <= 1 << 40 else { throw refuse("an axis of \(extent) elements") }
+      shape.append(Int(extent))
+    }
+    guard let count = shape.checkedElementCount, count <= 1 << 40 else {
+      throw refuse("\(shape) is too large")
+    }
+    let byteCount = count * type.byteCount
+    if isExternal { return try readExternal(type, shape, byteCount, &files) }
+    if let rawData {
+      guard rawData.count == byteCount else {
+        throw refuse("\(shape) of \(type.name) takes \(byteCount) bytes, found \(rawData.count)")
+      }
+      return Constant(
+        elementType: type, shape: shape, viewing: try model.view(rawData), owner: model)
+    }
+    switch type {
+    case .f32: return try numbers(floatData, type, shape, byteCount, model)
+    case .f64: return try numbers(doubleData, type, shape, byteCount, model)
+    default: break
+    }
+    guard integerData.count == count else {
+      throw refuse("\(shape) takes \(count) elements, found \(integerData.count)")
+    }
+    return Constant(elementType: type, shape: shape) { out in
+      let width = type.byteCount
+      for (i, value) in integerData.enumerated() {
+        withUnsafeBytes(of: value.littleEndian) { bytes in
+          let element = type == .bool ? UInt8(value != 0 ? 1 : 0) : bytes[0]
+          out[i * width] = element
+          for b in 1..<max(width, 1) { out[i * width + b] = bytes[b] }
+        }
+      }
+    }
+  }
+
+  /// Numbers in one piece are viewed; others are put together.
+  private func numbers(
+    _ pieces: [Range<Int>], _ type: ElementType, _ shape: Shape, _ byteCount: Int,
+    _ model: ModelFile
+  ) throws(ImportError) -> Constant {
+    let found = pieces.reduce(0) { $0 + $1.count }
+    guard found == byteCount else {
+      throw model.malformed(
+        offset,
+        "tensor '\(name)': \(shape) of \(type.name) takes \(byteCount) bytes, found \(found)")
+    }
+    if pieces.count <= 1 {
+      return Constant(
+        elementType: type, shape: shape, viewing: try model.view(pieces.first ?? 0..<0),
+        owner: model)
+    }
+    return Constant(elementType: type, shape: shape) { out in
+      var at = 0
+      for piece in pieces {
+        UnsafeMutableRawBufferPointer(rebasing: out[at..<at + piece.count])
+          .copyMemory(from: UnsafeRawBufferPointer(rebasing: model.bytes[piece]))
+        at += piece.count
+      }
+    }
+  }
+
+  private func readExternal(
+    _ type: ElementType, _ shape: Shape, _ byteCount: Int, _ files: inout ONNXTensorFiles
+  ) throws(ImportError) -> Constant {
+    let model = files.model
+    func number(_ key: String) throws(ImportError) -> Int? {
+      guard let text = externalData[key] else { return nil }
+      guard let value = Int(text), value >= 0 else {
+        throw model.malformed(
+          offset, "tensor '\(name)': '\(key)' of external data is '\(text)', expected a number")
+      }
+      return value
+    }
+    guard let location = externalData["location"] else {
+      throw model.malformed(offset, "tensor '\(name)': external data without a location")
+    }
+    let start = try number("offset") ?? 0
+    let length = try number("length") ?? byteCount
+    let file = try files.open(location, self)
+    guard length == byteCount else {
+      throw model.malformed(
+        offset,
+        "tensor '\(name)': \(shape) of \(type.name) takes \(byteCount) bytes, "
+          + "external data gives \(length)")
+    }
+    guard start <= file.count, length <= file.count - start else {
+      throw model.malformed(
+        offset,
+        "tensor '\(name)': bytes \(start) to \(start)+\(length) of '\(location)', which has "
+          + "\(file.count)")
+    }
+    return Constant(
+      elementType: type, shape: shape, viewing: try file.view(start..<start + length), owner: file)
+  }
+}

@@ -1,0 +1,162 @@
+import Graphs
+// What is known about values while importing: element types, ranks, extents and values that do not
+// depend on the data.
+import Kernels
+import Operators
+import Tensors
+
+/// Shapes found by the operators' own rules, twice: with two different guesses for every open extent.
+/// What comes out the same both times does not depend on the guesses. Where a rule refuses a guess,
+/// less is known and nothing is wrong: lowering checks the real extents.
+struct ValueFacts {
+  /// A value under one guess.
+  struct Sample {
+    var elementType: ElementType
+    var shape: Shape
+    /// Known where it follows from constants and shapes, and is small.
+    var value: Constant?
+  }
+
+  /// Values of more elements are not computed ahead of the run.
+  private static let maximumCount = 4096
+
+  private var samples: [[Sample?]] = []
+  /// Declared by the file, for when no rule finds it.
+  private var ranks: [Int: Int] = [:]
+  private var types: [Int: ElementType] = [:]
+  private var guesses: [String: [Int]] = [:]
+  /// Declarations of intermediate values by name.
+  var declarations: [String: ONNXValueInfo] = [:]
+  private let compute = Compute(kernels: KernelSet.scalar.table, pool: nil)
+
+  private subscript(value: ValueID) -> [Sample?] {
+    get { value.index < samples.count ? samples[value.index] : [nil, nil] }
+    set {
+      while samples.count <= value.index { samples.append([nil, nil]) }
+      samples[value.index] = newValue
+    }
+  }
+
+  mutating func set(_ value: ValueID, _ constant: Constant) {
+    let isSmall = constant.shape.elementCount <= ValueFacts.maximumCount
+    // Views into a file need not be aligned, operators ask for that.
+    let known = isSmall ? Constant(copying: constant.view) : nil
+    let sample = Sample(elementType: constant.elementType, shape: constant.shape, value: known)
+    self[value] = [sample, sample]
+  }
+
+  /// A graph input. Open extents are guessed: 1 and 2 in front, where batches are; behind, numbers
+  /// that halve often and fit both pictures and position tables.
+  mutating func set(_ input: GraphInput) {
+    self[input.value] = (0..<2).map { guess in
+      var shape = Shape()
+      for (axis, dimension) in input.dimensions.enumerated() {
+        switch dimension {
+        case .constant(let extent): shape.append(extent)
+        case .symbol(let name):
+          if guesses[name] == nil { guesses[name] = axis == 0 ? [1, 2] : [320, 384] }
+          shape.append(guesses[name]![guess])
+        }
+      }
+      return Sample(elementType: input.elementType, shape: shape, value: nil)
+    }
+  }
+
+  /// Takes what the file declares about `value` where no rule found it.
+  mutating func declare(_ value: ValueID, _ name: String) {
+    guard let info = declarations[name] else { return }
+    if let count = info.dimensions?.count { ranks[value.index] = count }
+    if let type = info.elementType.flatMap(ONNXTensor.elementType) {
+      types[value.index] = type.isFloatingPoint ? .f32 : type
+    }
+    guard let dimensions = info.dimensions, dimensions.count <= Shape.maximumRank,
+      let type = types[value.index], self[value].contains(where: { $0 == nil })
+    else { return }
+    for guess in 0..<2 where self[value][guess] == nil {
+      var shape = Shape()
+      for dimension in dimensions {
+        switch dimension {
+        case .value(let extent) where extent > 0 && extent < 1 << 31: shape.append(Int(extent))
+        case .parameter(let name):
+          if let extent = guesses[name]?[guess] { shape.append(extent) }
+        default: break
+        }
+      }
+      if shape.rank == dimensions.count {
+        self[value][guess] = Sample(elementType: type, shape: shape, value: nil)
+      }
+    }
+  }
+
+  func elementType(_ value: ValueID) -> ElementType? {
+    self[value][0]?.elementType ?? self[value][1]?.elementType ?? types[value.index]
+  }
+
+  func rank(_ value: ValueID) -> Int? {
+    self[value][0]?.shape.rank ?? self[value][1]?.shape.rank ?? ranks[value.index]
+  }
+
+  /// The extent of an axis, from the front or the end, where that is the same in every run.
+  func extent(_ value: ValueID, _ axis: Int) -> Int? {
+    guard let a = self[value][0]?.shape, let b = self[value][1]?.shape,
+      let axisA = a.normalized(axis: axis), let axisB = b.normalized(axis: axis),
+      a[axisA] == b[axisB]
+    else { return nil }
+    return a[axisA]
+  }
+
+  /// The whole shape where that is the same in every run.
+  func shape(_ value: ValueID) -> Shape? {
+    guard let a = self[value][0]?.shape, a == self[value][1]?.shape else { return nil }
+    return a
+  }
+
+  /// The elements where they are the same in every run.
+  func fixedValue(_ value: ValueID) -> Constant? {
+    guard let a = self[value][0], let b = self[value][1], let x = a.value, let y = b.value,
+      a.elementType == b.elementType, a.shape == b.shape,
+      x === y || x.bytes.elementsEqual(y.bytes)
+    else { return nil }
+    return x
+  }
+
+  /// Runs the operator's shape rule, and its arithmetic where all it reads is known and small.
+  mutating func infer(_ op: Operator, _ inputs: [ValueID?], _ outputs: [ValueID]) {
+    var results: [[Sample?]] = outputs.map { _ in [nil, nil] }
+    for guess in 0..<2 {
+      let given = inputs.map { $0.flatMap { self[$0][guess] } }
+      guard zip(inputs, given).allSatisfy({ $0 == nil || $1 != nil }) else { continue }
+      for (i, sample) in infer(op, given, outputs.count).enumerated() { results[i][guess] = sample }
+    }
+    for (i, output) in outputs.enumerated() { self[output] = results[i] }
+  }
+
+  private func infer(_ op: Operator, _ inputs: [Sample?], _ outputCount: Int) -> [Sample?] {
+    let table = TensorTable(count: inputs.count + outputCount)
+    for (i, sample) in inputs.enumerated() {
+      guard let sample else { continue }
+      table[i] =
+        sample.value?.view ?? TensorView(elementType: sample.elementType, shape: sample.shape)
+    }
+    let sources = inputs.enumerated().map { $1 == nil ? -1 : $0 }
+    let targets = Array(inputs.count..<inputs.count + outputCount)
+    let isKnown = op.dependsOnShapesOnly || inputs.allSatisfy { $0 == nil || $0?.value != nil }
+    do throws(ShapeError) {
+      try table.prepare(op, inputs: sources, outputs: targets, compute: compute, evaluates: false)
+      let isSmall = targets.allSatisfy {
+        (table[$0].shape.checkedElementCount ?? Int.max) <= ValueFacts.maximumCount
+      }
+      if isKnown, isSmall {
+        try table.prepare(op, inputs: sources, outputs: targets, compute: compute, evaluates: true)
+      }
+    } catch {
+      return targets.map { _ in nil }
+    }
+    return targets.map {
+      let view = table[$0]
+      return Sample(
+        elementType: view.elementType, shape: view.shape,
+        value: view.hasValue ? Constant(copying: view) : nil)
+    }
+  }
+}

@@ -1,20 +1,6 @@
 // Matrix products cut into parts for a thread pool, and how many parts are worth it.
 #include "include/kernels.h"
-
-typedef struct range {
-  size_t from, to;
-} range;
-
-// Part `part` of `total` units cut as evenly as `grain` allows; every part but the last is a multiple
-// of `grain` long. Multiplies nothing that could overflow.
-static range part_of(size_t total, size_t grain, size_t part, size_t parts) {
-  const size_t units = total / grain + (total % grain != 0);
-  const size_t each = units / parts, more = units % parts;
-  const size_t from = each * part + (part < more ? part : more);
-  const size_t to = from + each + (part < more);
-  const range r = {from * grain, to < units ? to * grain : total};
-  return r.from < total ? r : (range){total, total};
-}
+#include "parts.h"
 
 // A hand-over costs a microsecond or two; 64 Ki multiplications take no less on any device.
 enum { worth_a_part = 1 << 16, parts_per_thread = 3 };
@@ -49,9 +35,10 @@ typedef void (*gemm)(const kn_gemm *, size_t, size_t, size_t, size_t);
 static void gemm_part(const kn_gemm_work *w, gemm run, size_t part) {
   const kn_gemm *g = w->gemm;
   const size_t panels = g->n / KN_PANEL + (g->n % KN_PANEL != 0);
-  const range r = part_of(g->m, row_grain, part / w->panel_parts, w->row_parts);
-  const range p = part_of(panels, panel_grain, part % w->panel_parts, w->panel_parts);
-  if (r.from < r.to && p.from < p.to) run(g, r.from, r.to, p.from, p.to);
+  size_t row0, row1, panel0, panel1;
+  kn_slice(g->m, row_grain, part / w->panel_parts, w->row_parts, &row0, &row1);
+  kn_slice(panels, panel_grain, part % w->panel_parts, w->panel_parts, &panel0, &panel1);
+  if (row0 < row1 && panel0 < panel1) run(g, row0, row1, panel0, panel1);
 }
 void kn_gemm_f32_job(void *work, size_t part, size_t parts) {
   (void)parts;

@@ -31,7 +31,7 @@ typedef struct run {
 } run;
 
 // The runs of pixels [first, first + lanes) through kernel position (ky, kx).
-static inline size_t find_runs(
+__attribute__((unused)) static size_t find_runs(
     const kn_im2col *c, size_t first, size_t lanes, size_t ky, size_t kx, run *runs) {
   const size_t count = c->out_h * c->out_w, end = first + lanes < count ? first + lanes : count;
   size_t found = 0;

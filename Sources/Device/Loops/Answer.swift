@@ -1,5 +1,7 @@
 // What the model says about one item, as a line for people and as JSON.
 import Bytes
+import Programs
+import Runtime
 import Tasks
 import Tensors
 

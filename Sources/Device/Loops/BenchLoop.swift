@@ -1,6 +1,7 @@
 // Measures a model: exact percentiles of many runs, then where the time goes.
 import Bytes
 import Kernels
+import Operators
 import Platform
 import Programs
 import Runtime

@@ -1,6 +1,8 @@
 // Outputs of one item or of a batch of items, kept for --output.
 import Bytes
 import Platform
+import Programs
+import Runtime
 import Tasks
 import Tensors
 

@@ -1,6 +1,7 @@
 // The items of a run, in order: texts, rows of data sets, whole tensor files.
 import Bytes
 import Platform
+import Programs
 import Tasks
 
 /// One thing to run the model on.

@@ -1,8 +1,10 @@
 // What a run was, as facts for the monitor and as the JSON document at its end.
 import Bytes
+import Operators
 import Platform
 import Programs
 import Runtime
+import Tasks
 import Telemetry
 import Tensors
 

@@ -8,10 +8,12 @@ ARCH ?= aarch64
 .PHONY: run test build lint format check-modules check-embedded check-neon device bench clean
 
 # Packs the digits recipe for this machine and runs it over its held-out test images: with the
-# dashboard on a terminal, as plain lines anywhere else.
+# dashboard on a terminal (many passes, so that there is time to look; q ends it), as plain lines
+# anywhere else.
 run: build
 	$(KNAPSACK) pack Bundles/digits --target host --output .build/digits.knap
-	$(KNAPSACK) run .build/digits.knap --input Bundles/digits/test.safetensors
+	$(KNAPSACK) run .build/digits.knap Bundles/digits/test.safetensors \
+	  $$([ -t 0 ] && echo --repeat 2000)
 
 build:
 	@scripts/setup.sh run

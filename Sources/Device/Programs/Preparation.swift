@@ -46,6 +46,15 @@ public final class Preparation {
     isStatic = Liveness(program, bytes: slotBytes).isStatic
   }
 
+  /// Bytes of all values that follow from shapes and weights alone.
+  public var staticBytes: Int {
+    var sum = 0
+    for (i, step) in program.steps.enumerated() where isStatic[i] {
+      for t in step.outputs { sum += tensors[t].plainByteCount }
+    }
+    return sum
+  }
+
   /// The value of every symbol when the inputs have these shapes. Inputs of states follow the others.
   public func bind(_ shapes: [Shape?]) throws(PreparationError) -> [Int] {
     var values = program.symbols.map { $0.limit }
@@ -85,14 +94,17 @@ public final class Preparation {
       view.byteCount = 0
       tensors[input.tensor] = view
     }
-    for (i, step) in program.steps.enumerated() where !isStatic[i] {
+    for step in program.steps {
       for t in step.outputs { tensors[t] = TensorView(elementType: .f32, shape: Shape()) }
     }
     for (i, step) in program.steps.enumerated() {
       do throws(ShapeError) {
+        // While packing, weights have no bytes yet: what follows from them waits for the session.
+        let hasValues =
+          step.op.dependsOnShapesOnly || step.inputs.allSatisfy { $0 < 0 || tensors[$0].hasValue }
         let cost = try tensors.prepare(
           step.op, inputs: step.inputs, outputs: step.outputs, compute: compute,
-          evaluates: isStatic[i])
+          evaluates: isStatic[i] && hasValues)
         scratchBytes[i] = isStatic[i] ? 0 : cost.scratchBytes
         multiplyAccumulates[i] = cost.multiplyAccumulates
       } catch {

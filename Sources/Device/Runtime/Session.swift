@@ -190,7 +190,7 @@ import Tensors
   /// Bytes of the arena, which is allocated once.
   public var arenaBytes: Int { plan.arenaBytes }
   /// Bytes of values computed while preparing.
-  public var staticBytes: Int { preparation.tensors.ownedByteCount }
+  public var staticBytes: Int { preparation.staticBytes }
   /// Multiply-accumulates of each program step at the present shapes.
   public var multiplyAccumulates: [Int] { preparation.multiplyAccumulates }
   public var threadCount: Int { compute.threads }

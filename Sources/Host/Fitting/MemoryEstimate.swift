@@ -14,7 +14,7 @@ public enum RuntimeFootprint: Sendable {
   /// weights and arena, x86-64, Swift 6.3.1.
   public var bytes: Int {
     switch self {
-    case .knapsack: 16 << 20
+    case .knapsack: 22 << 20
     case .knapsackRun: 1 << 20
     }
   }
@@ -37,8 +37,8 @@ public struct MemoryEstimate: Equatable, Sendable {
 
   /// A mapped table costs a page per row looked up, and the kernel maps up to 16 pages around a fault
   /// where the file is in its cache (`fault_around_bytes`, 64 KiB); rows of frequent tokens share
-  /// them. Half of that is the expectation.
-  private static let bytesPerLookup = 32 << 10
+  /// them. Three quarters of that is the expectation.
+  private static let bytesPerLookup = 48 << 10
 
   /// mapsWeights: the weights section is stored raw and used from the file.
   public init(_ model: LoweredModel, mapsWeights: Bool, runtime: RuntimeFootprint) {

@@ -223,7 +223,7 @@ public struct Lowering {
     }
     return LoweredModel(
       program: program, sources: sources, weightBytes: weightBytes,
-      staticBytes: preparation.tensors.ownedByteCount,
+      staticBytes: preparation.staticBytes,
       multiplyAccumulates: preparation.multiplyAccumulates, lookups: lookups)
   }
 

@@ -45,11 +45,7 @@ struct InspectCommand: ParsableCommand {
           manifest: reader.manifest, program: program, sections: reader.sections,
           storedBytes: reader.byteCount, digest: reader.contentDigest.hexadecimal)
       } else {
-        var pack = PackOptions()
-        pack.target = "host"
-        pack.scheme = choice.scheme ?? "f32"
-        pack.limits = choice.limits
-        let packed = try Packer.pack(try pack.request(file))
+        let packed = try Packer.pack(try PackRequest(inMemory: file, choice))
         inspection = Inspection(
           manifest: Manifest.make(packed), program: packed.program, sections: [],
           storedBytes: packed.candidate.storageBytes, digest: nil)

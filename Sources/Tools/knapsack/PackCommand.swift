@@ -66,7 +66,16 @@ struct PackOptions: ParsableArguments {
   var task: String?
 
   func request(_ model: String) throws -> PackRequest {
-    var request = PackRequest(model: model, target: try DeviceProfile.named(target))
+    try PackRequest(model: model, target: target, scheme: scheme, limits: limits, task: task)
+  }
+}
+
+extension PackRequest {
+  /// A request from what a person typed; what cannot be understood is a usage failure.
+  init(
+    model: String, target: String, scheme: String?, limits: [String], task: String? = nil
+  ) throws {
+    self.init(model: model, target: try DeviceProfile.named(target))
     if let scheme {
       guard let known = QuantizationScheme(name: scheme) else {
         let names = QuantizationScheme.allCases.map(\.name)
@@ -75,23 +84,29 @@ struct PackOptions: ParsableArguments {
           "unknown scheme '\(scheme)': expected \(names.joined(separator: ", "))"
             + suggestion(for: scheme, among: names))
       }
-      request.scheme = known
+      self.scheme = known
     }
     for limit in limits {
       let parts = limit.split(separator: "=", maxSplits: 1)
       guard parts.count == 2, let n = Int(parts[1]), n >= 1, n <= 1 << 30 else {
         throw Failure(.usage, "--limit takes NAME=N, not '\(limit)'")
       }
-      request.limits[String(parts[0])] = n
+      self.limits[String(parts[0])] = n
     }
     if let task {
       guard let known = Task(name: task) else {
         throw Failure(
           .usage, "unknown task '\(task)'" + suggestion(for: task, among: Task.names))
       }
-      request.task = known
+      self.task = known
     }
-    return request
+  }
+
+  /// A request for this machine, f32 unless the options say else.
+  init(inMemory model: String, _ choice: InMemoryOptions) throws {
+    try self.init(
+      model: model, target: DeviceProfile.hostName, scheme: choice.scheme ?? "f32",
+      limits: choice.limits)
   }
 }
 

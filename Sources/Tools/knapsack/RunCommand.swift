@@ -144,12 +144,8 @@ struct ModelSource {
       model = try LoadedModel.open(bundle: path)
       return
     }
-    var pack = PackOptions()
-    pack.target = DeviceProfile.hostName
-    pack.scheme = choice.scheme ?? "f32"
-    pack.limits = choice.limits
     let begin = Clock.monotonicNanoseconds
-    let packed = try Packer.pack(try pack.request(path))
+    let packed = try Packer.pack(try PackRequest(inMemory: path, choice))
     model = try packed.loaded()
     model.setLoadTime(Clock.monotonicNanoseconds &- begin)
     evaluationData = packed.recipe?.evaluationData

@@ -14,8 +14,8 @@ import sys
 from modules import ROOT, read_package
 
 # What every target may import without declaring it.
-TOOLCHAIN = {"Swift", "Synchronization", "Foundation", "FoundationEssentials", "Glibc", "Musl",
-             "Testing", "Builtin", "PackagePlugin"}
+TOOLCHAIN = {"Swift", "Synchronization", "Foundation", "FoundationEssentials", "Dispatch", "Glibc",
+             "Musl", "Testing", "Builtin", "PackagePlugin"}
 # Embedded Swift has these.
 DEVICE_TOOLCHAIN = {"Swift", "Synchronization"}
 IMPORT = re.compile(

@@ -29,6 +29,9 @@ static _Atomic unsigned taken;
 static _Atomic int stop_count;
 static _Atomic int stop_first;
 static int wake_pipe[2] = {-1, -1};
+static int message_file = -1;
+static int message_stream = -1;
+enum { MESSAGE_BYTES = 64 << 10 };
 
 int kp_terminal_open(void) {
   int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
@@ -85,6 +88,43 @@ static void write_patiently(const uint8_t *bytes, size_t count) {
   }
 }
 
+// Standard error, while it is the terminal that is drawn on, goes to memory: a message would be
+// drawn over, and lost with the full screen.
+static void hold_messages(void) {
+  if (message_stream >= 0 || !isatty(2)) return;
+  if (message_file < 0) {
+    int fd = memfd_create("messages", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0) return;
+    // Of fixed size: what does not fit is refused.
+    if (ftruncate(fd, MESSAGE_BYTES) != 0 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) != 0) {
+      close(fd);
+      return;
+    }
+    message_file = fd;
+  }
+  message_stream = fcntl(2, F_DUPFD_CLOEXEC, 3);
+  if (message_stream < 0) return;
+  lseek(message_file, 0, SEEK_SET);
+  dup2(message_file, 2);
+}
+
+static void release_messages(void) {
+  if (message_stream < 0) return;
+  off_t count = lseek(message_file, 0, SEEK_CUR);
+  dup2(message_stream, 2);
+  close(message_stream);
+  message_stream = -1;
+  for (off_t at = 0; at < count;) {
+    uint8_t part[512];
+    ssize_t n = pread(message_file, part, sizeof part, at);
+    if (n <= 0) return;
+    if (n > count - at) n = (ssize_t)(count - at);
+    if (write(2, part, (size_t)n) < 0) return;
+    at += n;
+  }
+}
+
 void kp_terminal_end(void) {
   int error = errno;
   if (!atomic_exchange(&held, 0)) return;
@@ -97,6 +137,7 @@ void kp_terminal_end(void) {
   if (atomic_exchange(&cut, 0)) write_patiently((const uint8_t *)"\x18", 1);
   write_patiently(restore_bytes, restore_count);
   set_mode(&saved_mode);
+  release_messages();
   errno = error;
 }
 
@@ -208,6 +249,7 @@ int kp_terminal_begin(int fd, const uint8_t *restore, size_t bytes) {
   catch(SIGWINCH, on_note, SA_RESTART);
   catch(SIGCONT, on_note, SA_RESTART);
   catch(SIGTSTP, on_note, SA_RESTART);
+  hold_messages();
   make_raw();
   return 0;
 }
@@ -215,6 +257,7 @@ int kp_terminal_begin(int fd, const uint8_t *restore, size_t bytes) {
 void kp_terminal_resume(void) {
   if (terminal < 0) return;
   atomic_store(&held, 1);
+  hold_messages();
   make_raw();
 }
 

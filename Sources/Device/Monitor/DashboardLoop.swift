@@ -49,8 +49,8 @@ final class DashboardLoop: @unchecked Sendable {
       let bits = isTerminalGone ? sleepOnly() : terminal.wait(milliseconds: milliseconds(now, wake))
       if bits & Int32(KP_WRITABLE) != 0 { finishFrame() }
       let signals = kp_signals_taken()
-      if signals & UInt32(KP_STOP_ASKED) != 0 { terminal.suspend() }
-      if signals & UInt32(KP_CONTINUED) != 0 { terminal.resume() }
+      if signals & UInt32(KP_STOP_ASKED) != 0 { suspend(collector) }
+      if signals & UInt32(KP_CONTINUED) != 0 { resume(collector, stoppedAt: now) }
       if signals & UInt32(KP_RESIZED) != 0 { terminal.refreshSize() }
       if signals != 0 { drawBy = 0 }
       if bits & Int32(KP_READABLE) != 0, listen(collector, control, leave) { drawBy = 0 }
@@ -184,11 +184,25 @@ final class DashboardLoop: @unchecked Sendable {
     case .pause: control.setPaused(!control.isPaused)
     case .resetStatistics: control.requestReset()
     case .mark: collector.addEvent(.note, "mark", nowNanoseconds: kp_now_ns())
-    case .suspend: terminal.suspend()
+    case .suspend: suspend(collector)
     case .repaint: terminal.repaint()
     case .faster, .slower: changeRate(isFaster: action == .faster)
     default: ui.navigate(action, pageRows: max(1, terminal.size.rows - 6))
     }
+  }
+
+  private func suspend(_ collector: Collector) {
+    let from = kp_now_ns()
+    terminal.suspend()
+    // The signal that made us go on is ours, and answered.
+    _ = kp_signals_taken()
+    collector.exclude(fromNanoseconds: from, toNanoseconds: kp_now_ns())
+  }
+
+  /// Stopped from outside, somewhere in the last sleep.
+  private func resume(_ collector: Collector, stoppedAt: UInt64) {
+    terminal.resume()
+    collector.exclude(fromNanoseconds: stoppedAt, toNanoseconds: kp_now_ns())
   }
 
   private func changeRate(isFaster: Bool) {

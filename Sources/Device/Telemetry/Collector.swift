@@ -142,6 +142,12 @@ public final class Collector: @unchecked Sendable {
     return snapshot
   }
 
+  /// Says that the process was stopped in this stretch of the monotonic clock: the inference it
+  /// falls into is not counted, nor is the time.
+  public func exclude(fromNanoseconds from: UInt64, toNanoseconds to: UInt64) {
+    statistics.exclude(from: from, to: to)
+  }
+
   /// Adds an event of the monitor's own.
   public func addEvent(_ level: EventLevel, _ text: StaticString, nowNanoseconds now: UInt64) {
     statistics.addEvent(level, EscapedText(text), now: now)

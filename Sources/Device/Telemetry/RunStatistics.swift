@@ -42,6 +42,8 @@ struct RunStatistics {
   private var memory = MemoryReading()
   private var thermal = ThermalReading()
 
+  private var excluded: (from: UInt64, to: UInt64)?
+
   private var phase = EscapedText("")
   private var output: [OutputLine] = []
   private var outputNumber: UInt64 = 0
@@ -80,6 +82,7 @@ struct RunStatistics {
     last = duration
     lastEnd = end
     guard seenCount > facts.warmUpCount else { return }
+    if let excluded, sample.startNanoseconds < excluded.to, end > excluded.from { return }
     if countedSince == nil { countedSince = sample.startNanoseconds }
     overall.record(nanoseconds: duration)
     window.record(nanoseconds: duration, endingAt: end)
@@ -147,6 +150,15 @@ struct RunStatistics {
       cpuNanoseconds = cpu
     }
     sampledAt = now
+  }
+
+  mutating func exclude(from: UInt64, to: UInt64) {
+    guard to > from else { return }
+    excluded = (from, to)
+    advancedTo = max(advancedTo, to)
+    // Idle power flowed on, but not for this run.
+    sampledAt = sampledAt.map { max($0, to) }
+    addEvent(.note, EscapedText("stopped for a while: that inference is not counted"), now: to)
   }
 
   mutating func reset() {

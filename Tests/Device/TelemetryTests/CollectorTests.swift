@@ -194,6 +194,22 @@ struct CollectorTests {
     #expect(collector.snapshot(nowNanoseconds: later).inferenceCount == 5)
   }
 
+  /// The process was stopped for an hour in the middle of an inference: neither counts.
+  @Test func timeStoppedIsLeftOut() throws {
+    let collector = running()
+    let now = run(collector, from: Self.second, count: 110, duration: 10_000_000)
+    let later = now + 3600 * Self.second
+    collector.exclude(fromNanoseconds: now + 1_000_000, toNanoseconds: later)
+    collector.recordInference(
+      startNanoseconds: now, durationNanoseconds: later + 2_000_000 - now)
+    let end = run(collector, from: later + 2_000_000, count: 100, duration: 10_000_000)
+    let snapshot = collector.snapshot(nowNanoseconds: end)
+    #expect(snapshot.inferenceCount == 200)
+    #expect(snapshot.overall.max == 10_000_000)
+    #expect(abs(try #require(snapshot.overallPerSecond) - 100) < 2)
+    #expect(snapshot.events.count == 1)
+  }
+
   /// A ring that nobody empties drops timings, and says how many.
   @Test func lossIsCounted() {
     let collector = Collector(

@@ -1,5 +1,5 @@
 // The rings: order, loss, and two threads at once.
-import Dispatch
+import Foundation
 import Telemetry
 import Testing
 

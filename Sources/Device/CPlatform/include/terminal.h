@@ -9,6 +9,8 @@ int kp_terminal_open(void);
 int kp_terminal_size(int fd, int *rows, int *columns);
 /// Takes the terminal: saves its mode, makes it raw and catches the signals below so that every
 /// way out first sends `restore` (bytes: at most 512) and the saved mode. One terminal at a time.
+/// While it is held, standard error is kept in memory if it is a terminal (64 KiB) and written when
+/// the terminal is given back.
 /// 0, or an errno value; ENOTTY also when this process is in the background.
 int kp_terminal_begin(int fd, const uint8_t *restore, size_t bytes);
 /// Gives it back. Does nothing when it is not held; safe in a signal handler and on any thread.
@@ -58,8 +60,7 @@ uint64_t kp_thread_cpu_ns(void);
 
 /// A thread to be joined.
 typedef struct kp_thread kp_thread;
-/// Runs body(argument) on a thread with 512 KiB of stack and all stop signals blocked. Null when
-/// there can be no more threads.
+/// Runs body(argument) on a thread with 512 KiB of stack. Null when there can be no more threads.
 kp_thread *kp_thread_start(void (*body)(void *), void *argument);
 /// Waits for it to end and frees it.
 void kp_thread_join(kp_thread *thread);

@@ -64,7 +64,7 @@ public struct Binary: OperatorDefinition {
 
   /// A comparison's output is narrower than its operands: it could only replace one that is read over
   /// and over.
-  public var aliasing: Aliasing { kind.isPredicate && !kind.isLogical ? .none : .inPlace }
+  public var aliasing: Aliasing { kind.isPredicate && !kind.isLogical ? .none : .inPlaceOfAny }
 
   public func prepare(_ step: StepContext) throws(ShapeError) {
     try step.require(inputs: 2...2)

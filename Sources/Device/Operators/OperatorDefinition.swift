@@ -7,8 +7,11 @@ public enum Aliasing: Sendable {
   case none
   /// The output has the input's bytes unchanged: it is the input under another shape.
   case view
-  /// Output 0 may overwrite any input of the same byte count.
+  /// Output 0 may overwrite input 0 where it takes as many bytes.
   case inPlace
+  /// Output 0 may overwrite any input that takes as many bytes: each element is read before the one
+  /// of the same place is written, and never again.
+  case inPlaceOfAny
 }
 
 /// One operator of the program's opset. Importing, shape inference, constant folding and the device

@@ -7,7 +7,7 @@ public struct ArenaPlan: Equatable, Sendable {
 
   /// Bytes of the whole arena.
   public var arenaBytes: Int
-  /// No order of the same steps needs less: the largest sum of what is live at one step.
+  /// No placement for this order of steps needs less: the largest sum of what is live at one step.
   public var lowerBoundBytes: Int
   /// The step at which the most is live.
   public var peakStep: Int

@@ -36,6 +36,8 @@ public struct Liveness: Sendable {
       isPinned[input.tensor - w] = true
       last[input.tensor - w] = end
     }
+    var isState = [Bool](repeating: false, count: program.slotCount)
+    for state in program.states { isState[program.inputs[state.input].tensor - w] = true }
     for output in program.outputs where output.tensor >= w { lastUse[output.tensor - w] = end }
     for state in program.states { lastUse[state.tensor - w] = end }
 
@@ -45,7 +47,8 @@ public struct Liveness: Sendable {
         last[t - w] = max(i, lastUse[t - w])
       }
       let out = step.outputs[0] - w
-      guard let shared = shareable(step, i, out, bytes, program, isPinned) else { continue }
+      guard let shared = shareable(step, i, out, bytes, program, isPinned, isState)
+      else { continue }
       root[out] = shared
       last[shared] = max(last[shared], last[out])
     }
@@ -54,26 +57,31 @@ public struct Liveness: Sendable {
 
   /// The root that step `i`'s first output may share, if any.
   private func shareable(
-    _ step: Step, _ i: Int, _ out: Int, _ bytes: [Int], _ program: Program, _ isPinned: [Bool]
+    _ step: Step, _ i: Int, _ out: Int, _ bytes: [Int], _ program: Program, _ isPinned: [Bool],
+    _ isState: [Bool]
   ) -> Int? {
     let w = program.weights.count
+    let candidates: ArraySlice<Int>
     switch step.op.aliasing {
     case .none: return nil
     case .view:
       guard let t = step.inputs.first, t >= w, !isKnown[t], bytes[t - w] == bytes[out] else {
         return nil
       }
-      return root[t - w]
-    case .inPlace:
-      // The whole memory must be dying here, be the caller's to lose, and have the same size.
-      for t in step.inputs where t >= w && !isKnown[t] {
-        let r = root[t - w]
-        if last[r] == i, !isPinned[r], bytes[t - w] == bytes[out], bytes[r] == bytes[out] {
-          return r
-        }
-      }
-      return nil
+      // What outlives the run must not be the memory of a state, which the next value overwrites.
+      let r = root[t - w]
+      return isState[r] && last[out] == program.steps.count ? nil : r
+    case .inPlace: candidates = step.inputs.prefix(1)
+    case .inPlaceOfAny: candidates = step.inputs[...]
     }
+    // The whole memory must be dying here, be the caller's to lose, and have the same size.
+    for t in candidates where t >= w && !isKnown[t] {
+      let r = root[t - w]
+      if last[r] == i, !isPinned[r], bytes[t - w] == bytes[out], bytes[r] == bytes[out] {
+        return r
+      }
+    }
+    return nil
   }
 
   private static func staticSteps(_ program: Program) -> ([Bool], [Bool]) {

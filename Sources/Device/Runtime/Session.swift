@@ -83,11 +83,11 @@ import Tensors
     } catch {
       throw .preparation(error)
     }
-    if !plan.covers(
-      program, slotBytes: preparation.slotBytes, scratchBytes: preparation.scratchBytes)
-    {
-      plan = ArenaPlan(
-        program, slotBytes: preparation.slotBytes, scratchBytes: preparation.scratchBytes)
+    let (slots, scratch) = (preparation.slotBytes, preparation.scratchBytes)
+    if program.plan.covers(program, slotBytes: slots, scratchBytes: scratch) {
+      plan = program.plan
+    } else if !plan.covers(program, slotBytes: slots, scratchBytes: scratch) {
+      plan = ArenaPlan(program, slotBytes: slots, scratchBytes: scratch)
     }
     try reserve(plan.arenaBytes)
     place()
@@ -138,7 +138,8 @@ import Tensors
     for state in program.states {
       let view = preparation.tensors[program.inputs[state.input].tensor]
       if view.plainByteCount > 0 {
-        unsafe view.pointer.initializeMemory(as: UInt8.self, repeating: 0, count: view.plainByteCount)
+        unsafe view.pointer.initializeMemory(
+          as: UInt8.self, repeating: 0, count: view.plainByteCount)
       }
     }
   }

@@ -48,6 +48,8 @@ public struct Lowering {
   private let options: LoweringOptions
   private var sources: [WeightSource] = []
   private var weightOf: [Key: Int] = [:]
+  /// Values that follow from constants and shapes.
+  private var isKnown: [Bool]
 
   private struct Key: Hashable {
     var value: ValueID
@@ -59,6 +61,7 @@ public struct Lowering {
     _ graph: Graph, _ options: LoweringOptions = LoweringOptions(),
     scheme: (WeightSource) -> QuantizationScheme
   ) throws -> LoweredModel {
+    let graph = withCopies(graph)
     try graph.verify(after: "lowering")
     var lowering = Lowering(graph, options)
     return try lowering.run(scheme)
@@ -67,10 +70,18 @@ public struct Lowering {
   private init(_ graph: Graph, _ options: LoweringOptions) {
     self.graph = graph
     self.options = options
+    isKnown = graph.values.map { $0.constant != nil }
+    for node in graph.nodes
+    where node.op.dependsOnShapesOnly
+      || node.inputs.allSatisfy({ $0.map { isKnown[$0.index] } ?? true })
+    {
+      for o in node.outputs { isKnown[o.index] = true }
+    }
   }
 
   private mutating func run(_ scheme: (WeightSource) -> QuantizationScheme) throws -> LoweredModel {
     let inference = try ShapeInference(graph, limits: options.limits)
+    try checkStates(inference)
     // Weights first: their count shifts every slot's index.
     var inputs: [ValueID: [Int?]] = [:]
     for node in graph.nodes {
@@ -109,6 +120,49 @@ public struct Lowering {
     return best
   }
 
+  // MARK: States
+
+  /// The graph with a copy of every next value and output that is a state's input, which carrying
+  /// states overwrites, and of every next value that is a constant.
+  private static func withCopies(_ start: Graph) -> Graph {
+    var graph = start
+    var types: [ValueID: ElementType] = [:]
+    for state in graph.states where graph.inputs.indices.contains(state.input) {
+      types[graph.inputs[state.input].value] = graph.inputs[state.input].elementType
+    }
+    func copied(_ v: ValueID, _ type: ElementType?) -> ValueID {
+      guard let type else { return v }
+      return graph.add(.cast(Cast(to: type)), [v], name: graph[v].name + ".copy")
+    }
+    for i in graph.outputs.indices {
+      let v = graph.outputs[i].value
+      graph.outputs[i].value = copied(v, types[v])
+    }
+    for i in graph.states.indices {
+      let v = graph.states[i].next
+      guard graph.values.indices.contains(v.index) else { continue }
+      graph.states[i].next = copied(v, types[v] ?? graph[v].constant?.elementType)
+    }
+    return graph
+  }
+
+  /// A next value must be what its input is, whatever the symbols are.
+  private func checkStates(_ inference: ShapeInference) throws {
+    for state in graph.states {
+      let input = graph.inputs[state.input].value
+      for e in inference.evaluations
+      where e.shape(input) != e.shape(state.next)
+        || e.elementType(input) != e.elementType(state.next)
+      {
+        throw GraphError(
+          node: "",
+          message: "state '\(graph[input].name)' is \(e.elementType(input).name) "
+            + "\(e.shape(input)), its next value \(e.elementType(state.next).name) "
+            + "\(e.shape(state.next))")
+      }
+    }
+  }
+
   // MARK: Weights
 
   /// A product whose right side is a constant takes it in panels, already turned.
@@ -121,8 +175,10 @@ public struct Lowering {
   }
 
   private func role(_ node: Node, _ input: Int) -> WeightRole {
+    // What runs while preparing, when encoded weights have no bytes yet, takes plain elements.
     guard let v = node.inputs[input], let constant = graph[v].constant,
-      constant.elementType == .f32
+      constant.elementType == .f32,
+      !node.inputs.allSatisfy({ $0.map { isKnown[$0.index] } ?? true })
     else { return .plain }
     switch (node.op, input) {
     case (.matMul, 1) where constant.shape.rank == 2:

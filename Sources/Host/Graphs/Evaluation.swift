@@ -32,7 +32,8 @@ public final class Evaluation {
     let compute = Compute(kernels: KernelSet.best.table, pool: nil)
     for node in graph.nodes {
       let evaluates =
-        node.op.dependsOnShapesOnly || node.inputs.allSatisfy { $0.map { isKnown[$0.index] } ?? true }
+        node.op.dependsOnShapesOnly
+        || node.inputs.allSatisfy { $0.map { isKnown[$0.index] } ?? true }
       do throws(ShapeError) {
         try tensors.prepare(
           node.op, inputs: node.inputs.map { $0?.index ?? -1 }, outputs: node.outputs.map(\.index),

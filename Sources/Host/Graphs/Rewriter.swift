@@ -99,7 +99,15 @@ public struct RewriteRule: Sendable {
 /// The passes that every imported graph goes through.
 public enum Rewriter {
   /// All rules, in the order in which they are tried.
-  public static let rules: [RewriteRule] = []
+  public static let rules: [RewriteRule] = [
+    .dropIdentity, .constantSlice, .constantReshape, .mergeReshapes, .mergeTransposes,
+    .mergeDuplicates,
+    .clipOfExtremes, .mergeClips, .leakyRelu, .gelu, .geluTanh, .silu, .hardSigmoid, .hardSwish,
+    .softmax, .layerNorm, .layerNormScale, .layerNormBias,
+    .scaleIntoProduct, .attention, .transposeIntoProduct,
+    .fuseBatchNorm, .fuseBias, .fuseScale, .residualIntoLayerNorm, .fuseActivation,
+    .mergeAffines,
+  ]
 
   /// Folds constants, fixes symbols that only work at one value, applies all rules until none fires and
   /// drops what nothing reads.

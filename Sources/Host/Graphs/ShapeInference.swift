@@ -84,7 +84,9 @@ public struct ShapeInference {
   public func fixedExtent(_ id: ValueID, _ axis: Int) -> Int? {
     let shape = base.shape(id)
     guard let a = shape.normalized(axis: axis) else { return nil }
-    let fixed = evaluations.allSatisfy { $0.shape(id).rank == shape.rank && $0.shape(id)[a] == shape[a] }
+    let fixed = evaluations.allSatisfy {
+      $0.shape(id).rank == shape.rank && $0.shape(id)[a] == shape[a]
+    }
     return fixed ? shape[a] : nil
   }
 

@@ -124,14 +124,21 @@ let package = Package(
     tests("Device", "Tasks", ["Bytes", "Platform", "Tensors", "Tokenizers"]),
     tests("Device", "Monitor", ["Bytes", "Telemetry"]),
     tests("Device", "Loops", ["Bytes", "Tensors"]),
-    tests("Host", "Graphs", ["Operators", "Tensors"]),
+    .target(
+      name: "GraphRunning",
+      dependencies: [
+        "Graphs", "Kernels", "Lowering", "Programs", "Quantization", "Runtime", "Tensors",
+      ],
+      path: "Tests/Support/GraphRunning", swiftSettings: common),
+    tests("Host", "Graphs", ["GraphRunning", "Operators", "Tensors"]),
     tests(
       "Host", "Importers",
       [
         "Bytes", "Graphs", "Lowering", "Operators", "Platform", "Programs", "Quantization",
         "Runtime", "Tasks", "Tensors",
       ]),
-    tests("Host", "Lowering", ["Graphs", "Operators", "Programs", "Tensors"]),
+    tests(
+      "Host", "Lowering", ["GraphRunning", "Graphs", "Operators", "Programs", "Runtime", "Tensors"]),
     tests("Host", "Quantization", ["CKernels", "Graphs", "Kernels", "Lowering", "Tensors"]),
     tests("Host", "Fitting", ["Bytes", "Programs", "Quantization"]),
     tests(

@@ -1,0 +1,70 @@
+// Runs graphs in tests: lowered, their weights encoded, through a session.
+import Graphs
+import Kernels
+import Lowering
+import Programs
+import Quantization
+import Runtime
+import Tensors
+
+/// A lowered graph with its weights in memory and a session over them.
+public final class GraphRun {
+  public let lowered: LoweredModel
+  public let program: Program
+  public let session: Session
+  private let memory: UnsafeMutableRawBufferPointer
+
+  /// change: what to do to the program before the session is made, to its plan for example.
+  public init(
+    _ graph: Graph, _ options: LoweringOptions = LoweringOptions(), threads: Int = 1,
+    scheme: QuantizationScheme = .f32, change: (inout Program) -> Void = { _ in }
+  ) throws {
+    lowered = try Lowering.lower(graph, options) { _ in scheme }
+    var program = lowered.program
+    change(&program)
+    self.program = program
+    memory = .allocate(byteCount: max(lowered.weightBytes, 64), alignment: 64)
+    memory.initializeMemory(as: UInt8.self, repeating: 0)
+    var views: [TensorView] = []
+    for (source, weight) in zip(lowered.sources, program.weights) {
+      let encoder = WeightEncoder(source, weight.encoding)
+      let place = UnsafeMutableRawBufferPointer(
+        rebasing: memory[weight.offset..<(weight.offset + encoder.byteCount)])
+      encoder.encode(into: place)
+      views.append(
+        TensorView(
+          base: memory.baseAddress! + weight.offset, byteCount: encoder.byteCount,
+          elementType: weight.elementType, shape: weight.shape, encoding: weight.encoding))
+    }
+    session = try Session(program: program, weights: views, threads: threads)
+  }
+
+  deinit { memory.deallocate() }
+
+  /// One run: tensors by input name to tensors by output name. Inputs that are not given keep what they
+  /// hold: zeros at first, and what a run left in states.
+  public func callAsFunction(_ inputs: [String: Constant]) throws -> [String: Constant] {
+    try session.prepare(shapes: program.inputs.map { inputs[$0.name]?.shape })
+    for (i, input) in program.inputs.enumerated() {
+      guard let given = inputs[input.name] else { continue }
+      precondition(given.elementType == input.elementType)
+      if given.bytes.count > 0 {
+        session.input(i).pointer.copyMemory(
+          from: given.bytes.baseAddress!, byteCount: given.bytes.count)
+      }
+    }
+    session.run()
+    var outputs: [String: Constant] = [:]
+    for (i, output) in program.outputs.enumerated() {
+      outputs[output.name] = Constant(copying: session.output(i))
+    }
+    return outputs
+  }
+}
+
+/// Lowers and runs a graph once.
+public func runGraph(
+  _ graph: Graph, _ inputs: [String: Constant]
+) throws -> [String: Constant] {
+  try GraphRun(graph)(inputs)
+}

@@ -113,8 +113,9 @@ final class OperatorHarness {
     switch op.aliasing {
     case .none: return []
     case .view: return [0]
-    case .inPlace:
-      return inputs.indices.filter {
+    case .inPlace, .inPlaceOfAny:
+      let candidates = op.aliasing == .inPlace ? 0..<1 : inputs.indices
+      return candidates.filter {
         guard let input = inputs[$0], input.encoding == nil else { return false }
         return input.bytes.count == bytes && bytes > 0
       }

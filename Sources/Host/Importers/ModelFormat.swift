@@ -33,7 +33,7 @@ public enum ModelFormat: String, Sendable {
     }
     let head = [UInt8](file.bytes.prefix(64))
     guard !head.isEmpty else { throw refuse("the file is empty") }
-    if starts(head, "KNAP") { return .bundle }
+    if starts(head.dropFirst(), "KNAP") { return .bundle }
     for (magic, offset, what) in known where starts(head.dropFirst(offset), magic) {
       throw refuse("looks like \(what), which is not supported yet")
     }

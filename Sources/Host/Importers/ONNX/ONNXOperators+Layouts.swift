@@ -165,7 +165,7 @@ extension ONNXOperator {
     let pads = try b.list(try b.integers("pads") ?? [], "pads")
     let value = try b.float("value", 0)
     let fill = value == 0 ? nil : b.scalar(value)
-    return [b.add(.pad(Pad(try padMode(b), pads: pads)), [try b.input(0), fill])]
+    return [b.add(.pad(Pad(try padMode(b), pads: pads)), [try b.input(0), nil, fill])]
   }
 
   private static func padByInputs(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
@@ -179,7 +179,7 @@ extension ONNXOperator {
         throw b.fail("pads are out of range")
       }
       let op = Pad(mode, pads: try b.list(list, "pads"), axes: try b.axes(places))
-      return [b.add(.pad(op), [x, fill])]
+      return [b.add(.pad(op), [x, nil, fill])]
     }
     return [b.add(.pad(Pad(mode)), [x, pads, fill, axes])]
   }

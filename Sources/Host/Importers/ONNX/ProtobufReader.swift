@@ -15,6 +15,12 @@ public struct ProtobufField: Equatable, Sendable {
   /// Where its tag stands in the file.
   public var offset: Int
   public var value: ProtobufValue
+
+  public init(number: Int, offset: Int, value: ProtobufValue) {
+    self.number = number
+    self.offset = offset
+    self.value = value
+  }
 }
 
 /// Walks over the fields of one message.

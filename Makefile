@@ -27,10 +27,10 @@ test: lint check-modules
 
 # Cheapest first: style, then the arrows between modules and the README's table of them.
 lint:
-	$(SWIFT) format lint --strict -r Sources Tests Package.swift
+	$(SWIFT) format lint --strict -r Sources Tests Plugins Package.swift
 
 format:
-	$(SWIFT) format -i -r Sources Tests Package.swift
+	$(SWIFT) format -i -r Sources Tests Plugins Package.swift
 
 check-modules:
 	@scripts/setup.sh test

@@ -70,7 +70,8 @@ extension ImportError: CustomStringConvertible {
       case .key(let key, let what): "'\(key)': \(what)"
       case .unsupportedOperators(let list):
         "\(list.count) operator\(list.count == 1 ? " is" : "s are") not supported: "
-          + list.map(\.description).joined(separator: "; ")
+          + list.prefix(64).map(\.description).joined(separator: "; ")
+          + (list.count > 64 ? "; and more" : "")
       case .unsupportedFormat(let what): what
       }
     var line = ""

@@ -33,7 +33,9 @@ final class GraphRunner {
     session = try Session(program: model.program, weights: views)
   }
 
-  deinit { memory.forEach { $0.deallocate() } }
+  deinit {
+    for bytes in memory { bytes.deallocate() }
+  }
 
   var outputNames: [String] { session.program.outputs.map(\.name) }
 

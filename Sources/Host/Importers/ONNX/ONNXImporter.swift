@@ -129,15 +129,15 @@ extension ONNXModel {
   fileprivate func findOperators(_ nodes: [ONNXNode]) throws(ImportError) -> [ONNXOperator] {
     var rows: [ONNXOperator] = []
     var unsupported: [UnsupportedOperator] = []
+    var places: [String: Int] = [:]
     for node in nodes {
       let opset = opsets[node.domain] ?? opsets[""] ?? 1
       if let row = ONNXOperator.find(domain: node.domain, name: node.type, opset: opset) {
         rows.append(row)
-      } else if let i = unsupported.firstIndex(where: {
-        $0.domain == node.domain && $0.name == node.type
-      }) {
-        unsupported[i].nodes.append(node.label)
+      } else if let place = places["\(node.domain)::\(node.type)"] {
+        unsupported[place].nodes.append(node.label)
       } else {
+        places["\(node.domain)::\(node.type)"] = unsupported.count
         unsupported.append(
           UnsupportedOperator(
             domain: node.domain, name: node.type, opset: opset, nodes: [node.label]))

@@ -34,8 +34,9 @@ extension ONNXModel {
     guard let body = function(node),
       !body.nodes.contains(where: { $0.attributes.contains { $0.isGraph } })
     else {
-      guard result.count < ONNXLimit.nodes else {
-        throw file.malformed(node.offset, "more than \(ONNXLimit.nodes) nodes")
+      let limit = depth == 0 ? ONNXLimit.nodes : ONNXLimit.inlinedNodes
+      guard result.count < limit else {
+        throw file.malformed(node.offset, "more than \(limit) nodes")
       }
       return result.append(node)
     }
@@ -49,6 +50,9 @@ extension ONNXModel {
       )
     }
     calls += 1
+    guard calls <= ONNXLimit.calls else {
+      throw file.malformed(node.offset, "more than \(ONNXLimit.calls) calls of functions")
+    }
     inlined.append(node.type)
     var names: [String: String] = [:]
     for (i, name) in body.inputs.enumerated() {
@@ -57,7 +61,7 @@ extension ONNXModel {
     for (i, name) in body.outputs.enumerated() where i < node.outputs.count {
       if !node.outputs[i].isEmpty { names[name] = node.outputs[i] }
     }
-    let prefix = "\(node.label).\(calls)"
+    let prefix = "\(node.type).\(calls)"
     for inner in body.nodes {
       var copy = inner
       copy.name = "\(prefix)/\(inner.label)"

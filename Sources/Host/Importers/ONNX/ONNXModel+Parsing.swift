@@ -3,6 +3,9 @@
 /// Bounds on what a model may hold; more is refused where it is found.
 enum ONNXLimit {
   static let nodes = 1 << 18
+  /// Calls of functions in all, and nodes of a model that has such calls.
+  static let calls = 1 << 13
+  static let inlinedNodes = 1 << 16
   static let tensors = 1 << 16
   static let names = 1 << 16
   static let attributes = 1 << 10

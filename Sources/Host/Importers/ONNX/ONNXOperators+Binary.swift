@@ -57,8 +57,10 @@ extension ONNXOperator {
     let x = try b.input(0)
     var exponent = try b.input(1)
     if let type = b.elementType(x), let other = b.elementType(exponent), type != other {
-      guard type == .f32 || !other.isFloatingPoint else {
-        throw b.fail("an integer to a real power is not supported")
+      if other.isFloatingPoint {
+        let real = b.add(.cast(Cast(to: .f32)), [x])
+        let y = b.add(.binary(Binary(.pow)), [real, exponent])
+        return [b.add(.cast(Cast(to: type)), [y])]
       }
       exponent = b.add(.cast(Cast(to: type)), [exponent])
     }

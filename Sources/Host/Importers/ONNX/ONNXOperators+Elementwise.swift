@@ -10,6 +10,29 @@ extension ONNXOperator {
     }
   }
 
+  /// A function that integers have too. The operator knows i64 and i32: narrower ones are computed as
+  /// i64.
+  private static func whole(_ name: String, _ kind: UnaryKind) -> ONNXOperator {
+    ONNXOperator(name) { b throws(ImportError) in
+      [widened(&b, try b.input(0)) { b, x in b.add(.unary(Unary(kind)), [x]) }]
+    }
+  }
+
+  /// `compute` of x, through i64 where x holds integers that operators do not know.
+  private static func widened(
+    _ b: inout ONNXGraphBuilder, _ x: ValueID,
+    _ compute: (inout ONNXGraphBuilder, ValueID) -> ValueID
+  ) -> ValueID {
+    switch b.elementType(x) {
+    case .u8, .i8, .u16, .i16, .u32, .u64:
+      let type = b.elementType(x)!
+      b.note("\(b.node.type) of \(type.name): computed as i64")
+      let y = compute(&b, b.add(.cast(Cast(to: .i64)), [x]))
+      return b.add(.cast(Cast(to: type)), [y])
+    default: return compute(&b, x)
+    }
+  }
+
   /// A function with two parameters that attributes give.
   private static func unary(
     _ name: String, _ kind: UnaryKind, _ p0: (String, Float), _ p1: (String, Float)? = nil
@@ -22,10 +45,11 @@ extension ONNXOperator {
   }
 
   static let elementwise: [ONNXOperator] = [
-    unary("Abs", .abs), unary("Neg", .neg), unary("Exp", .exp), unary("Log", .log),
+    whole("Abs", .abs), whole("Neg", .neg), whole("Sign", .sign), whole("Relu", .relu),
+    unary("Exp", .exp), unary("Log", .log),
     unary("Sqrt", .sqrt), unary("Reciprocal", .reciprocal), unary("Erf", .erf),
-    unary("Tanh", .tanh), unary("Sigmoid", .sigmoid), unary("Relu", .relu),
-    unary("Floor", .floor), unary("Ceil", .ceil), unary("Round", .round), unary("Sign", .sign),
+    unary("Tanh", .tanh), unary("Sigmoid", .sigmoid),
+    unary("Floor", .floor), unary("Ceil", .ceil), unary("Round", .round),
     unary("Not", .not), unary("Softplus", .softplus), unary("Softsign", .softsign),
     unary("Sin", .sin), unary("Cos", .cos), unary("Mish", .mish), unary("IsNaN", .isNaN),
     unary("HardSwish", .hardSwish),
@@ -34,7 +58,7 @@ extension ONNXOperator {
     unary("Selu", .selu, ("alpha", 1.6732632), ("gamma", 1.050701)),
     unary("HardSigmoid", .hardSigmoid, ("alpha", 0.2), ("beta", 0.5)),
     ONNXOperator("Identity") { b throws(ImportError) in [try b.input(0)] },
-    // Inference keeps everything; the mask is not made.
+    // Inference keeps everything, and the mask says so.
     ONNXOperator("Dropout", 7, dropout),
     ONNXOperator("Clip", 6, clipByAttributes), ONNXOperator("Clip", 11, clipByInputs),
     ONNXOperator("Cast", 6, cast), ONNXOperator("CastLike", 15, castLike),
@@ -48,10 +72,13 @@ extension ONNXOperator {
   ]
 
   private static func dropout(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
-    if b.has(2), let training = b.fixedIntegers(try b.input(2)), training != [0] {
+    if b.has(2), b.fixedIntegers(try b.input(2)) != [0] {
       throw b.fail("a model in training mode is not supported")
     }
-    return [try b.input(0)]
+    let x = try b.input(0)
+    guard b.node.outputs.count > 1 else { return [x] }
+    let all = ConstantOfShape(.bool, value: 0, integer: 1)
+    return [x, b.add(.constantOfShape(all), [b.add(.shapeOf(ShapeOf()), [x])])]
   }
 
   private static func clipByAttributes(
@@ -78,11 +105,11 @@ extension ONNXOperator {
       }
     }
     if let low = known[0], let high = known[1] {
-      return [b.add(.unary(Unary(.clip, low, high)), [x])]
+      return [widened(&b, x) { b, x in b.add(.unary(Unary(.clip, low, high)), [x]) }]
     }
     var y = x
-    if let low = bounds[0] { y = b.add(.binary(Binary(.max)), [y, low]) }
-    if let high = bounds[1] { y = b.add(.binary(Binary(.min)), [y, high]) }
+    if let low = bounds[0] { y = combine(&b, .max, y, low) }
+    if let high = bounds[1] { y = combine(&b, .min, y, high) }
     return [y]
   }
 

@@ -226,7 +226,11 @@ extension ONNXOperator {
       .binary(Binary(.div)), [b.add(.shapeOf(ShapeOf(start: 3, end: 4)), [x]), s])
     let six = b.add(.concat(Concat(axis: 0)), [front, rows, s, columns, s])
     let blocks = b.add(.reshape(Reshape()), [x, six])
-    let turned = b.add(.transpose(Transpose(IntegerList([0, 3, 5, 1, 2, 4]))), [blocks])
+    // Which of the new channels run fastest: the old ones (DCR) or the places in the block (CRD).
+    let mode = try b.string("mode", "DCR")
+    guard mode == "DCR" || mode == "CRD" else { throw b.fail("mode '\(mode)' is not supported") }
+    let order = mode == "DCR" ? [0, 3, 5, 1, 2, 4] : [0, 1, 3, 5, 2, 4]
+    let turned = b.add(.transpose(Transpose(IntegerList(order))), [blocks])
     let four = b.add(.concat(Concat(axis: 0)), [batch, b.constant([-1]), rows, columns])
     return [b.add(.reshape(Reshape()), [turned, four])]
   }

@@ -16,7 +16,10 @@ extension ONNXOperator {
     ONNXOperator("LayerNormalization", 17) { b throws(ImportError) in
       let op = LayerNorm(
         axis: try b.axis(try b.integer("axis", -1)), epsilon: try b.float("epsilon", 1e-5))
-      return [b.add(.layerNorm(op), [try b.input(0), try b.input(1), try b.optional(2)])]
+      let x = try b.input(0)
+      let y = b.add(.layerNorm(op), [x, try b.input(1), try b.optional(2)])
+      guard b.node.outputs.count > 1 else { return [y] }
+      return try [y] + statistics(&b, x, op)
     },
     ONNXOperator("RMSNormalization", 23, rmsNorm),
     ONNXOperator("LRN") { b throws(ImportError) in
@@ -45,6 +48,21 @@ extension ONNXOperator {
     var inputs: [ValueID?] = []
     for i in 0..<5 { inputs.append(try b.input(i)) }
     return [b.add(.batchNorm(BatchNorm(epsilon: try b.float("epsilon", 1e-5))), inputs)]
+  }
+
+  /// Mean and 1 / √(variance + epsilon) along the normalised axes.
+  private static func statistics(
+    _ b: inout ONNXGraphBuilder, _ x: ValueID, _ op: LayerNorm
+  ) throws(ImportError) -> [ValueID] {
+    let axes = try b.axes(Array(op.axis..<max(op.axis, op.axis < 0 ? 0 : try b.rank(x))))
+    b.note("statistics of LayerNormalization → means, root")
+    let mean = b.add(.reduce(Reduce(.mean, axes: axes, keepsAxes: true)), [x])
+    let centred = b.add(.binary(Binary(.sub)), [x, mean])
+    let square = b.add(.binary(Binary(.mul)), [centred, centred])
+    let variance = b.add(.reduce(Reduce(.mean, axes: axes, keepsAxes: true)), [square])
+    let shifted = b.add(.unary(Unary(.affine, 1, op.epsilon)), [variance])
+    let root = b.add(.unary(Unary(.sqrt)), [shifted])
+    return [mean, b.add(.unary(Unary(.reciprocal)), [root])]
   }
 
   /// Each channel is a group of its own.
@@ -104,7 +122,10 @@ extension ONNXOperator {
     }
     b.note("LpNormalization → norm, quotient")
     let axes = try b.axes([try b.integer("axis", -1)])
-    let norm = b.add(.reduce(Reduce(exponent == 1 ? .l1 : .l2, axes: axes, keepsAxes: true)), [x])
+    let op = Reduce(exponent == 1 ? .l1 : .l2, axes: axes, keepsAxes: true)
+    // Zeros stay zeros.
+    let least = Unary(.clip, .leastNormalMagnitude, .infinity)
+    let norm = b.add(.unary(least), [b.add(.reduce(op), [x])])
     return [b.add(.binary(Binary(.div)), [x, norm])]
   }
 

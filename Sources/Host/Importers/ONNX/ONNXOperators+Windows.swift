@@ -77,11 +77,12 @@ extension ONNXOperator {
   private static func convTranspose(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
     let inputs = try weighted(b)
     var window = try window(b)
-    let outputPadding = try numbers(b, "output_padding", 0...1 << 20)
+    var outputPadding = try numbers(b, "output_padding", 0...1 << 20)
     if let wanted = try b.integers("output_shape") {
-      let lower = window.autoPad == .sameLower
+      let isUpper = window.autoPad == .sameUpper
       var before: [Int] = []
       var after: [Int] = []
+      var behind: [Int] = []
       for (i, extent) in wanted.suffix(2).enumerated() {
         let spatial = min(wanted.count, 2)
         guard let input = b.facts.extent(inputs[0]!, 2 + i), input < 1 << 40,
@@ -94,15 +95,18 @@ extension ONNXOperator {
         let dilation = window.dilations.count == 0 ? 1 : window.dilations[i]
         let extra = outputPadding.count == 0 ? 0 : outputPadding[i]
         let full = stride * (input - 1) + extra + (kernel - 1) * dilation + 1
-        guard extent >= 1, extent <= full else {
-          throw b.fail("output extent \(extent) is out of range 1...\(full)")
+        guard extent >= 1, extent <= full + 1 << 20 else {
+          throw b.fail("output extent \(extent) is out of range")
         }
-        let total = full - extent
-        before.append(lower ? total - total / 2 : total / 2)
-        after.append(lower ? total / 2 : total - total / 2)
+        // What the kernel does not reach is added behind.
+        let total = max(full - extent, 0)
+        behind.append(extra + max(extent - full, 0))
+        before.append(isUpper ? total / 2 : total - total / 2)
+        after.append(isUpper ? total - total / 2 : total / 2)
       }
       window.autoPad = .explicit
       window.pads = try b.list(before + after, "pads")
+      outputPadding = try b.list(behind, "output padding")
     }
     let op = ConvTranspose(window: window, groups: try groups(b), outputPadding: outputPadding)
     return [b.add(.convTranspose(op), inputs)]

@@ -19,6 +19,10 @@ struct ValueFacts {
 
   /// Values of more elements are not computed ahead of the run.
   private static let maximumCount = 4096
+  /// Elements and multiply-accumulates that all computed values together may take: a small file must
+  /// not ask for much memory or time.
+  private var elementBudget = 1 << 23
+  private var workBudget = 1 << 28
 
   private var samples: [[Sample?]] = []
   /// Declared by the file, for when no rule finds it.
@@ -131,7 +135,9 @@ struct ValueFacts {
     for (i, output) in outputs.enumerated() { self[output] = results[i] }
   }
 
-  private func infer(_ op: Operator, _ inputs: [Sample?], _ outputCount: Int) -> [Sample?] {
+  private mutating func infer(
+    _ op: Operator, _ inputs: [Sample?], _ outputCount: Int
+  ) -> [Sample?] {
     let table = TensorTable(count: inputs.count + outputCount)
     for (i, sample) in inputs.enumerated() {
       guard let sample else { continue }
@@ -142,11 +148,15 @@ struct ValueFacts {
     let targets = Array(inputs.count..<inputs.count + outputCount)
     let isKnown = op.dependsOnShapesOnly || inputs.allSatisfy { $0 == nil || $0?.value != nil }
     do throws(ShapeError) {
-      try table.prepare(op, inputs: sources, outputs: targets, compute: compute, evaluates: false)
-      let isSmall = targets.allSatisfy {
-        (table[$0].shape.checkedElementCount ?? Int.max) <= ValueFacts.maximumCount
-      }
-      if isKnown, isSmall {
+      let cost = try table.prepare(
+        op, inputs: sources, outputs: targets, compute: compute, evaluates: false)
+      let counts = targets.map { table[$0].shape.checkedElementCount ?? Int.max }
+      let isSmall = counts.allSatisfy { $0 <= ValueFacts.maximumCount }
+      if isKnown, isSmall, cost.multiplyAccumulates <= workBudget,
+        cost.scratchBytes <= 1 << 20, elementBudget > 0
+      {
+        workBudget -= cost.multiplyAccumulates
+        elementBudget -= counts.reduce(0, +)
         try table.prepare(op, inputs: sources, outputs: targets, compute: compute, evaluates: true)
       }
     } catch {

@@ -11,8 +11,8 @@ static void decode_panels(const kn_matmul *j, size_t panel, size_t count, float 
       j->kernels->decode_panel_bf16((const uint16_t *)j->weights + p * KN_PANEL * k, out, k);
     } else {
       const size_t blocks = (k + KN_BLOCK - 1) / KN_BLOCK, left = n - p * KN_PANEL;
-      j->kernels->decode_panel_q4_0(
-          (const kn_block_q4_0 *)j->weights + p * KN_PANEL * blocks, blocks,
+      j->kernels->decode_panel_iq4_nl(
+          (const kn_block_iq4_nl *)j->weights + p * KN_PANEL * blocks, blocks,
           left < KN_PANEL ? left : KN_PANEL, out, k);
     }
   }

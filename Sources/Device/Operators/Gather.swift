@@ -104,11 +104,11 @@ public struct Gather: OperatorDefinition {
       unsafe kernels.pointee.decode_i8(
         (base + row * WeightEncoding.int8RowBytes(width)).assumingMemoryBound(to: Int8.self),
         scale, out, width)
-    case .q4_0:
+    case .iq4_nl:
       let blocks = (width + 31) / 32
-      unsafe kernels.pointee.decode_q4_0(
+      unsafe kernels.pointee.decode_iq4_nl(
         (base + row * blocks * WeightEncoding.blockBytes)
-          .assumingMemoryBound(to: kn_block_q4_0.self), out, width)
+          .assumingMemoryBound(to: kn_block_iq4_nl.self), out, width)
     }
   }
 }

@@ -215,7 +215,7 @@ public struct MatMul: OperatorDefinition {
     case .int8:
       l.codes = take(e.m * WeightEncoding.int8RowBytes(e.k))
       l.scales = take(e.m * 4)
-    case .f16, .bf16, .q4_0: l.panels = take(parts(step) * 32 * e.k * 4)
+    case .f16, .bf16, .iq4_nl: l.panels = take(parts(step) * 32 * e.k * 4)
     }
     return l
   }
@@ -294,7 +294,7 @@ public struct MatMul: OperatorDefinition {
     unsafe job.weights = UnsafeRawPointer(weight.pointer)
     switch encoding.scheme {
     case .f32: unsafe job.gemm.b = UnsafeRawPointer(weight.pointer)
-    case .f16, .bf16, .q4_0:
+    case .f16, .bf16, .iq4_nl:
       unsafe job.scratch =
         step.scratch(Float.self, count: parts(step) * 32 * e.k, at: l.panels).pointer()
     case .int8:

@@ -8,16 +8,16 @@ public enum QuantizationScheme: UInt8, Sendable, CaseIterable {
   /// Symmetric 8-bit codes, one f32 scale per output channel.
   case int8 = 4
   /// 4-bit codes in blocks of 32 with one f16 scale each: 4.5 bits per weight.
-  case q4_0 = 5
+  case iq4_nl = 5
 
-  /// What people type: `f32`, `f16`, `bf16`, `int8`, `q4_0`.
+  /// What people type: `f32`, `f16`, `bf16`, `int8`, `iq4_nl`.
   public var name: String {
     switch self {
     case .f32: "f32"
     case .f16: "f16"
     case .bf16: "bf16"
     case .int8: "int8"
-    case .q4_0: "q4_0"
+    case .iq4_nl: "iq4_nl"
     }
   }
 
@@ -35,7 +35,7 @@ public enum WeightLayout: UInt8, Sendable {
   /// Logical shape [rows, …]: row after row. Convolution kernels, tables and all small constants.
   case rowMajor = 0
   /// Logical shape [k, n], the right-hand side of a matrix product: panels of 16 columns, as
-  /// `kernels.h` defines them. Q4_0 keeps n rows of blocks along k instead.
+  /// `kernels.h` defines them. IQ4_NL keeps n rows of blocks along k instead.
   case panels = 1
 }
 
@@ -51,7 +51,7 @@ public struct WeightEncoding: Sendable, Equatable {
 
   /// The columns of one panel.
   public static var panelWidth: Int { 16 }
-  /// The weights of one Q4_0 block, and its bytes.
+  /// The weights of one IQ4_NL block, and its bytes.
   public static var blockLength: Int { 32 }
   public static var blockBytes: Int { 18 }
 
@@ -91,7 +91,7 @@ public struct WeightEncoding: Sendable, Equatable {
     case .f32: return (layout == .panels ? panelRows : rows) * columns * 4
     case .f16, .bf16: return (layout == .panels ? panelRows : rows) * columns * 2
     case .int8: return scaleOffset(shape) + (layout == .panels ? panelRows : rows) * 4
-    case .q4_0:
+    case .iq4_nl:
       return rows * ((columns + 31) / 32) * WeightEncoding.blockBytes
     }
   }

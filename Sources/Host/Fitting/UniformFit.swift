@@ -79,7 +79,7 @@ func bytesText(_ bytes: Int) -> String {
 /// Tries uniform schemes from the most precise down.
 public enum UniformFit {
   /// Most precise first. bf16 is not in it: f16 has the same size and three more bits.
-  public static let schemes: [QuantizationScheme] = [.f32, .f16, .int8, .q4_0]
+  public static let schemes: [QuantizationScheme] = [.f32, .f16, .int8, .iq4_nl]
 
   /// The first candidate that fits; with `scheme`, that one or nothing.
   ///

@@ -46,7 +46,7 @@ public struct WeightEncoder {
     case (.f16, .rowMajor), (.bf16, .rowMajor): halves(encoding.scheme, base)
     case (.int8, .rowMajor): int8Rows(encoding, base)
     case (.int8, .panels): int8Panels(encoding, base)
-    case (.q4_0, _): blocks(base)
+    case (.iq4_nl, _): blocks(base)
     }
   }
 
@@ -130,7 +130,7 @@ public struct WeightEncoder {
       row(r, into: &buffer)
       for b in 0..<count {
         for i in 0..<32 { block[i] = b * 32 + i < columns ? buffer[b * 32 + i] : 0 }
-        let encoded = Q4Quantizer.encode(block)
+        let encoded = IQ4NLQuantizer.encode(block)
         let at = base + (r * count + b) * WeightEncoding.blockBytes
         at.storeBytes(of: encoded.scale, as: UInt16.self)
         for i in 0..<16 {
@@ -166,59 +166,74 @@ public enum Int8Quantizer {
   }
 }
 
-/// Blocks of 32 weights: x ≈ scale · (code − 8), codes in 0…15.
-public enum Q4Quantizer {
-  /// The block's f16 scale and 32 codes with the least squared error among candidate scales: the one
-  /// that maps the largest magnitude to −8 (as GGML's Q4_0 does) and a fan around it of either sign.
+/// Blocks of 32 weights: x ≈ scale · value[code], codes in 0…15 (`kn_iq4_nl_value`).
+public enum IQ4NLQuantizer {
+  private static let values = (0..<16).map { Float(kn_iq4_nl_value($0)) }
+
+  /// The block's f16 scale and 32 codes with the least squared error. Candidates map the largest
+  /// magnitude to values of either sign between 70 and 142 of the table; each is refined to the
+  /// least-squares scale of its codes.
   public static func encode(_ block: [Float]) -> (scale: UInt16, codes: [UInt8]) {
     var peak: Float = 0
     for x in block where x.isFinite && x.magnitude > peak.magnitude { peak = x }
-    guard peak != 0 else { return (0, [UInt8](repeating: 8, count: 32)) }
     var best: (error: Float, scale: UInt16) = (.infinity, 0)
-    for step in stride(from: -9.5 as Float, through: -5.5, by: 0.25) {
+    for step in stride(from: 70 as Float, through: 142, by: 3) where peak != 0 {
       for sign in [1, -1] as [Float] {
-        let half = kn_f32_to_f16(sign * peak / step)
-        let scale = kn_f16_to_f32(half)
-        guard scale != 0, scale.isFinite else { continue }
-        var error: Float = 0
-        for x in block {
-          let d = x - scale * (Float(code(x, scale)) - 8)
-          error += d * d
+        guard let first = usable(sign * peak / step), let second = usable(refined(block, first.1))
+        else { continue }
+        for (half, scale) in [first, second] {
+          let e = error(block, scale)
+          if e < best.error { best = (e, half) }
         }
-        if error < best.error { best = (error, half) }
       }
     }
-    // Magnitudes below the smallest f16 scale, or past the largest, leave nothing to encode.
+    // Zeros, and magnitudes below the smallest f16 scale or past the largest, have no candidate.
     guard best.error < .infinity else { return (0, [UInt8](repeating: 8, count: 32)) }
-    // One refinement: the least-squares scale for the codes found.
-    var scale = kn_f16_to_f32(best.scale)
-    var above: Float = 0
-    var below: Float = 0
-    for x in block {
-      let q = Float(code(x, scale)) - 8
-      above += x * q
-      below += q * q
-    }
-    if below > 0 {
-      let half = kn_f32_to_f16(above / below)
-      let refined = kn_f16_to_f32(half)
-      if refined != 0, refined.isFinite, error(block, refined) < best.error {
-        best.scale = half
-        scale = refined
-      }
-    }
+    let scale = kn_f16_to_f32(best.scale)
     return (best.scale, block.map { code($0, scale) })
   }
 
-  private static func error(_ block: [Float], _ scale: Float) -> Float {
-    block.reduce(0) { sum, x in
-      let d = x - scale * (Float(code(x, scale)) - 8)
-      return sum + d * d
-    }
+  private static func usable(_ scale: Float) -> (UInt16, Float)? {
+    let half = kn_f32_to_f16(scale)
+    let rounded = kn_f16_to_f32(half)
+    return rounded != 0 && rounded.isFinite ? (half, rounded) : nil
   }
 
+  /// The scale with the least squared error for the codes that `scale` gives.
+  private static func refined(_ block: [Float], _ scale: Float) -> Float {
+    var above: Float = 0
+    var below: Float = 0
+    for x in block where x.isFinite {
+      let v = values[Int(code(x, scale))]
+      above += x * v
+      below += v * v
+    }
+    return below > 0 ? above / below : scale
+  }
+
+  private static func error(_ block: [Float], _ scale: Float) -> Float {
+    var sum: Float = 0
+    for x in block where x.isFinite {
+      let d = x - scale * values[Int(code(x, scale))]
+      sum += d * d
+    }
+    return sum
+  }
+
+  /// The code whose value is nearest: the table ascends, so the midpoints decide.
   private static func code(_ x: Float, _ scale: Float) -> UInt8 {
-    guard x.isFinite else { return 8 }
-    return UInt8(min(max((x / scale).rounded(.toNearestOrEven) + 8, 0), 15))
+    guard x.isFinite, scale != 0 else { return 8 }
+    let target = x / scale
+    var low = 0
+    var high = 15
+    while low < high {
+      let middle = (low + high) / 2
+      if target > (values[middle] + values[middle + 1]) / 2 {
+        low = middle + 1
+      } else {
+        high = middle
+      }
+    }
+    return UInt8(low)
   }
 }

@@ -53,7 +53,7 @@ struct PackOptions: ParsableArguments {
   @Option(help: "A profile's name or file; see knapsack targets.")
   var target: String = DeviceProfile.hostName
 
-  @Option(help: "One scheme for all tensors: f32, f16, bf16, int8 or q4_0.")
+  @Option(help: "One scheme for all tensors: f32, f16, bf16, int8 or iq4_nl.")
   var scheme: String?
 
   @Option(

@@ -59,28 +59,29 @@ struct WeightTests {
     var random = FixedRandom(state: 29)
     for k in sizes(around: 32) + [64] {
       let blockCount = (k + 31) / 32
-      let blocks = UnsafeMutableBufferPointer<kn_block_q4_0>.allocate(capacity: 16 * blockCount)
+      let blocks = UnsafeMutableBufferPointer<kn_block_iq4_nl>.allocate(capacity: 16 * blockCount)
       defer { blocks.deallocate() }
       var weights = [[Float]](repeating: [], count: 16)
       for j in 0..<16 {
         for b in 0..<blockCount {
           let scale = Float16(Float.random(in: -1...1, using: &random))
           let nibbles = (0..<32).map { _ in UInt8.random(in: 0...15, using: &random) }
-          var block = kn_block_q4_0()
+          var block = kn_block_iq4_nl()
           block.scale = scale.bitPattern
           withUnsafeMutableBytes(of: &block.nibbles) { bytes in
             for i in 0..<16 { bytes[i] = nibbles[i] | nibbles[i + 16] << 4 }
           }
           blocks[j * blockCount + b] = block
-          weights[j] += nibbles.map { Float(scale) * (Float($0) - 8) }
+          weights[j] += nibbles.map { Float(scale) * Float(iq4NLTable[Int($0)]) }
         }
       }
       let row = Memory<Float>(count: k)
-      set.table.pointee.decode_q4_0(blocks.baseAddress, row.base, k)
+      set.table.pointee.decode_iq4_nl(blocks.baseAddress, row.base, k)
       #expect(row.values == Array(weights[0].prefix(k)))
       for columns in [1, 7, 16] {
         let panel = Memory<Float>(count: 16 * k)
-        set.table.pointee.decode_panel_q4_0(blocks.baseAddress, blockCount, columns, panel.base, k)
+        set.table.pointee.decode_panel_iq4_nl(
+          blocks.baseAddress, blockCount, columns, panel.base, k)
         let wanted = (0..<k * 16).map { $0 % 16 < columns ? weights[$0 % 16][$0 / 16] : 0 }
         #expect(panel.values == wanted, "\(columns) columns")
         #expect(panel.marginIsIntact && row.marginIsIntact)
@@ -153,3 +154,8 @@ struct WeightTests {
     }
   }
 }
+
+/// What the sixteen codes of IQ4_NL stand for, before the scale.
+private let iq4NLTable: [Float] = [
+  -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
+]

@@ -108,7 +108,7 @@ struct ConvTests {
     let reference = c.reference()
     try check(.conv(c.op), [c.x, c.weight, c.bias], is: [reference], within: .sums)
     // The same weights in fewer bits, against what they decode to: sums in f32, as above.
-    for scheme in [QuantizationScheme.f32, .f16, .bf16, .q4_0] {
+    for scheme in [QuantizationScheme.f32, .f16, .bf16, .iq4_nl] {
       var q = c
       (q.weight, q.weights) = encoded(weight, scheme, .rowMajor)
       try check(
@@ -149,7 +149,7 @@ struct ConvTests {
     for i in 0..<32 {
       var c = Case.random(&random, i)
       (c.weight, c.weights) = encoded(
-        c.weight, random.pick([.f32, .f16, .bf16, .q4_0]), .rowMajor)
+        c.weight, random.pick([.f32, .f16, .bf16, .iq4_nl]), .rowMajor)
       try check(
         .conv(c.op), [c.x, c.weight, c.bias], is: [c.reference()], within: .sums,
         note: "case \(i) \(c.weight.encoding!.scheme.name) \(c.weightShape)")

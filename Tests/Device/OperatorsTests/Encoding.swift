@@ -25,7 +25,7 @@ func encoded(
   }
   let encoding = WeightEncoding(scheme, layout)
   var bytes: [UInt8]
-  if layout == .panels, scheme != .q4_0 {
+  if layout == .panels, scheme != .iq4_nl {
     bytes = panels(codes, columns, elementBytes: scheme == .int8 ? 1 : scheme == .f32 ? 4 : 2)
   } else {
     let stride = scheme == .int8 ? (columns + 3) / 4 * 4 : 0
@@ -60,18 +60,19 @@ private func encodeRow(
     let scale = Double(Float((row.map { abs($0) }.max() ?? 0) / 127))
     let codes = row.map { scale == 0 ? 0 : Int8(min(max(($0 / scale).rounded(), -127), 127)) }
     return (codes.map { UInt8(bitPattern: $0) }, scale, codes.map { Double($0) * scale })
-  case .q4_0:
+  case .iq4_nl:
     var bytes: [UInt8] = []
     var decoded: [Double] = []
     for start in stride(from: 0, to: row.count, by: 32) {
       let block = row[start..<min(start + 32, row.count)]
-      let scale = Float16((block.map { abs($0) }.max() ?? 0) / 7)
-      let codes = block.map {
-        scale == 0 ? 8 : min(max(Int(($0 / Double(scale)).rounded()) + 8, 0), 15)
+      let scale = Float16((block.map { abs($0) }.max() ?? 0) / 127)
+      let codes = block.map { x in
+        let target = scale == 0 ? 0 : x / Double(scale)
+        return (0..<16).min { abs(iq4NLTable[$0] - target) < abs(iq4NLTable[$1] - target) } ?? 8
       }
       let full = codes + [Int](repeating: 8, count: 32 - codes.count)
       bytes += TestTensor.raw(scale) + (0..<16).map { UInt8(full[$0] | full[$0 + 16] << 4) }
-      decoded += codes.map { Double($0 - 8) * Double(scale) }
+      decoded += codes.map { iq4NLTable[$0] * Double(scale) }
     }
     return (bytes, 0, decoded)
   }
@@ -113,3 +114,8 @@ func activated(_ x: Double, _ a: FusedActivation) -> Double {
   case .hardSigmoid: min(max(p0 * x + p1, 0), 1)
   }
 }
+
+/// What the sixteen codes of IQ4_NL stand for, before the scale.
+private let iq4NLTable: [Double] = [
+  -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
+]

@@ -85,7 +85,7 @@ struct MatMulTests {
     (200, 300, 20),
   ]
 
-  @Test(arguments: [QuantizationScheme.f32, .f16, .bf16, .q4_0])
+  @Test(arguments: [QuantizationScheme.f32, .f16, .bf16, .iq4_nl])
   func `weights match what they decode to`(scheme: QuantizationScheme) throws {
     var random = FixedRandom(202)
     for (m, k, n) in MatMulTests.sizes {

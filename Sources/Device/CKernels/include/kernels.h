@@ -18,13 +18,18 @@
 
 // Element types that a weight is decoded from. Values are part of the bundle format.
 typedef enum kn_scheme {
-  KN_F32 = 1, KN_F16 = 2, KN_BF16 = 3, KN_INT8 = 4, KN_Q4_0 = 5,
+  KN_F32 = 1, KN_F16 = 2, KN_BF16 = 3, KN_INT8 = 4, KN_IQ4_NL = 5,
 } kn_scheme;
 
-// One block of 32 weights: w[i] = scale * (nibble - 8). Byte i holds weight i in its low nibble and
-// weight i + 16 in its high one (GGML's Q4_0). 18 bytes.
-typedef struct kn_block_q4_0 { uint16_t scale; uint8_t nibbles[16]; } kn_block_q4_0;
-_Static_assert(sizeof(kn_block_q4_0) == 18, "Q4_0 blocks are 18 bytes");
+// One block of 32 weights: w[i] = scale * kn_iq4_nl_values[nibble], sixteen values that lie closer
+// together near zero, where weights are many (GGML's IQ4_NL). Byte i holds weight i in its low nibble
+// and weight i + 16 in its high one. 18 bytes.
+typedef struct kn_block_iq4_nl { uint16_t scale; uint8_t nibbles[16]; } kn_block_iq4_nl;
+_Static_assert(sizeof(kn_block_iq4_nl) == 18, "IQ4_NL blocks are 18 bytes");
+static const int8_t kn_iq4_nl_values[16] = {
+    -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+// The same for callers that cannot see C arrays.
+static inline int8_t kn_iq4_nl_value(int nibble) { return kn_iq4_nl_values[nibble & 15]; }
 
 // What happens to an accumulator before it is stored: bias, then activation.
 typedef enum kn_activation {
@@ -107,14 +112,14 @@ typedef struct kn_kernels {
   // One f32 panel (k rows of 16) decoded from one panel of f16 or bf16 elements.
   void (*decode_panel_f16)(const uint16_t *panel, float *out, size_t k);
   void (*decode_panel_bf16)(const uint16_t *panel, float *out, size_t k);
-  // One f32 panel from `columns` (<= 16) rows of Q4_0 blocks, `row_blocks` blocks apart; row j of
+  // One f32 panel from `columns` (<= 16) rows of IQ4_NL blocks, `row_blocks` blocks apart; row j of
   // blocks is column j of the panel; columns past `columns` become zero.
-  void (*decode_panel_q4_0)(
-      const kn_block_q4_0 *rows, size_t row_blocks, size_t columns, float *out, size_t k);
+  void (*decode_panel_iq4_nl)(
+      const kn_block_iq4_nl *rows, size_t row_blocks, size_t columns, float *out, size_t k);
   // Plain rows.
   void (*decode_f16)(const uint16_t *x, float *y, size_t count);
   void (*decode_bf16)(const uint16_t *x, float *y, size_t count);
-  void (*decode_q4_0)(const kn_block_q4_0 *x, float *y, size_t count);
+  void (*decode_iq4_nl)(const kn_block_iq4_nl *x, float *y, size_t count);
   void (*decode_i8)(const int8_t *x, float scale, float *y, size_t count);
   void (*encode_f16)(const float *x, uint16_t *y, size_t count);   // round to nearest even
 

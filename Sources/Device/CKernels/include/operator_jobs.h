@@ -3,12 +3,12 @@
 #pragma once
 #include "kernels.h"
 
-// gemm over B given as f32 panels, or decoded from f16, bf16 or Q4_0 two panels at a time.
+// gemm over B given as f32 panels, or decoded from f16, bf16 or IQ4_NL two panels at a time.
 typedef struct kn_matmul {
   const kn_kernels *kernels;
   kn_gemm gemm;         // .b: f32 panels when scheme is KN_F32, else unused
   int scheme;           // kn_scheme of `weights`; KN_INT8: gemm is an int8 product
-  const void *weights;  // f16, bf16 panels or n rows of Q4_0 blocks
+  const void *weights;  // f16, bf16 panels or n rows of IQ4_NL blocks
   float *scratch;       // parts * 2 * KN_PANEL * k floats; unused for KN_F32 and KN_INT8
 } kn_matmul;
 void kn_matmul_job(void *arguments, size_t part, size_t parts);
@@ -79,7 +79,7 @@ typedef struct kn_conv {
   int activation;
   size_t chunk_panels;  // panels of the im2col matrix made at a time
   size_t row_cuts;      // rows of a product are shared out in so many cuts
-  size_t row_block;     // f16, bf16, Q4_0: weight rows decoded at a time
+  size_t row_block;     // f16, bf16, IQ4_NL: weight rows decoded at a time
   char *scratch;        // parts * kn_conv_scratch bytes, 64-byte aligned
 } kn_conv;
 // Scratch bytes of one part, a multiple of 64; reads window, scheme, chunk_panels and row_block.

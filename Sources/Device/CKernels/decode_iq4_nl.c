@@ -1,33 +1,38 @@
-// decode_q4_0 and decode_panel_q4_0: w = scale (nibble - 8), 32 weights to a block.
+// decode_iq4_nl and decode_panel_iq4_nl: w = scale * value[nibble], 32 weights to a block.
 #ifndef KN_ISA
 #include "variants.h"
 
-void kn_decode_q4_0__scalar(const kn_block_q4_0 *x, float *y, size_t count) {
+void kn_decode_iq4_nl__scalar(const kn_block_iq4_nl *x, float *y, size_t count) {
   for (size_t i = 0; i < count; i++) {
-    const kn_block_q4_0 *block = &x[i / KN_BLOCK];
+    const kn_block_iq4_nl *block = &x[i / KN_BLOCK];
     const size_t j = i % KN_BLOCK;
     const int nibble = j < 16 ? block->nibbles[j] & 15 : block->nibbles[j - 16] >> 4;
-    y[i] = kn_f16_to_f32(block->scale) * (float)(nibble - 8);
+    y[i] = kn_f16_to_f32(block->scale) * (float)kn_iq4_nl_values[nibble];
   }
 }
 
-void kn_decode_panel_q4_0__scalar(
-    const kn_block_q4_0 *rows, size_t row_blocks, size_t columns, float *out, size_t k) {
+void kn_decode_panel_iq4_nl__scalar(
+    const kn_block_iq4_nl *rows, size_t row_blocks, size_t columns, float *out, size_t k) {
   for (size_t j = 0; j < KN_PANEL; j++)
     for (size_t p0 = 0; p0 < k; p0 += KN_BLOCK) {
       const size_t count = k - p0 < KN_BLOCK ? k - p0 : KN_BLOCK;
       float weights[KN_BLOCK] = {0};
       if (j < columns)
-        kn_decode_q4_0__scalar(rows + j * row_blocks + p0 / KN_BLOCK, weights, count);
+        kn_decode_iq4_nl__scalar(rows + j * row_blocks + p0 / KN_BLOCK, weights, count);
       for (size_t p = 0; p < count; p++) out[(p0 + p) * KN_PANEL + j] = weights[p];
     }
 }
 
-#define KN_SELF "decode_q4_0.c"
+#define KN_SELF "decode_iq4_nl.c"
 #include "each_isa.h"
 
 #else
 #ifndef KN_BYTES16
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
 #define KN_BYTES16
 typedef uint8_t bytes16 __attribute__((vector_size(16)));
 typedef uint8_t bytes16_loose __attribute__((vector_size(16), aligned(1), may_alias));
@@ -38,16 +43,26 @@ typedef union KN_NAME(slices) {
   KN_NAME(bytes) part[16 / KN_LANES];
 } KN_NAME(slices);
 
-// y[0 ..< 16] = scales * (nibbles - 8).
+// The table value of each nibble, by one byte permutation.
+KN_LANE_FN bytes16 KN_NAME(look_up)(bytes16 nibbles) {
+  const bytes16 values = *(const bytes16_loose *)kn_iq4_nl_values;
+#if defined(__x86_64__)
+  return (bytes16)_mm_shuffle_epi8((__m128i)values, (__m128i)nibbles);
+#else
+  return (bytes16)vqtbl1q_u8((uint8x16_t)values, (uint8x16_t)nibbles);
+#endif
+}
+
+// y[0 ..< 16] = scales * values of the nibbles.
 KN_LANE_FN void KN_NAME(put_weights)(bytes16 nibbles, const vf *scales, float *y) {
-  const KN_NAME(slices) s = {nibbles - 8};
+  const KN_NAME(slices) s = {KN_NAME(look_up)(nibbles)};
   for (int v = 0; v < 16 / KN_LANES; v++) {
     const vi codes = __builtin_convertvector(s.part[v], vi);
     v_store(y + v * KN_LANES, __builtin_convertvector(codes, vf) * scales[v]);
   }
 }
 
-KN_TARGET void KN_NAME(kn_decode_q4_0)(const kn_block_q4_0 *x, float *y, size_t count) {
+KN_TARGET void KN_NAME(kn_decode_iq4_nl)(const kn_block_iq4_nl *x, float *y, size_t count) {
   size_t i = 0;
   for (; i + KN_BLOCK <= count; i += KN_BLOCK, x++) {
     const bytes16 nibbles = *(const bytes16_loose *)x->nibbles;
@@ -56,12 +71,12 @@ KN_TARGET void KN_NAME(kn_decode_q4_0)(const kn_block_q4_0 *x, float *y, size_t 
     KN_NAME(put_weights)(nibbles & 15, scales, y + i);
     KN_NAME(put_weights)(nibbles >> 4, scales, y + i + 16);
   }
-  kn_decode_q4_0__scalar(x, y + i, count - i);
+  kn_decode_iq4_nl__scalar(x, y + i, count - i);
 }
 
 // One block of each of 16 columns is 16 rows of 16 bytes: transposed, it is 32 rows of the panel.
-KN_TARGET void KN_NAME(kn_decode_panel_q4_0)(
-    const kn_block_q4_0 *rows, size_t row_blocks, size_t columns, float *out, size_t k) {
+KN_TARGET void KN_NAME(kn_decode_panel_iq4_nl)(
+    const kn_block_iq4_nl *rows, size_t row_blocks, size_t columns, float *out, size_t k) {
   for (size_t p0 = 0; p0 < k; p0 += KN_BLOCK, out += KN_BLOCK * KN_PANEL) {
     union {
       float one[16];
@@ -71,7 +86,7 @@ KN_TARGET void KN_NAME(kn_decode_panel_q4_0)(
     for (size_t j = 0; j < 16; j++) {
       x[j] = (bytes16){0};
       if (j >= columns) continue;
-      const kn_block_q4_0 *block = rows + j * row_blocks + p0 / KN_BLOCK;
+      const kn_block_iq4_nl *block = rows + j * row_blocks + p0 / KN_BLOCK;
       scales.one[j] = kn_f16_to_f32(block->scale);
       x[j] = *(const bytes16_loose *)block->nibbles;
     }

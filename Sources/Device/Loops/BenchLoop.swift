@@ -98,7 +98,11 @@ private struct Report {
     json.field("latency_p99_us", percentile(0.99))
     json.field("latency_max_us", percentile(1))
     json.field("throughput_per_s", 1e6 / mean)
-    if let peakBytes { json.field("peak_memory_bytes", peakBytes) } else { json.nullField("peak_memory_bytes") }
+    if let peakBytes {
+      json.field("peak_memory_bytes", peakBytes)
+    } else {
+      json.nullField("peak_memory_bytes")
+    }
     RunReport.put("predicted_peak_memory_bytes", runner.model.predicted("peak_memory_bytes"), &json)
     json.field("arena_bytes", runner.session.arenaBytes)
     json.field("load_us", Double(runner.model.loadNanoseconds) / 1000)
@@ -130,7 +134,8 @@ private struct Report {
     var text = TextBuffer()
     let program = runner.model.program
     text.put(untrusted: Array(runner.model.name.utf8))
-    text.put("  \(runner.model.scheme)  \(KernelSet.best.name)  threads \(runner.session.threadCount)")
+    text.put(
+      "  \(runner.model.scheme)  \(KernelSet.best.name)  threads \(runner.session.threadCount)")
     text.put("  runs \(times.count)\n")
     text.put("latency ms   p50 ")
     text.put(percentile(0.5) / 1000, places: 3)
@@ -159,7 +164,11 @@ private struct Report {
       text.put(Double(steps[n]) / 1e6, places: 3, width: 9)
       text.put(Double(steps[n]) * 100 / total, places: 1, width: 8)
       let work = Double(runner.session.multiplyAccumulates[i])
-      if work > 0 { text.put(work / Double(max(1, steps[n])), places: 1, width: 8) } else { text.put("       -") }
+      if work > 0 {
+        text.put(work / Double(max(1, steps[n])), places: 1, width: 8)
+      } else {
+        text.put("       -")
+      }
       text.put("  ")
       let column = text.count
       text.put(step.op.name)

@@ -36,7 +36,8 @@ public final class LoadedModel: @unchecked Sendable {
     self.program = program
     self.memory = memory
     do throws(TaskError) {
-      task = try manifest["task"].map { value throws(TaskError) in try Task(cbor: value) } ?? .tensor
+      task =
+        try manifest["task"].map { value throws(TaskError) in try Task(cbor: value) } ?? .tensor
     } catch {
       throw Failure(.badData, "\(name): \(error)")
     }

@@ -84,7 +84,8 @@ public final class ModelRunner {
       if let first {
         let itemBytes = shape[0] > 0 ? range.count / shape[0] : 0
         shape[0] = count
-        range = range.lowerBound + first * itemBytes..<range.lowerBound + (first + count) * itemBytes
+        range =
+          range.lowerBound + first * itemBytes..<range.lowerBound + (first + count) * itemBytes
       }
       shapes[i] = shape
       ranges[i] = range

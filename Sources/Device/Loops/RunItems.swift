@@ -50,7 +50,9 @@ public struct RunItems {
       }
       return
     }
-    if input.utf8.count > 12, hasSuffix(input, ".safetensors") { return try addDataSet(input, runner) }
+    if input.utf8.count > 12, hasSuffix(input, ".safetensors") {
+      return try addDataSet(input, runner)
+    }
     if hasSuffix(input, ".txt") {
       do throws(PlatformError) {
         addLines(try File.read(input, limit: 64 << 20))

@@ -51,8 +51,9 @@ enum TensorConversion {
   ) -> Int64? {
     switch type {
     case .i64: unsafe base.loadUnaligned(fromByteOffset: i * 8, as: Int64.self)
-    case .u64: Int64(
-      truncatingIfNeeded: unsafe base.loadUnaligned(fromByteOffset: i * 8, as: UInt64.self))
+    case .u64:
+      Int64(
+        truncatingIfNeeded: unsafe base.loadUnaligned(fromByteOffset: i * 8, as: UInt64.self))
     case .i32: Int64(unsafe base.loadUnaligned(fromByteOffset: i * 4, as: Int32.self))
     case .u32: Int64(unsafe base.loadUnaligned(fromByteOffset: i * 4, as: UInt32.self))
     case .i16: Int64(unsafe base.loadUnaligned(fromByteOffset: i * 2, as: Int16.self))
@@ -88,7 +89,8 @@ enum TensorConversion {
     case 0: return sign * fraction * 0x1p-24
     case 31: return fraction == 0 ? sign * .infinity : .nan
     default:
-      return sign * (1 + fraction * 0x1p-10) * Float(sign: .plus, exponent: exponent - 15, significand: 1)
+      return sign * (1 + fraction * 0x1p-10)
+        * Float(sign: .plus, exponent: exponent - 15, significand: 1)
     }
   }
 }

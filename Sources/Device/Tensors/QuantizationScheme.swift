@@ -8,6 +8,8 @@ public enum QuantizationScheme: UInt8, Sendable, CaseIterable {
   /// Symmetric 8-bit codes, one f32 scale per output channel.
   case int8 = 4
   /// 4-bit codes in blocks of 32 with one f16 scale each: 4.5 bits per weight.
+  // The name is GGML's.
+  // swift-format-ignore: AlwaysUseLowerCamelCase
   case iq4_nl = 5
 
   /// What people type: `f32`, `f16`, `bf16`, `int8`, `iq4_nl`.

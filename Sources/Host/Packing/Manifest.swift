@@ -69,7 +69,9 @@ public enum Manifest {
       bytes[name, default: 0] += w.byteCount ?? 0
     }
     return .map(
-      bytes.sorted { $0.key < $1.key }.map { CBORPair(key: .text($0.key), value: .integer($0.value)) })
+      bytes.sorted { $0.key < $1.key }.map {
+        CBORPair(key: .text($0.key), value: .integer($0.value))
+      })
   }
 
   private static func input(_ program: Program, _ input: ProgramInput) -> CBORValue {

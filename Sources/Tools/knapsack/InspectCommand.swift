@@ -231,7 +231,8 @@ struct Inspection {
     let operators = counts.sorted { $0.value != $1.value ? $0.value > $1.value : $0.key < $1.key }
     line(
       "steps",
-      "\(program.steps.count): " + operators.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
+      "\(program.steps.count): " + operators.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+    )
     if let rewrites = manifest["rewrites"]?.mapValue, !rewrites.isEmpty {
       line(
         "rewrites",

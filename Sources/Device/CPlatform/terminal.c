@@ -71,8 +71,8 @@ static void make_raw(void) {
   set_mode(&raw);
 }
 
-// Gives a slow terminal 200 ms in all, then gives up: leaving matters more.
-static void write_patiently(const uint8_t *bytes, size_t count) {
+// Gives a slow terminal 200 ms in all, then gives up: leaving matters more. 1 when all was taken.
+static int write_patiently(const uint8_t *bytes, size_t count) {
   for (int tries = 0; count && tries < 10;) {
     ssize_t n = write(terminal, bytes, count);
     if (n > 0) {
@@ -83,9 +83,10 @@ static void write_patiently(const uint8_t *bytes, size_t count) {
       poll(&p, 1, 20);
       tries++;
     } else if (n < 0 && errno != EINTR) {
-      return;
+      return 0;
     }
   }
+  return count == 0;
 }
 
 // Standard error, while it is the terminal that is drawn on, goes to memory: a message would be
@@ -134,8 +135,15 @@ void kp_terminal_end(void) {
     nanosleep(&t, 0);
   }
   // CAN ends an escape sequence that was cut short.
-  if (atomic_exchange(&cut, 0)) write_patiently((const uint8_t *)"\x18", 1);
-  write_patiently(restore_bytes, restore_count);
+  static const uint8_t can[] = {0x18};
+  int taken_whole = (!atomic_exchange(&cut, 0) || write_patiently(can, 1)) &&
+                    write_patiently(restore_bytes, restore_count);
+  if (!taken_whole) {
+    // Nobody reads: what waits is dropped, so that whoever writes after us does not wait either.
+    tcflush(terminal, TCOFLUSH);
+    write_patiently(can, 1);
+    write_patiently(restore_bytes, restore_count);
+  }
   set_mode(&saved_mode);
   release_messages();
   errno = error;
@@ -309,6 +317,27 @@ int kp_terminal_wait(int ms, int want_write) {
     bits |= KP_WOKEN;
   }
   return bits;
+}
+
+int kp_write_in_time(int fd, const uint8_t *bytes, size_t count, int ms) {
+  // Opened anew, as the terminal itself: the shared descriptor has to stay blocking.
+  const char *name = isatty(fd) ? ttyname(fd) : 0;
+  int own = name ? open(name, O_WRONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK) : -1;
+  int out = own >= 0 ? own : fd;
+  while (count) {
+    ssize_t n = write(out, bytes, count);
+    if (n > 0) {
+      bytes += n;
+      count -= (size_t)n;
+    } else if (n < 0 && errno == EAGAIN) {
+      struct pollfd p = {out, POLLOUT, 0};
+      if (poll(&p, 1, ms) == 0) break;
+    } else if (n < 0 && errno != EINTR) {
+      break;
+    }
+  }
+  if (own >= 0) close(own);
+  return count == 0;
 }
 
 int kp_memory_file(size_t bytes, void **map) {

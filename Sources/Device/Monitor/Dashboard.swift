@@ -1,6 +1,5 @@
 // The dashboard: a thread that reads keys, takes snapshots and shows frames.
 import CPlatform
-import Platform
 import Telemetry
 
 /// The full-screen monitor of one run.
@@ -27,7 +26,7 @@ public final class Dashboard {
   public func start(
     collector: Collector, control: RunControl,
     leave: @escaping @Sendable (Snapshot, StopReason) -> Void = { snapshot, reason in
-      try? Standard.output.write(Summary.block(snapshot, stopped: reason))
+      Summary.print(snapshot, stopped: reason)
     }
   ) -> Bool {
     let loop = loop

@@ -34,6 +34,7 @@ final class DashboardLoop: @unchecked Sendable {
     var drawBy: UInt64 = 0
     while !isEnding.isSet {
       let now = kp_now_ns()
+      collector.setPaused(control.isPaused)
       collector.poll(nowNanoseconds: now)
       if control.resetCount != resets {
         resets = control.resetCount

@@ -1,5 +1,6 @@
 // What is printed when a run is over: the same figures whether there was a dashboard or not.
 import Bytes
+import CPlatform
 import Telemetry
 
 /// The block of lines after a run, and the line per interval during one. No escapes, ASCII but for
@@ -29,6 +30,17 @@ public enum Summary {
       text.endLine()
     }
     return text.bytes
+  }
+
+  /// Prints the block on standard output. A terminal that takes nothing for 5 s, or for half a
+  /// second when a signal ended the run, goes without it.
+  public static func print(_ snapshot: Snapshot, stopped: StopReason?) {
+    var patience: CInt = 5000
+    if case .signal = stopped { patience = 500 }
+    let bytes = block(snapshot, stopped: stopped)
+    unsafe bytes.withUnsafeBufferPointer {
+      _ = unsafe kp_write_in_time(1, $0.baseAddress, $0.count, patience)
+    }
   }
 
   private static func lines(_ snapshot: Snapshot) -> [(String, TextBuffer)] {

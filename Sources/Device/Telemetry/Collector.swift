@@ -21,6 +21,7 @@ public final class Collector: @unchecked Sendable {
   private let labelled = Atomic<UInt64>(0)
   private let correct = Atomic<UInt64>(0)
   private let interval = Atomic<Int>(1)
+  private let paused = Atomic<Bool>(false)
 
   // Recording thread only.
   private var untilProfiled = 0
@@ -46,7 +47,13 @@ public final class Collector: @unchecked Sendable {
   // MARK: Any thread
 
   /// What the run is doing.
-  public var runState: RunState { RunState(rawValue: state.load(ordering: .relaxed)) ?? .failed }
+  public var runState: RunState {
+    let said = RunState(rawValue: state.load(ordering: .relaxed)) ?? .failed
+    return said == .running && paused.load(ordering: .relaxed) ? .paused : said
+  }
+
+  /// Says whether the run rests: a running one is then `.paused`. The dashboard says it as asked.
+  public func setPaused(_ isPaused: Bool) { paused.store(isPaused, ordering: .relaxed) }
 
   /// Says what the run is doing now.
   public func setState(_ newState: RunState) {

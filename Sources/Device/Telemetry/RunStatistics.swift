@@ -32,7 +32,7 @@ struct RunStatistics {
   private var sum = RateWindow.Sum()
   private var history: [UInt64] = []
   private var sliceEnd: UInt64 = 0
-  private var steps: [StepTime] = []
+  private var steps: [StepTime]
 
   private var advancedTo: UInt64
   private var activeNanoseconds: UInt64 = 0
@@ -51,6 +51,7 @@ struct RunStatistics {
 
   init(facts: RunFacts, nowNanoseconds: UInt64) {
     self.facts = facts
+    steps = Array(repeating: StepTime(), count: facts.steps.count)
     startedAt = nowNanoseconds
     advancedTo = nowNanoseconds
   }

@@ -83,7 +83,8 @@ struct CollectorTests {
     let rate = try #require(collector.snapshot(nowNanoseconds: now).perSecond)
     #expect(abs(rate - 100) < 1)
     // Ten seconds of pause change nothing.
-    collector.setState(.paused)
+    collector.setPaused(true)
+    #expect(collector.runState == .paused)
     var later = now
     for _ in 0..<100 {
       later += Self.second / 10
@@ -149,6 +150,20 @@ struct CollectorTests {
     #expect(rows.map { $0.step } == [1, 3, 0])
     #expect(rows.map { $0.meanNanoseconds } == [600, 300, 100])
     #expect(rows.map { $0.share } == [0.6, 0.3, 0.1])
+  }
+
+  /// Facts that are known from the start need not be given again.
+  @Test func stepsOfTheFirstFacts() {
+    let collector = Collector(
+      facts: facts(), nowNanoseconds: 0, sampler: SystemSampler(root: "/nonexistent"))
+    collector.setState(.running)
+    for i in 0..<12 {
+      collector.recordStep(1, durationNanoseconds: 500)
+      collector.recordInference(startNanoseconds: UInt64(i) * 1000, durationNanoseconds: 900)
+    }
+    let rows = collector.snapshot(nowNanoseconds: Self.second).operators
+    #expect(rows.map { $0.step } == [1])
+    #expect(rows.map { $0.meanNanoseconds } == [500])
   }
 
   /// Timing 4 steps costs 0.8 µs: of 10 µs that is 8 %, so one inference in 16 is timed.

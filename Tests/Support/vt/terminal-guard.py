@@ -134,7 +134,7 @@ def hangup(command):
 
 def stalled(command):
     run = Run(command)
-    time.sleep(8)
+    time.sleep(12)
     os.kill(run.pid, signal.SIGTERM)
     end = time.time() + 4
     while time.time() < end and not run.gone():

@@ -28,6 +28,9 @@ enum { KP_READABLE = 1, KP_WRITABLE = 2, KP_HUNG_UP = 4, KP_WOKEN = 8 };
 /// Sleeps until the terminal can be read (or written, if asked), a signal came or `kp_wake` was
 /// called, at most `ms`. A set of the bits above.
 int kp_terminal_wait(int ms, int want_write);
+/// Writes to a descriptor; where it is a terminal that takes nothing for `ms`, gives up. 1 when all
+/// was written.
+int kp_write_in_time(int fd, const uint8_t *bytes, size_t count, int ms);
 /// Ends a wait. Safe in a signal handler and on any thread.
 void kp_wake(void);
 

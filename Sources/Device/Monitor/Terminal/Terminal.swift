@@ -1,12 +1,26 @@
 // The terminal that shows frames: taken raw, written without waiting, always given back.
 import CPlatform
+import Platform
+import Telemetry
 
 /// Why there is no screen to draw on.
-public enum TerminalError: Error, Equatable, Sendable {
+public enum TerminalError: Error, Equatable, Sendable, CustomStringConvertible {
   /// There is no controlling terminal, or it cannot be made raw; an errno value.
   case unavailable(error: Int32)
   /// No terminfo entry that can move the cursor for this name, nor for a name like it.
   case unknownType(name: [UInt8])
+
+  /// One line, without a full stop.
+  public var description: String {
+    switch self {
+    case .unavailable(let error):
+      return "no terminal to draw on: "
+        + PlatformError(operation: "open", path: "/dev/tty", errno: error).reason
+    case .unknownType(let name):
+      guard !name.isEmpty else { return "TERM is not set" }
+      return "TERM is \(EscapedText(name).string), which is not known or cannot show a full screen"
+    }
+  }
 }
 
 /// A terminal in full-screen use. One at a time in a process, used by one thread at a time.

@@ -173,7 +173,7 @@ extension Operator {
 
   /// Checks the inputs and sets the outputs' element types and shapes.
   public func prepare(_ step: StepContext) throws(ShapeError) {
-    try step.requireBoundedInputs()
+    try step.requireSoundInputs()
     var v = Prepare(step: step)
     try accept(&v)
     try step.requireBoundedOutputs()

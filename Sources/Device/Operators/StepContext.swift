@@ -128,9 +128,14 @@ extension ShapeError: CustomStringConvertible {
     return true
   }
 
-  func requireBoundedInputs() throws(ShapeError) {
-    for i in 0..<inputCount where has(i) && !StepContext.isBounded(input(i).shape) {
-      throw ShapeError("is too large", input: i)
+  func requireSoundInputs() throws(ShapeError) {
+    for i in 0..<inputCount where has(i) {
+      guard StepContext.isBounded(input(i).shape) else {
+        throw ShapeError("is too large", input: i)
+      }
+      guard input(i).encoding == nil || input(i).elementType == .f32 else {
+        throw ShapeError("a quantized weight stands for f32", input: i)
+      }
     }
   }
 

@@ -84,9 +84,9 @@ public struct WeightEncoding: Sendable, Equatable {
     guard layout == .rowMajor || shape.rank == 2 else { return nil }
     guard let elements = shape.checkedElementCount, elements <= 1 << 46 else { return nil }
     let (rows, columns) = WeightEncoding.matrix(of: shape, layout)
+    guard rows <= 1 << 46, columns <= 1 << 46 else { return nil }
     let panelRows = (rows + 15) / 16 * 16
-    guard rows <= 1 << 46, columns <= 1 << 46,
-      !panelRows.multipliedReportingOverflow(by: columns + 32).overflow,
+    guard !panelRows.multipliedReportingOverflow(by: columns + 32).overflow,
       panelRows * (columns + 32) <= 1 << 56
     else { return nil }
     switch scheme {

@@ -48,15 +48,18 @@ public struct Shape: Sendable {
   /// Elements in all. Traps on overflow: `checkedElementCount` is for shapes from outside.
   public var elementCount: Int { elementCount(of: 0..<rank) }
 
-  /// Elements in all, or nil where that overflows.
+  /// Elements in all, or nil where the product of any axes overflows: an axis of 0 does not hide
+  /// that the others are too long to be multiplied.
   public var checkedElementCount: Int? {
     var product = 1
+    var isEmpty = false
     for axis in 0..<rank {
-      let (next, overflow) = product.multipliedReportingOverflow(by: extents[axis])
+      if extents[axis] == 0 { isEmpty = true }
+      let (next, overflow) = product.multipliedReportingOverflow(by: max(extents[axis], 1))
       if overflow { return nil }
       product = next
     }
-    return product
+    return isEmpty ? 0 : product
   }
 
   /// The product of some axes' extents.

@@ -106,6 +106,13 @@ final class OperatorHarness {
   /// The shape rule alone.
   func prepare() throws(ShapeError) { try op.prepare(context()) }
 
+  /// The shape rule and what it says of the run to come.
+  func cost() throws(ShapeError) -> (scratchBytes: Int, work: Int, outputBytes: Int) {
+    try op.prepare(context())
+    let bytes = (0..<outputCount).reduce(0) { $0 + views[inputs.count + $1].plainByteCount }
+    return (op.scratchBytes(context()), op.multiplyAccumulates(context()), bytes)
+  }
+
   /// Inputs whose memory the first output may take over, by the operator's own rule.
   func replaceableInputs() throws -> [Int] {
     try prepare()

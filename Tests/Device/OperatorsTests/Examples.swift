@@ -1,0 +1,140 @@
+// One step per operator that its shape rule takes, with attributes that differ from their defaults.
+
+import Operators
+import Tensors
+import Testing
+
+struct Example: CustomTestStringConvertible {
+  var op: Operator
+  var inputs: [TestTensor?]
+  var outputs = 1
+
+  init(_ op: Operator, _ inputs: TestTensor?..., outputs: Int = 1) {
+    self.op = op
+    self.inputs = inputs
+    self.outputs = outputs
+  }
+
+  var testDescription: String { op.name }
+
+  private static func floats(_ shape: Int...) -> TestTensor {
+    tensor(shape) { $0.reduce(0.5) { $0 / 2 + Double($1) } }
+  }
+
+  private static func whole(_ type: ElementType, _ shape: [Int], _ values: Double...) -> TestTensor
+  {
+    TestTensor(type, shape, values)
+  }
+
+  private static let window = Window(
+    strides: IntegerList([2, 1]), dilations: IntegerList([1, 2]), pads: IntegerList([1, 0, 2, 1]))
+
+  static let all: [Example] = elementwise + products + rows + moves + picks + windows
+
+  private static let elementwise = [
+    Example(.unary(Unary(.clip, -1, 2)), floats(2, 3)),
+    Example(.binary(Binary(.pow)), floats(2, 3), floats(3)),
+    Example(.select(Select()), whole(.bool, [2, 1], 0, 1), floats(3), floats(2, 3)),
+    Example(.cast(Cast(to: .i32)), floats(2, 3)),
+  ]
+
+  private static let products = [
+    Example(
+      .matMul(
+        MatMul(
+          transposeA: true, transposeB: true, alpha: 0.5, activation: FusedActivation(.clip, 1, 2)
+        )), floats(2, 3, 4), floats(5, 3), floats(5)),
+    Example(
+      .attention(Attention(heads: 2, scale: 0.25)), floats(1, 3, 4), floats(1, 2, 4),
+      floats(1, 2, 6), floats(3, 1)),
+  ]
+
+  private static let rows = [
+    Example(
+      .layerNorm(LayerNorm(axis: 1, epsilon: 1e-6)), floats(2, 3), floats(3), floats(3),
+      floats(2, 3), outputs: 2),
+    Example(.softmax(Softmax(axis: 1, isLogarithm: true)), floats(2, 3, 2)),
+    Example(.reduce(Reduce(.l2, axes: IntegerList([1, -1]), keepsAxes: true)), floats(2, 3, 2)),
+    Example(
+      .argReduce(ArgReduce(isMinimum: true, axis: 1, keepsAxis: false, selectsLast: true)),
+      floats(2, 3)),
+    Example(.cumSum(CumSum(axis: 1, isExclusive: true, isReverse: true)), floats(2, 3, 2)),
+    Example(
+      .topK(TopK(axis: 0, isSmallest: true)), floats(4, 2), whole(.i64, [1], 3), outputs: 2),
+    Example(.lrn(LRN(size: 3, alpha: 1, beta: 2, bias: 3)), floats(1, 4, 2)),
+    Example(
+      .batchNorm(BatchNorm(epsilon: 1e-3)), floats(2, 3, 2), floats(3), floats(3), floats(3),
+      floats(3)),
+    Example(
+      .groupNorm(GroupNorm(groups: 2, epsilon: 1e-3)), floats(2, 4, 3), floats(4), floats(4)),
+  ]
+
+  private static let moves = [
+    Example(.concat(Concat(axis: -1)), floats(2, 3), floats(2, 1)),
+    Example(
+      .slice(
+        Slice(
+          starts: IntegerList([2, 1]), ends: IntegerList([.max, .min]), axes: IntegerList([1, 0]),
+          steps: IntegerList([2, -1]))), floats(3, 4)),
+    Example(
+      .slice(Slice()), floats(3, 4), whole(.i64, [2], 2, 1), whole(.i64, [2], 0, 4),
+      whole(.i64, [2], 0, -1), whole(.i64, [2], -1, 2)),
+    Example(.reshape(Reshape(.target, IntegerList([0, -1]))), floats(2, 3, 4)),
+    Example(.reshape(Reshape(allowsZero: true)), floats(2, 3), whole(.i64, [2], 3, -1)),
+    Example(.transpose(Transpose(IntegerList([1, 0, 2]))), floats(2, 3, 2)),
+    Example(.expand(Expand()), floats(2, 1), whole(.i64, [3], 2, 1, 3)),
+    Example(.tile(Tile()), floats(2, 3), whole(.i64, [2], 2, 1)),
+    Example(
+      .pad(Pad(.reflect, pads: IntegerList([1, 2]), axes: IntegerList([-1]))), floats(2, 3)),
+    Example(
+      .pad(Pad(.wrap)), floats(2, 3), whole(.i64, [2], -1, 2), floats(), whole(.i64, [1], 1)),
+    Example(.trilu(Trilu(isUpper: false, diagonal: -2)), floats(2, 3, 3)),
+    Example(.shapeOf(ShapeOf(start: 1, end: -1, isProduct: true)), floats(2, 3, 4)),
+    Example(
+      .constantOfShape(ConstantOfShape(.i64, value: 2, integer: .min)), whole(.i64, [2], 2, 3)),
+    Example(
+      .sequence(Sequence()), whole(.i64, [], 7), whole(.i64, [], 1), whole(.i64, [], -2)),
+    Example(
+      .resize(
+        Resize(
+          isLinear: true, coordinates: .alignCorners, rounding: .ceil, axes: IntegerList([1, 0]))),
+      floats(2, 3), whole(.f32, [2], 2, 1.5)),
+    Example(.resize(Resize(isLinear: false)), floats(2, 3), whole(.i64, [2], 5, 1)),
+  ]
+
+  private static let picks = [
+    Example(.gather(Gather(axis: 1)), floats(2, 3), whole(.i32, [2], 2, -1)),
+    Example(
+      .gather(Gather(axis: 0)), encoded(floats(4, 33), .q4_0, .rowMajor).0,
+      whole(.i64, [2], 3, 1)),
+    Example(
+      .gatherElements(GatherElements(axis: 1)), floats(2, 3), whole(.i64, [2, 2], 0, 2, 1, -1)),
+    Example(.gatherND(GatherND(batchAxes: 1)), floats(2, 3, 2), whole(.i64, [2, 1], 2, -1)),
+    Example(
+      .scatterElements(ScatterElements(axis: 1, kind: .add)), floats(2, 3),
+      whole(.i64, [2, 2], 0, 2, 1, -1), floats(2, 2)),
+    Example(
+      .scatterND(ScatterND(kind: .mul)), floats(2, 3, 2), whole(.i64, [2, 1], 1, -1),
+      floats(2, 3, 2)),
+    Example(
+      .oneHot(OneHot(axis: 1)), whole(.i64, [2], 1, -1), whole(.i64, [1], 3), floats(2)),
+  ]
+
+  private static let windows = [
+    Example(
+      .conv(Conv(window: window, groups: 2, activation: FusedActivation(.leakyRelu, 0.1, 0))),
+      floats(1, 4, 5, 6), floats(10, 2, 3, 2), floats(10)),
+    Example(
+      .conv(Conv(window: Window(pads: IntegerList([1, 1])))), floats(2, 3, 7),
+      encoded(floats(5, 3, 3), .int8, .rowMajor).0),
+    Example(
+      .convTranspose(
+        ConvTranspose(window: window, groups: 2, outputPadding: IntegerList([1, 0]))),
+      floats(1, 4, 3, 3), floats(4, 2, 3, 2), floats(4)),
+    Example(
+      .pool(
+        Pool(
+          .lp, kernel: IntegerList([3, 2]), window: window, roundsUp: true, includesPadding: true,
+          exponent: 3)), floats(1, 2, 5, 6)),
+  ]
+}

@@ -130,7 +130,7 @@ let package = Package(
         "Graphs", "Kernels", "Lowering", "Programs", "Quantization", "Runtime", "Tensors",
       ],
       path: "Tests/Support/GraphRunning", swiftSettings: common),
-    tests("Host", "Graphs", ["GraphRunning", "Operators", "Tensors"]),
+    tests("Host", "Graphs", ["GraphRunning", "Importers", "Operators", "Tensors"]),
     tests(
       "Host", "Importers",
       [

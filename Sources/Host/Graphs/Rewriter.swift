@@ -100,7 +100,7 @@ public struct RewriteRule: Sendable {
 public enum Rewriter {
   /// All rules, in the order in which they are tried.
   public static let rules: [RewriteRule] = [
-    .dropIdentity, .constantSlice, .constantReshape, .mergeReshapes, .mergeTransposes,
+    .dropIdentity, .constantSlice, .constantReshape, .mergeReshapes, .mergeTransposes, .keepAxes,
     .mergeDuplicates,
     .clipOfExtremes, .mergeClips, .leakyRelu, .gelu, .geluTanh, .silu, .hardSigmoid, .hardSwish,
     .softmax, .layerNorm, .layerNormScale, .layerNormBias,

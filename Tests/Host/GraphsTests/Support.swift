@@ -85,7 +85,7 @@ func randomInputs(
     }
     inputs[graph[input.value].name] =
       input.elementType == .f32
-      ? random.floats(extents, in: range) : random.integers(extents, in: 0...1)
+      ? random.floats(extents, in: range) : random.bits(extents, input.elementType)
   }
   return inputs
 }

@@ -25,11 +25,16 @@ public struct RandomSource: RandomNumberGenerator {
     return Constant(floats: values, shape: shape)
   }
 
-  /// i64 numbers in `range`.
-  public mutating func integers(_ dimensions: [Int], in range: ClosedRange<Int>) -> Constant {
+  /// Zeros and ones of an integer type or bool.
+  public mutating func bits(_ dimensions: [Int], _ type: ElementType) -> Constant {
+    precondition(!type.isFloatingPoint)
     let shape = Shape(dimensions)
-    let values = (0..<shape.elementCount).map { _ in Int.random(in: range, using: &self) }
-    return Constant(integers: values, shape: shape)
+    let ones = (0..<shape.elementCount).map { _ in UInt8.random(in: 0...1, using: &self) }
+    // Little-endian: the lowest byte comes first.
+    return Constant(elementType: type, shape: shape) { out in
+      out.initializeMemory(as: UInt8.self, repeating: 0)
+      for (i, bit) in ones.enumerated() { out[i * type.byteCount] = bit }
+    }
   }
 }
 

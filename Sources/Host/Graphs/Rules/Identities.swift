@@ -31,7 +31,11 @@ extension RewriteRule {
         let (value, number) = index.withNumber(i, op.kind), number == neutral
       else { return nil }
       return value
-    case .unary(let op): return op.kind == .affine && op.p0 == 1 && op.p1 == 0 ? x : nil
+    case .unary(let op):
+      let changesNothing =
+        op.kind == .affine && op.p0 == 1 && op.p1 == 0
+        || op.kind == .clip && op.p0 == -.infinity && op.p1 == .infinity
+      return changesNothing ? x : nil
     default: return nil
     }
   }

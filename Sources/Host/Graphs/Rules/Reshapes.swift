@@ -23,6 +23,26 @@ extension RewriteRule {
     return index.replacing([i], with: .reshape(Reshape(.target, target)), [x])
   }
 
+  /// A Reduce keeps its axes where the only thing done next is to put them back.
+  public static let keepAxes = RewriteRule("keep-axes") { index, i in
+    let node = index.graph.nodes[i]
+    guard case .reshape = node.op, let p = index.soleProducer(node.inputs[0]),
+      case .reduce(var op) = index.graph.nodes[p].op, !op.keepsAxes, op.axes.count > 0,
+      let x = index.graph.nodes[p].inputs[0], let rank = index.rank(x),
+      index.rank(node.outputs[0]) == rank
+    else { return nil }
+    let reduced = op.axes.array.map { $0 < 0 ? $0 + rank : $0 }
+    for axis in 0..<rank {
+      guard
+        reduced.contains(axis)
+          ? index.fixedExtent(node.outputs[0], axis) == 1
+          : index.haveSameExtent(node.outputs[0], axis, x, axis)
+      else { return nil }
+    }
+    op.keepsAxes = true
+    return index.replacing([p, i], with: .reduce(op), [x])
+  }
+
   /// Transpose of a Transpose moves the axes once.
   public static let mergeTransposes = RewriteRule("merge-transposes") { index, i in
     let node = index.graph.nodes[i]

@@ -2,9 +2,17 @@
 import Operators
 
 extension RewriteRule {
-  /// A number that multiplies an operand of MatMul goes into its alpha.
+  /// A number that multiplies an operand or the result of MatMul goes into its alpha.
   public static let scaleIntoProduct = RewriteRule("scale-into-product") { index, i in
     let node = index.graph.nodes[i]
+    if let (y, a) = index.scaled(i), a.isFinite, let p = index.soleProducer(y),
+      case .matMul(var op) = index.graph.nodes[p].op, op.activation.kind == .linear,
+      index.graph.nodes[p].inputs.count == 2
+    {
+      op.alpha *= a
+      return index.replacing(
+        [p, i], with: .matMul(op), index.graph.nodes[p].inputs, named: index.graph.nodes[p].name)
+    }
     guard case .matMul(var op) = node.op else { return nil }
     for operand in 0...1 {
       guard let p = index.soleProducer(node.inputs[operand]), let (x, a) = index.scaled(p),

@@ -105,7 +105,7 @@ struct Example: CustomTestStringConvertible {
   private static let picks = [
     Example(.gather(Gather(axis: 1)), floats(2, 3), whole(.i32, [2], 2, -1)),
     Example(
-      .gather(Gather(axis: 0)), encoded(floats(4, 33), .q4_0, .rowMajor).0,
+      .gather(Gather(axis: 0)), encoded(floats(4, 33), .iq4_nl, .rowMajor).0,
       whole(.i64, [2], 3, 1)),
     Example(
       .gatherElements(GatherElements(axis: 1)), floats(2, 3), whole(.i64, [2, 2], 0, 2, 1, -1)),

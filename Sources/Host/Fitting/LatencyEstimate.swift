@@ -33,7 +33,6 @@ public struct LatencyEstimate: Equatable, Sendable {
     let cores = Double(max(1, min(threads, fastest.2)))
     let program = model.program
     var time = 0.0
-    var operations = (f32: 0.0, int8: 0.0)
     var bytesMoved = 0.0
     for (i, step) in program.steps.enumerated() {
       let weights = step.inputs.filter { $0 >= 0 && !program.isSlot($0) }
@@ -45,18 +44,14 @@ public struct LatencyEstimate: Equatable, Sendable {
       let speed = (isInt8 ? fastest.int8 : fastest.f32) * cores
       let memory = profile.memory.bandwidthBytesPerSecond.map { bytes / $0 } ?? 0
       time += max(work / speed, memory) + LatencyEstimate.dispatchSeconds
-      if isInt8 { operations.int8 += work } else { operations.f32 += work }
       bytesMoved += bytes
     }
     seconds = LatencyEstimate.banded(time)
     guard let power = profile.power else { return }
     let active = profile.cpu.clusters.compactMap(\.activeWattsPerCore).max() ?? 0
-    let picojoules =
-      operations.f32 * power.picojoulesPerF32Operation
-      + operations.int8 * power.picojoulesPerInt8Operation
-      + bytesMoved * power.picojoulesPerDRAMByte
+    // The cores' power already holds the energy of their operations.
     joules = LatencyEstimate.banded(
-      (power.idleWatts + active * cores) * time + picojoules * 1e-12)
+      (power.idleWatts + active * cores) * time + bytesMoved * power.picojoulesPerDRAMByte * 1e-12)
   }
 
   private static func banded(_ value: Double) -> CostEstimate {

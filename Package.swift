@@ -132,11 +132,7 @@ let package = Package(
       path: "Tests/Support/GraphRunning", swiftSettings: common),
     tests("Host", "Graphs", ["GraphRunning", "Importers", "Operators", "Tensors"]),
     tests(
-      "Host", "Importers",
-      [
-        "Bytes", "Graphs", "Lowering", "Operators", "Platform", "Programs", "Quantization",
-        "Runtime", "Tasks", "Tensors",
-      ]),
+      "Host", "Importers", ["GraphRunning", "Graphs", "Operators", "Programs", "Tasks", "Tensors"]),
     tests(
       "Host", "Lowering", ["GraphRunning", "Graphs", "Operators", "Programs", "Runtime", "Tensors"]),
     tests("Host", "Quantization", ["CKernels", "Graphs", "Kernels", "Lowering", "Tensors"]),

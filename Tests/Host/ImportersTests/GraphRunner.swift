@@ -1,60 +1,22 @@
-// Runs an imported graph in f32, and where tests find models that are not in the repository.
+// Runs an imported graph, and where tests find models that are not in the repository.
 import Foundation
+import GraphRunning
 import Graphs
 import Importers
-import Lowering
-import Programs
-import Quantization
-import Runtime
 import Tensors
 import Testing
 
-/// A graph lowered without quantization, ready to run.
-final class GraphRunner {
-  let session: Session
-  private var memory: [UnsafeMutableRawBufferPointer] = []
+/// Runs a graph in f32 as the packer would: rewritten, lowered, its weights encoded.
+struct GraphRunner {
+  private let graphRun: GraphRun
 
-  init(_ graph: Graph, limits: [String: Int] = [:]) throws {
-    let rewritten = try Rewriter.rewrite(graph)
-    let model = try Lowering.lower(rewritten, LoweringOptions(limits: limits)) { _ in .f32 }
-    var views: [TensorView] = []
-    for (weight, source) in zip(model.program.weights, model.sources) {
-      let encoder = WeightEncoder(source, weight.encoding)
-      let bytes = UnsafeMutableRawBufferPointer.allocate(
-        byteCount: max(encoder.byteCount, 64), alignment: 64)
-      bytes.initializeMemory(as: UInt8.self, repeating: 0)
-      encoder.encode(into: UnsafeMutableRawBufferPointer(rebasing: bytes[..<encoder.byteCount]))
-      memory.append(bytes)
-      views.append(
-        TensorView(
-          base: bytes.baseAddress, byteCount: encoder.byteCount, elementType: weight.elementType,
-          shape: weight.shape, encoding: weight.encoding))
-    }
-    session = try Session(program: model.program, weights: views)
-  }
+  init(_ graph: Graph) throws { graphRun = try GraphRun(try Rewriter.rewrite(graph)) }
 
-  deinit {
-    for bytes in memory { bytes.deallocate() }
-  }
-
-  var outputNames: [String] { session.program.outputs.map(\.name) }
-
-  /// Gives the inputs by name and returns the outputs by name, as f32.
+  /// Tensors by input name, all of them, to tensors by output name.
   func run(_ inputs: [String: Constant]) throws -> [String: Constant] {
-    try session.prepare(shapes: session.program.inputs.map { inputs[$0.name]?.shape })
-    for (i, input) in session.program.inputs.enumerated() {
-      let constant = try #require(inputs[input.name], "no input '\(input.name)'")
-      let view = session.input(i)
-      #expect(view.elementType == constant.elementType)
-      try #require(view.shape == constant.shape)
-      view.pointer.copyMemory(from: constant.view.pointer, byteCount: constant.bytes.count)
-    }
-    session.run()
-    var outputs: [String: Constant] = [:]
-    for (i, output) in session.program.outputs.enumerated() {
-      outputs[output.name] = Constant(copying: session.output(i))
-    }
-    return outputs
+    let names = Set(graphRun.program.inputs.map(\.name))
+    try #require(names.isSubset(of: inputs.keys), "\(names)")
+    return try graphRun(inputs)
   }
 }
 

@@ -125,28 +125,59 @@ extension ONNXNode {
 }
 
 extension ONNXModel {
-  /// The table row of each node, or all operators that have none.
+  /// The table row of each node, or all operators that have none, those in subgraphs too.
   fileprivate func findOperators(_ nodes: [ONNXNode]) throws(ImportError) -> [ONNXOperator] {
     var rows: [ONNXOperator] = []
-    var unsupported: [UnsupportedOperator] = []
-    var places: [String: Int] = [:]
+    var lacking = LackingOperators()
     for node in nodes {
-      let opset = opsets[node.domain] ?? opsets[""] ?? 1
-      if let row = ONNXOperator.find(domain: node.domain, name: node.type, opset: opset) {
+      if let row = row(node) {
         rows.append(row)
-      } else if let place = places["\(node.domain)::\(node.type)"] {
-        unsupported[place].nodes.append(node.label)
       } else {
-        places["\(node.domain)::\(node.type)"] = unsupported.count
-        unsupported.append(
-          UnsupportedOperator(
-            domain: node.domain, name: node.type, opset: opset, nodes: [node.label]))
+        try add(node, to: &lacking, depth: 0)
       }
     }
-    guard unsupported.isEmpty else {
-      throw ImportError(file: file.path, .unsupportedOperators(unsupported))
+    guard lacking.list.isEmpty else {
+      throw ImportError(file: file.path, .unsupportedOperators(lacking.list))
     }
     return rows
+  }
+
+  private func row(_ node: ONNXNode) -> ONNXOperator? {
+    ONNXOperator.find(
+      domain: node.domain, name: node.type, opset: opsets[node.domain] ?? opsets[""] ?? 1)
+  }
+
+  private func add(
+    _ node: ONNXNode, to lacking: inout LackingOperators, depth: Int
+  ) throws(ImportError) {
+    lacking.add(node, opset: opsets[node.domain] ?? opsets[""] ?? 1)
+    for attribute in node.attributes {
+      guard case .graph(let range) = attribute.value else { continue }
+      guard depth < 16 else {
+        throw file.malformed(attribute.offset, "graphs inside graphs are nested too deep")
+      }
+      for inner in try ONNXGraph(file, range).nodes where row(inner) == nil {
+        try add(inner, to: &lacking, depth: depth + 1)
+      }
+    }
+  }
+}
+
+/// Operators without a row, each once with all nodes that use it.
+private struct LackingOperators {
+  var list: [UnsupportedOperator] = []
+  private var places: [String: Int] = [:]
+
+  mutating func add(_ node: ONNXNode, opset: Int) {
+    let key = "\(node.domain)::\(node.type)"
+    if let place = places[key] {
+      list[place].nodes.append(node.label)
+    } else {
+      places[key] = list.count
+      list.append(
+        UnsupportedOperator(
+          domain: node.domain, name: node.type, opset: opset, nodes: [node.label]))
+    }
   }
 }
 

@@ -25,13 +25,14 @@ public struct PackRequest: Sendable {
   /// nil takes the model's or the recipe's.
   public var task: Task?
   /// Which tool will run the bundle.
-  public var runtime = RuntimeFootprint.knapsack
+  public var runtime: RuntimeFootprint
   /// nil takes all cores of the target's largest cluster.
   public var threads: Int?
 
   public init(model: String, target: DeviceProfile) {
     self.model = model
     self.target = target
+    runtime = RuntimeFootprint(for: target)
   }
 }
 

@@ -117,17 +117,24 @@ let package = Package(
     tests("Device", "Telemetry", ["Bytes", "Platform"]),
     tests("Device", "Kernels", ["CKernels", "Tensors", "Platform"]),
     tests("Device", "Operators", ["Bytes", "CKernels", "Kernels", "Tensors"]),
-    tests("Device", "Programs", ["Bytes", "Operators", "Tensors"]),
+    tests(
+      "Device", "Programs", ["Bytes", "GraphRunning", "Graphs", "Lowering", "Operators", "Tensors"]),
     tests("Device", "BundleFormat", ["Bytes", "Packing", "Platform", "Programs", "Tensors"]),
     tests(
-      "Device", "Runtime", ["Bytes", "CPlatform", "Kernels", "Operators", "Programs", "Tensors"]),
+      "Device", "Runtime",
+      [
+        "Bytes", "CAllocationCounter", "CPlatform", "GraphRunning", "Graphs", "Kernels", "Lowering",
+        "Operators", "Programs", "Tensors",
+      ]),
     tests("Device", "Tasks", ["Bytes", "Platform", "Tensors", "Tokenizers"]),
     tests("Device", "Monitor", ["Bytes", "Telemetry"]),
     tests("Device", "Loops", ["Bytes", "Tensors"]),
+    .target(name: "CAllocationCounter", path: "Tests/Support/CAllocationCounter"),
     .target(
       name: "GraphRunning",
       dependencies: [
-        "Graphs", "Kernels", "Lowering", "Programs", "Quantization", "Runtime", "Tensors",
+        "Graphs", "Kernels", "Lowering", "Operators", "Programs", "Quantization", "Runtime",
+        "Tensors",
       ],
       path: "Tests/Support/GraphRunning", swiftSettings: common),
     tests("Host", "Graphs", ["GraphRunning", "Importers", "Operators", "Tensors"]),

@@ -2,6 +2,7 @@
 import Graphs
 import Kernels
 import Lowering
+import Operators
 import Programs
 import Quantization
 import Runtime
@@ -13,6 +14,7 @@ public final class GraphRun {
   public let program: Program
   public let session: Session
   private let memory: UnsafeMutableRawBufferPointer
+  private let views: [TensorView]
 
   /// change: what to do to the program before the session is made, to its plan for example.
   public init(
@@ -36,10 +38,21 @@ public final class GraphRun {
           base: memory.baseAddress! + weight.offset, byteCount: encoder.byteCount,
           elementType: weight.elementType, shape: weight.shape, encoding: weight.encoding))
     }
+    self.views = views
     session = try Session(program: program, weights: views, threads: threads)
   }
 
   deinit { memory.deallocate() }
+
+  /// The fastest kernels, on one thread.
+  public static var compute: Compute { Compute(kernels: KernelSet.best.table, pool: nil) }
+
+  /// Bytes of every slot at the symbols' limits.
+  public func slotBytes() throws -> [Int] {
+    let preparation = Preparation(program, weights: views, compute: GraphRun.compute)
+    try preparation.prepare(program.symbols.map(\.limit))
+    return preparation.slotBytes
+  }
 
   /// One run: tensors by input name to tensors by output name. Inputs that are not given keep what they
   /// hold: zeros at first, and what a run left in states.

@@ -55,11 +55,13 @@ typedef struct chunk {
   float *scales;
 } chunk;
 
-static chunk fill_chunk(const kn_conv *c, size_t index, size_t chunks, size_t all_panels, char *scratch) {
+static chunk fill_chunk(
+    const kn_conv *c, size_t index, size_t chunks, size_t all_panels, char *scratch) {
   const kn_im2col *w = &c->window;
   chunk h = {.image_group = index / chunks, .first_panel = index % chunks * c->chunk_panels};
   h.group = h.image_group % c->groups;
-  h.panels = all_panels - h.first_panel < c->chunk_panels ? all_panels - h.first_panel : c->chunk_panels;
+  const size_t left = all_panels - h.first_panel;
+  h.panels = left < c->chunk_panels ? left : c->chunk_panels;
   h.floats = (float *)scratch;
   kn_im2col local = *w;
   local.x = c->x + h.image_group * w->channels * w->height * w->width;
@@ -80,7 +82,8 @@ static void multiply(const kn_conv *c, const chunk *h, size_t r0, size_t r1, flo
   const size_t first = h->first_panel * KN_PANEL, row = h->group * c->outputs + r0, rows = r1 - r0;
   const size_t left = columns - first;
   kn_gemm g = {
-      .b = h->floats, .c = c->y + (h->image_group * c->outputs + r0) * columns + first, .ldc = columns,
+      .b = h->floats, .ldc = columns,
+      .c = c->y + (h->image_group * c->outputs + r0) * columns + first,
       .lda = k, .m = rows, .n = left < h->panels * KN_PANEL ? left : h->panels * KN_PANEL, .k = k,
       .bias = c->bias ? c->bias + row : 0, .bias_axis = c->bias ? KN_BIAS_ROW : KN_BIAS_NONE,
       .alpha = 1, .p0 = c->p0, .p1 = c->p1, .activation = c->activation,
@@ -115,7 +118,8 @@ void kn_conv_job(void *arguments, size_t part, size_t parts) {
   chunk h = {0};
   for (size_t u = u0; u < u1; u++) {
     // Cuts of the same chunk follow one another: it is made once.
-    if (u == u0 || u % c->row_cuts == 0) h = fill_chunk(c, u / c->row_cuts, chunks, panels, scratch);
+    if (u == u0 || u % c->row_cuts == 0)
+      h = fill_chunk(c, u / c->row_cuts, chunks, panels, scratch);
     size_t r0, r1;
     kn_slice(c->outputs, 12, u % c->row_cuts, c->row_cuts, &r0, &r1);
     if (r0 < r1) multiply(c, &h, r0, r1, (float *)(scratch + panels_bytes(c)));
@@ -145,7 +149,8 @@ void kn_depthwise_job(void *arguments, size_t part, size_t parts) {
 
 // [*first, *last) of `inputs` for which first * stride + shift - pad is in [0, outputs).
 static void inputs_of_tap(
-    size_t inputs, size_t outputs, size_t stride, size_t shift, size_t pad, size_t *first, size_t *last) {
+    size_t inputs, size_t outputs, size_t stride, size_t shift, size_t pad, size_t *first,
+    size_t *last) {
   *first = shift >= pad ? 0 : (pad - shift + stride - 1) / stride;
   *last = shift >= outputs + pad ? 0 : (outputs + pad - shift + stride - 1) / stride;
   if (*last > inputs) *last = inputs;

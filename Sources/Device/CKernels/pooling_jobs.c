@@ -64,8 +64,10 @@ static void finish_row(const kn_pooling *j, const axis *w, size_t rows, float *y
 
 void kn_pooling_job(void *arguments, size_t part, size_t parts) {
   const kn_pooling *j = arguments;
-  const axis h = {j->height, j->kernel_h, j->stride_h, j->dilation_h, j->pad_top, j->pad_bottom, j->out_h};
-  const axis w = {j->width, j->kernel_w, j->stride_w, j->dilation_w, j->pad_left, j->pad_right, j->out_w};
+  const axis h = {j->height,  j->kernel_h,   j->stride_h, j->dilation_h,
+                  j->pad_top, j->pad_bottom, j->out_h};
+  const axis w = {j->width,    j->kernel_w,  j->stride_w, j->dilation_w,
+                  j->pad_left, j->pad_right, j->out_w};
   size_t p0, p1;
   kn_slice(j->planes, 1, part, parts, &p0, &p1);
   for (size_t p = p0; p < p1; p++) {
@@ -75,7 +77,8 @@ void kn_pooling_job(void *arguments, size_t part, size_t parts) {
       for (size_t i = 0; i < w.output; i++) y[i] = j->kind == KN_POOL_MAX ? -INFINITY : 0;
       for (size_t t = 0; t < h.kernel; t++) {
         const size_t at = o * h.stride + t * h.dilation;
-        if (at >= h.begin && at - h.begin < h.input) fold_row(j, &w, x + (at - h.begin) * w.input, y);
+        if (at >= h.begin && at - h.begin < h.input)
+          fold_row(j, &w, x + (at - h.begin) * w.input, y);
       }
       finish_row(j, &w, taps(&h, o, j->include_pad), y);
     }

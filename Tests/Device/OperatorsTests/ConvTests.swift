@@ -27,27 +27,44 @@ private struct Case {
       }
   }
 
-  /// Σ x · w + bias at every output; with `magnitudes` Σ |x| · |w|, for error bounds.
-  func reference(magnitudes: Bool = false) -> TestTensor {
-    let (xs, per) = (x.values, weightShape[0] / groups)
-    let kernel = positions(Array(weightShape[2...]))
-    let biases = bias?.values
-    return tensor(outputShape) { p in
-      let o = p[1]
-      var sum = magnitudes ? 0 : biases?[o] ?? 0
-      for c in 0..<weightShape[1] {
-        for k in kernel {
-          var at = [p[0], o / per * weightShape[1] + c]
-          for i in 0..<spatial {
-            at.append(p[2 + i] * strides[i] + k[i] * dilations[i] - pads[i])
+  /// Σ x · w + bias at every output; one spatial axis is two with a height of 1.
+  func reference() -> TestTensor {
+    func two(_ list: [Int], _ filler: Int) -> (Int, Int) {
+      spatial == 2 ? (list[0], list[1]) : (filler, list[0])
+    }
+    let (height, width) = two(Array(x.shape[2...]), 1)
+    let (kh, kw) = two(Array(weightShape[2...]), 1)
+    let (sh, sw) = two(strides, 1)
+    let (dh, dw) = two(dilations, 1)
+    let (top, left) = two(pads, 0)
+    let (oh, ow) = two(Array(outputShape[2...]), 1)
+    let (channels, outputs) = (weightShape[1], weightShape[0])
+    let (xs, biases) = (x.values, bias?.values)
+    var y: [Double] = []
+    for n in 0..<x.shape[0] {
+      for o in 0..<outputs {
+        let first = o / (outputs / groups) * channels
+        for i in 0..<oh {
+          for j in 0..<ow {
+            var sum = biases?[o] ?? 0
+            for c in 0..<channels {
+              for p in 0..<kh {
+                let line = i * sh + p * dh - top
+                if line < 0 || line >= height { continue }
+                for q in 0..<kw {
+                  let column = j * sw + q * dw - left
+                  if column < 0 || column >= width { continue }
+                  let at = ((n * x.shape[1] + first + c) * height + line) * width + column
+                  sum += xs[at] * weights[((o * channels + c) * kh + p) * kw + q]
+                }
+              }
+            }
+            y.append(sum)
           }
-          guard (2..<at.count).allSatisfy({ at[$0] >= 0 && at[$0] < x.shape[$0] }) else { continue }
-          let term = xs[offset(at, in: x.shape)] * weights[offset([o, c] + k, in: weightShape)]
-          sum += magnitudes ? abs(term) : term
         }
       }
-      return sum
     }
+    return TestTensor(.f32, outputShape, y)
   }
 
   var op: Conv {

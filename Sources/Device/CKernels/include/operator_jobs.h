@@ -64,7 +64,8 @@ typedef struct kn_map {
 void kn_unary_job(void *arguments, size_t part, size_t parts);
 
 // Convolution. Per image and group a product of the weight rows [outputs, k] with the im2col matrix
-// [k, out_h * out_w], k = window.channels * kernel_h * kernel_w, made some panels at a time in scratch.
+// [k, out_h * out_w], k = window.channels * kernel_h * kernel_w, made some panels at a time in
+// scratch.
 typedef struct kn_conv {
   const kn_kernels *kernels;
   kn_im2col window;            // .channels: of one group; .x unused
@@ -85,11 +86,15 @@ typedef struct kn_conv {
 // Scratch bytes of one part, a multiple of 64; reads window, scheme, chunk_panels and row_block.
 size_t kn_conv_scratch(const kn_conv *c);
 void kn_conv_job(void *arguments, size_t part, size_t parts);
-// The same for one channel per group, channel by channel; scratch: parts * kernel_h * kernel_w floats.
+// The same for one channel per group, channel by channel; scratch: parts * kernel_h * kernel_w
+// floats.
 void kn_depthwise_job(void *arguments, size_t part, size_t parts);
 
-// Pooling of `planes` images [height, width]. Raw values of kn_pooling_kind are part of the bundle format.
-typedef enum kn_pooling_kind { KN_POOL_MAX = 0, KN_POOL_AVERAGE = 1, KN_POOL_LP = 2 } kn_pooling_kind;
+// Pooling of `planes` images [height, width]. Raw values of kn_pooling_kind are part of the bundle
+// format.
+typedef enum kn_pooling_kind {
+  KN_POOL_MAX = 0, KN_POOL_AVERAGE = 1, KN_POOL_LP = 2,
+} kn_pooling_kind;
 typedef struct kn_pooling {
   const float *x;
   float *y;
@@ -101,8 +106,8 @@ typedef struct kn_pooling {
 } kn_pooling;
 void kn_pooling_job(void *arguments, size_t part, size_t parts);
 
-// Row r of [rows, width] becomes x * scale[r % channels] + bias[r % channels]; y may be x, and scale
-// or bias null. With group_width > 0, every group_width elements are first normalised to mean 0 and
+// Row r of [rows, width] becomes x * scale[r % channels] + bias[r % channels]; y may be x, scale or
+// bias null. With group_width > 0, every group_width elements are first normalised to mean 0 and
 // variance 1 (a multiple of width; parts then cut whole groups).
 typedef struct kn_channels {
   const kn_kernels *kernels;

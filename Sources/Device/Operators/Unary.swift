@@ -111,9 +111,11 @@ public struct Unary: OperatorDefinition {
     default:
       let a = x.floats
       if let op = kind.kernel {
-        let b = y.floats
-        unsafe step.compute.kernels.pointee.unary_f32(
-          op, a.pointer(0, count: n), b.pointer(0, count: n), n, p0, p1)
+        var job = unsafe kn_map(
+          kernels: step.compute.kernels, x: UnsafePointer(a.pointer(0, count: n)),
+          y: y.floats.pointer(0, count: n), count: n, op: op, p0: p0, p1: p1)
+        unsafe step.compute.run(
+          kn_unary_job, &job, parts: n < 1 << 15 ? 1 : step.compute.threads)
       } else if kind == .isNaN {
         let b = y.elements(UInt8.self)
         for i in 0..<n { b[i] = a[i].isNaN ? 1 : 0 }

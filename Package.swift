@@ -115,7 +115,7 @@ let package = Package(
     tests("Device", "Tensors"),
     tests("Device", "Tokenizers", ["Bytes"]),
     tests("Device", "Telemetry", ["Bytes", "Platform"]),
-    tests("Device", "Kernels", ["CKernels", "Tensors", "Platform"]),
+    tests("Device", "Kernels", ["CKernels", "CPlatform", "Tensors", "Platform"]),
     tests("Device", "Operators", ["Bytes", "CKernels", "Kernels", "Tensors"]),
     tests(
       "Device", "Programs", ["Bytes", "GraphRunning", "Graphs", "Lowering", "Operators", "Tensors"]),

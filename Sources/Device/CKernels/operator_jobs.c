@@ -22,17 +22,7 @@ void kn_matmul_job(void *arguments, size_t part, size_t parts) {
   const kn_matmul *j = arguments;
   const kn_gemm *g = &j->gemm;
   const size_t panels = (g->n + KN_PANEL - 1) / KN_PANEL;
-  size_t p0 = 0, p1 = panels, r0 = 0, r1 = g->m;
-  if (j->scheme == KN_F32 || j->scheme == KN_INT8) {
-    // Whole pairs of panels per part where there are enough, else whole row tiles.
-    if (panels >= 2 * parts) kn_slice(panels, 2, part, parts, &p0, &p1);
-    else if (g->m >= 12 * parts) kn_slice(g->m, 12, part, parts, &r0, &r1);
-    else kn_slice(panels, 1, part, parts, &p0, &p1);
-    if (p0 == p1 || r0 == r1) return;
-    if (j->scheme == KN_F32) j->kernels->gemm_f32(g, r0, r1, p0, p1);
-    else j->kernels->gemm_i8(g, r0, r1, p0, p1);
-    return;
-  }
+  size_t p0, p1;
   kn_slice(panels, 1, part, parts, &p0, &p1);
   float *const panel = j->scratch + part * 2 * KN_PANEL * g->k;
   for (size_t p = p0; p < p1; p += 2) {

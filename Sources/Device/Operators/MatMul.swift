@@ -1,5 +1,6 @@
 // The matrix product, with bias and activation: MatMul, Gemm, linear layers.
 import CKernels
+import CPlatform
 import Tensors
 
 /// What follows a product or a convolution before it is stored. Raw values are part of the bundle
@@ -319,8 +320,24 @@ public struct MatMul: OperatorDefinition {
   }
 
   @unsafe private func dispatch(_ job: inout kn_matmul, _ step: StepContext, _ e: Extents) {
-    // Below about 20 µs of work, waking threads costs more than they save.
-    let parts = e.m * e.n < (1 << 19) / max(e.k, 1) ? 1 : parts(step)
-    unsafe step.compute.run(kn_matmul_job, &job, parts: parts)
+    let compute = step.compute
+    switch unsafe job.scheme {
+    case Int32(KN_F32.rawValue): unsafe cut(&job.gemm, kn_gemm_f32_job, compute)
+    case Int32(KN_INT8.rawValue): unsafe cut(&job.gemm, kn_gemm_i8_job, compute)
+    default:
+      // Below about 20 µs of work, waking threads costs more than they save.
+      let parts = e.m * e.n < (1 << 19) / max(e.k, 1) ? 1 : parts(step)
+      unsafe compute.run(kn_matmul_job, &job, parts: parts)
+    }
+  }
+
+  /// A product whose panels are there, over the pool.
+  @unsafe private func cut(
+    _ gemm: UnsafePointer<kn_gemm>, _ job: kp_job, _ compute: Compute
+  ) {
+    var work = unsafe kn_gemm_work(
+      kernels: compute.kernels, gemm: gemm, row_parts: 0, panel_parts: 0)
+    let parts = unsafe kn_gemm_split(&work, compute.threads)
+    unsafe compute.run(job, &work, parts: parts)
   }
 }

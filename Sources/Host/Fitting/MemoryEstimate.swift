@@ -12,7 +12,7 @@ public enum RuntimeFootprint: Sendable {
 
   /// x86-64 machines run the workstation tool, boards the device tool.
   public init(for profile: DeviceProfile) {
-    self = profile.cpu.architecture == .x86_64 ? .knapsack : .knapsackRun
+    self = profile.cpu.architecture == .amd64 ? .knapsack : .knapsackRun
   }
 
   /// Resident bytes beside weights, arena and program. Measured as VmHWM of a run of the digits bundle

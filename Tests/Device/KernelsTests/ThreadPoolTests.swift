@@ -1,6 +1,7 @@
 // Every part of a job runs once, whatever the number of threads, and products come out the same.
 
 import CKernels
+import CPlatform
 import Kernels
 import Testing
 
@@ -48,7 +49,7 @@ struct ThreadPoolTests {
       let alone = Product(m: m, n: n, k: k, activation: KN_RELU, bias: KN_BIAS_COLUMN)
       let shared = Product(m: m, n: n, k: k, activation: KN_RELU, bias: KN_BIAS_COLUMN)
       KernelSet.best.table.pointee.gemm_f32(&alone.gemm, 0, m, 0, alone.panelCount)
-      pool.gemmF32(shared.gemm, with: .best)
+      run(shared.gemm, kn_gemm_f32_job, pool)
       #expect(shared.c.values == alone.c.values, "\(m) x \(n) x \(k)")
       shared.check()
     }
@@ -72,8 +73,18 @@ struct ThreadPoolTests {
       g.c = alone.base
       KernelSet.best.table.pointee.gemm_i8(&g, 0, m, 0, panelCount)
       g.c = shared.base
-      pool.gemmI8(g, with: .best)
+      run(g, kn_gemm_i8_job, pool)
       #expect(shared.values == alone.values && shared.marginIsIntact)
+    }
+  }
+
+  /// A product cut over the pool, as operators cut theirs.
+  private func run(_ gemm: kn_gemm, _ job: kp_job, _ pool: ThreadPool) {
+    withUnsafePointer(to: gemm) { gemm in
+      var work = kn_gemm_work(
+        kernels: KernelSet.best.table, gemm: gemm, row_parts: 0, panel_parts: 0)
+      let parts = kn_gemm_split(&work, pool.threadCount)
+      pool.run(job, &work, parts: parts)
     }
   }
 

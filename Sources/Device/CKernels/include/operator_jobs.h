@@ -3,13 +3,13 @@
 #pragma once
 #include "kernels.h"
 
-// gemm over B given as f32 panels, or decoded from f16, bf16 or IQ4_NL two panels at a time.
+// gemm over B decoded from f16, bf16 or IQ4_NL, two panels at a time.
 typedef struct kn_matmul {
   const kn_kernels *kernels;
-  kn_gemm gemm;         // .b: f32 panels when scheme is KN_F32, else unused
-  int scheme;           // kn_scheme of `weights`; KN_INT8: gemm is an int8 product
-  const void *weights;  // f16, bf16 panels or n rows of IQ4_NL blocks
-  float *scratch;       // parts * 2 * KN_PANEL * k floats; unused for KN_F32 and KN_INT8
+  kn_gemm gemm;         // .b is unused
+  int scheme;           // kn_scheme of `weights`
+  const void *weights;  // f16 or bf16 panels, or n rows of IQ4_NL blocks
+  float *scratch;       // parts * 2 * KN_PANEL * k floats
 } kn_matmul;
 void kn_matmul_job(void *arguments, size_t part, size_t parts);
 

@@ -40,7 +40,7 @@ import Tensors
   @unsafe public var pointer: UnsafeMutablePointer<TensorView> { unsafe views }
 
   /// Bytes held for values computed ahead of time.
-  public var ownedByteCount: Int { ownedBytes.reduce(0, +) }
+  public private(set) var ownedByteCount = 0
 
   /// Gives tensor `t` memory of the table's for its present type and shape.
   public func allocate(_ t: Int) {
@@ -48,6 +48,7 @@ import Tensors
     if bytes > ownedBytes[t] {
       unsafe owned[t]?.deallocate()
       unsafe owned[t] = .allocate(byteCount: bytes, alignment: 64)
+      ownedByteCount += bytes - ownedBytes[t]
       ownedBytes[t] = bytes
     }
     unsafe views[t].base = unsafe owned[t]
@@ -68,7 +69,7 @@ import Tensors
   /// Infers the outputs of one step and, with `evaluates`, computes them into the table's memory.
   /// Returns the scratch bytes and multiply-accumulates of the step.
   ///
-  /// maximumBytes: refuses to compute more than this ahead of time.
+  /// maximumBytes: refuses to hold more than this in values computed ahead of time.
   @discardableResult
   public func prepare(
     _ op: Operator, inputs: [Int], outputs: [Int], compute: Compute, evaluates: Bool,
@@ -90,9 +91,9 @@ import Tensors
     if let failure { throw failure }
     guard evaluates else { return cost }
     for t in outputs {
-      guard let n = self[t].shape.checkedElementCount, n <= maximumBytes / 8 else {
-        throw ShapeError("a value known ahead is too large")
-      }
+      guard let n = self[t].shape.checkedElementCount, n <= maximumBytes / 8,
+        ownedByteCount <= maximumBytes - n * self[t].elementType.byteCount
+      else { throw ShapeError("values known ahead are too large") }
       allocate(t)
     }
     unsafe indices.withUnsafeBufferPointer { list in

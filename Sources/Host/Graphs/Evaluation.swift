@@ -30,6 +30,9 @@ public final class Evaluation {
       tensors[input.value.index] = TensorView(elementType: input.elementType, shape: shape)
     }
     let compute = Compute(kernels: KernelSet.best.table, pool: nil)
+    // A small file must not make us compute large values: room for turning its constants, no more.
+    let constantBytes = graph.values.reduce(0) { $0 + ($1.constant?.bytes.count ?? 0) }
+    let limit = max(64 << 20, 4 * constantBytes)
     for node in graph.nodes {
       let evaluates =
         node.op.dependsOnShapesOnly
@@ -37,7 +40,7 @@ public final class Evaluation {
       do throws(ShapeError) {
         try tensors.prepare(
           node.op, inputs: node.inputs.map { $0?.index ?? -1 }, outputs: node.outputs.map(\.index),
-          compute: compute, evaluates: evaluates)
+          compute: compute, evaluates: evaluates, maximumBytes: limit)
       } catch {
         throw GraphError(node: node.name, message: error.description)
       }

@@ -23,6 +23,14 @@ public enum File {
     }
   }
 
+  /// Whether both paths lead to one and the same file: writing the one would replace the other.
+  public static func isSame(_ a: String, _ b: String) throws(PlatformError) -> Bool {
+    _ = try withPath(b, "open") { _ in }
+    return try withPath(a, "open") { a in
+      unsafe b.withCString { b in unsafe kp_same_file(a, b) != 0 }
+    }
+  }
+
   /// All bytes of a file, also of one whose size is not known before, as under /proc. More than
   /// `limit` bytes are refused with `EFBIG`, a folder with `EISDIR`.
   public static func read(_ path: String, limit: Int) throws(PlatformError) -> [UInt8] {

@@ -48,6 +48,11 @@ static inline int kp_kind(const char *path) {
   if (stat(path, &s) != 0) return 0;
   return S_ISREG(s.st_mode) ? 1 : S_ISDIR(s.st_mode) ? 2 : 3;
 }
+// Whether both paths lead to one file that exists.
+static inline int kp_same_file(const char *a, const char *b) {
+  struct stat s, t;
+  return stat(a, &s) == 0 && stat(b, &t) == 0 && s.st_dev == t.st_dev && s.st_ino == t.st_ino;
+}
 
 // Opens and syncs a folder, so that a rename inside it outlives a power cut. 0, or -1 with errno.
 // File systems that cannot sync folders answer EINVAL, which counts as done.

@@ -102,6 +102,9 @@ public final class Preparation {
         // While packing, weights have no bytes yet: what follows from them waits for the session.
         let hasValues =
           step.op.dependsOnShapesOnly || step.inputs.allSatisfy { $0 < 0 || tensors[$0].hasValue }
+        if isStatic[i], case .gather(let gather) = step.op {
+          try checkRange(gather, step)
+        }
         let cost = try tensors.prepare(
           step.op, inputs: step.inputs, outputs: step.outputs, compute: compute,
           evaluates: isStatic[i] && hasValues)
@@ -117,6 +120,26 @@ public final class Preparation {
       }
     }
     for s in 0..<program.slotCount { slotBytes[s] = tensors[w + s].plainByteCount }
+  }
+}
+
+extension Preparation {
+  /// Refuses indices that are known ahead and have no row: a sequence longer than the model's table
+  /// of positions. Data alone cannot make a step fail; it reads the nearest row.
+  private func checkRange(_ gather: Gather, _ step: Step) throws(ShapeError) {
+    guard step.inputs.count == 2, step.inputs[0] >= 0, step.inputs[1] >= 0 else { return }
+    let table = tensors[step.inputs[0]].shape
+    let indices = tensors[step.inputs[1]]
+    guard indices.hasValue, indices.encoding == nil, !indices.elementType.isFloatingPoint,
+      let axis = table.normalized(axis: gather.axis)
+    else { return }
+    let rows = table[axis]
+    for i in 0..<indices.shape.elementCount {
+      let index = indices.integer(at: i)
+      guard index >= -rows, index < rows else {
+        throw ShapeError("index is out of range", input: 1, expected: rows - 1, found: index)
+      }
+    }
   }
 }
 

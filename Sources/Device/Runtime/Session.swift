@@ -19,16 +19,21 @@ import Tensors
   private var runnable: [Int] = []
   private var arena: UnsafeMutableRawPointer?
   private var arenaCapacity = 0
+  private let maximumArenaBytes: Int
   private var symbolValues: [Int] = []
   /// The plan in use: the program's own, or one made here for larger data.
   public private(set) var plan: ArenaPlan
 
   /// weights: a view per program weight, whose bytes outlive the session.
   /// threads: counts the caller; 1 starts none.
+  /// maximumArenaBytes: refuses to reserve more, now or for larger inputs: the system would grant
+  /// more than it has.
   public init(
-    program: Program, weights: [TensorView], threads: Int = 1, kernels: KernelSet = .best
+    program: Program, weights: [TensorView], threads: Int = 1, kernels: KernelSet = .best,
+    maximumArenaBytes: Int = .max
   ) throws(SessionError) {
     self.program = program
+    self.maximumArenaBytes = maximumArenaBytes
     plan = program.plan
     if threads > 1 {
       do throws(ThreadPoolError) {
@@ -98,6 +103,7 @@ import Tensors
   /// Grows the arena; it never shrinks.
   private func reserve(_ bytes: Int) throws(SessionError) {
     guard bytes > arenaCapacity else { return }
+    guard bytes <= maximumArenaBytes else { throw .preparation(.outOfMemory(bytes: bytes)) }
     if let old = unsafe arena { unsafe munmap(old, arenaCapacity) }
     unsafe arena = nil
     arenaCapacity = 0

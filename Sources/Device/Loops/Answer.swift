@@ -14,12 +14,14 @@ public enum Answer {
 
   /// The answer after a run, by the model's task.
   public init(_ runner: ModelRunner, _ scratch: inout [RankedLabel]) {
-    if case .sentenceEmbedding(let task) = runner.model.task {
-      self = .vector(runner.embedding(task))
+    if case .sentenceEmbedding(let task) = runner.model.task,
+      let vector = runner.embedding(task)
+    {
+      self = .vector(vector)
       return
     }
     if let ranking = runner.model.task.ranking {
-      var scores = runner.scores()
+      var scores = runner.scores(ranking.outputName)
       let best = LabelRanking.best(scores.span) ?? 0
       var span = scores.mutableSpan
       ranking.rank(&span, into: &scratch)

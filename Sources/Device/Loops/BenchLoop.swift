@@ -31,11 +31,12 @@ public struct BenchLoop {
     let count = max(1, options.repeatCount)
     let warmUp = max(2, min(20, count / 10))
     for _ in 0..<warmUp { session.run() }
-    var times = [UInt64](repeating: 0, count: count)
-    for i in 0..<count {
+    var times: [UInt64] = []
+    times.reserveCapacity(min(count, 1 << 16))
+    for _ in 0..<count {
       let begin = Clock.monotonicNanoseconds
       session.run()
-      times[i] = Clock.monotonicNanoseconds &- begin
+      times.append(Clock.monotonicNanoseconds &- begin)
     }
     let steps = profile(runs: max(3, min(count, 50)))
     let report = Report(

@@ -1,5 +1,7 @@
 // One clear line and an exit code: how every command ends when it cannot do its job.
 import BundleFormat
+import Bytes
+import CPlatform
 import Platform
 
 /// Exit codes of the tools; `knapsack --help` lists them.
@@ -36,15 +38,39 @@ extension Failure {
     self.init(error.isMissing ? .missingInput : .badData, error.description)
   }
 
-  /// A file that cannot be read.
+  /// A file that cannot be read: it is not there, not ours, no file at all, or larger than anything
+  /// that is read whole.
   public init(reading error: PlatformError) {
     let code: ExitCode =
-      error.isNotFound ? .missingInput : error.isNotPermitted ? .notPermitted : .failure
+      switch error.errno {
+      case _ where error.isNotFound: .missingInput
+      case _ where error.isNotPermitted: .notPermitted
+      case EISDIR, EINVAL: .missingInput
+      case EFBIG: .badData
+      default: .failure
+      }
     self.init(code, error.description)
   }
 
   /// A file that cannot be written.
   public init(writing error: PlatformError) {
     self.init(error.isNotPermitted ? .notPermitted : .cannotWrite, error.description)
+  }
+
+  /// A system call that failed, told by what it was to do.
+  public init(_ error: PlatformError) {
+    for word in ["write", "create", "sync", "rename"] where error.operation == word {
+      self.init(writing: error)
+      return
+    }
+    self.init(reading: error)
+  }
+
+  /// Says on standard error why the tool `name` ends, in one line whatever names a file gave us.
+  public func report(tool name: String) {
+    var line = TextBuffer()
+    line.put("\(name): ")
+    line.put(untrusted: Array(message.utf8))
+    Standard.error.say(line.text)
   }
 }

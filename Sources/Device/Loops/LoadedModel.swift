@@ -62,6 +62,7 @@ public final class LoadedModel: @unchecked Sendable {
     } catch {
       throw Failure(.badData, "\(name): \(error)")
     }
+    try LoadedModel.checkOutputs(program, name)
     var views: [TensorView] = []
     for w in program.weights {
       let start = unsafe (base ?? UnsafeRawPointer(bitPattern: 64)!) + w.offset
@@ -71,6 +72,16 @@ public final class LoadedModel: @unchecked Sendable {
           elementType: w.elementType, shape: w.shape, encoding: w.encoding))
     }
     weights = views
+  }
+
+  /// There is something to read after a run, and its bytes are plain.
+  private static func checkOutputs(_ program: Program, _ name: String) throws(Failure) {
+    guard !program.outputs.isEmpty else { throw Failure(.badData, "\(name): has no outputs") }
+    for output in program.outputs where !program.isSlot(output.tensor) {
+      guard program.weights[output.tensor].encoding == nil else {
+        throw Failure(.badData, "\(name): output '\(output.name)' is a quantized weight")
+      }
+    }
   }
 
   /// Opens, checks and loads a bundle.
@@ -109,6 +120,11 @@ public final class LoadedModel: @unchecked Sendable {
   /// The scheme the bundle was packed with, by name.
   public var scheme: String { manifest["scheme"]?.textValue ?? "f32" }
 
-  /// A figure of the manifest's `predicted` map.
-  public func predicted(_ key: String) -> Double? { manifest["predicted"]?[key]?.doubleValue }
+  /// A figure of the manifest's `predicted` map; nil where it is none that can be true.
+  public func predicted(_ key: String) -> Double? {
+    guard let value = manifest["predicted"]?[key]?.doubleValue, value >= 0, value < 1e18 else {
+      return nil
+    }
+    return value
+  }
 }

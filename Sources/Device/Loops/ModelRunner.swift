@@ -40,7 +40,6 @@ public final class TensorFile {
 public final class ModelRunner {
   public let model: LoadedModel
   public let session: Session
-  private var tokens: TokenSequence?
 
   public init(
     _ model: LoadedModel, threads: Int, kernels: KernelSet = .best
@@ -48,8 +47,10 @@ public final class ModelRunner {
     self.model = model
     do throws(SessionError) {
       session = try Session(
-        program: model.program, weights: model.weights, threads: threads, kernels: kernels)
+        program: model.program, weights: model.weights, threads: threads, kernels: kernels,
+        maximumArenaBytes: SystemMemory.current?.totalBytes ?? .max)
     } catch {
+      if case .threads = error { throw Failure(.unavailable, "\(model.name): \(error)") }
       throw Failure(.badData, "\(model.name): \(error)")
     }
   }
@@ -128,11 +129,14 @@ public final class ModelRunner {
 
   // MARK: Text in
 
+  var textRefusal: Failure {
+    Failure(.usage, "\(model.name) takes tensors, not text: give --input FILE.safetensors")
+  }
+
   /// Fills the token inputs from a text. Throws where the bundle has no tokenizer.
   public func fill(text: String) throws(Failure) {
     guard let inputs = model.task.textInputs, let tokenizer = model.tokenizer else {
-      throw Failure(
-        .usage, "\(model.name) takes tensors, not text: give --input FILE.safetensors")
+      throw textRefusal
     }
     let limited: WordPieceTokenizer
     do throws(WordPieceError) {
@@ -141,22 +145,37 @@ public final class ModelRunner {
       throw Failure(.badData, "\(model.name): \(error)")
     }
     let sequence = limited.encode(text)
-    tokens = sequence
-    let shape = Shape([1, sequence.count])
-    try prepare(model.program.inputs.map { $0.dimensions.count == 2 ? shape : nil })
-    for (i, input) in model.program.inputs.enumerated() {
-      let out = session.input(i).elements(Int64.self)
-      for t in 0..<min(out.count, sequence.count) {
-        if input.name == inputs.idsName {
-          out[t] = Int64(sequence.ids[t])
-        } else if input.name == inputs.maskName {
-          out[t] = 1
+    var shapes = [Shape?](repeating: nil, count: model.program.inputs.count)
+    for i in callerInputs { shapes[i] = Shape([1, sequence.count]) }
+    try prepare(shapes)
+    for i in callerInputs {
+      let view = session.input(i)
+      let name = model.program.inputs[i].name
+      for t in 0..<sequence.count {
+        let value: Int32
+        if name == inputs.idsName {
+          value = sequence.ids[t]
+        } else if name == inputs.maskName {
+          value = 1
+        } else if name == inputs.typesName {
+          value = Int32(sequence.typeID(at: t))
         } else {
-          out[t] = Int64(sequence.typeID(at: t))
+          throw Failure(.badData, "\(model.name): input '\(name)' is nothing that a text gives")
+        }
+        switch view.elementType {
+        case .i64: view.elements(Int64.self)[t] = Int64(value)
+        case .i32: view.elements(Int32.self)[t] = value
+        default:
+          throw Failure(
+            .badData,
+            "\(model.name): input '\(name)': expected i64, found \(view.elementType.name)")
         }
       }
     }
   }
+
+  /// Whether texts can be put in.
+  public var takesText: Bool { model.task.textInputs != nil && model.tokenizer != nil }
 
   // MARK: Made-up inputs
 
@@ -206,9 +225,12 @@ public final class ModelRunner {
     return 0
   }
 
-  /// The sentence embedding after a run on one text.
-  public func embedding(_ task: SentenceEmbedding) -> [Float] {
+  /// The sentence embedding after a run on one text; nil where the output holds none.
+  public func embedding(_ task: SentenceEmbedding) -> [Float]? {
     let view = session.output(outputIndex(task.outputName))
+    guard view.elementType == .f32,
+      view.shape.rank <= 2 || (view.shape.rank == 3 && view.shape[0] == 1)
+    else { return nil }
     let floats = view.floats
     // Models with pooling inside give one vector a text; others one a token.
     if view.shape.rank <= 2 { return floats.indices.map { floats[$0] } }
@@ -221,9 +243,9 @@ public final class ModelRunner {
     return result
   }
 
-  /// Class scores of the first item after a run.
-  public func scores() -> [Float] {
-    let view = session.output(0)
+  /// Class scores of the first item after a run: the output of this name, or the first one.
+  public func scores(_ name: String) -> [Float] {
+    let view = session.output(outputIndex(name))
     guard view.elementType == .f32 else { return [] }
     let width = view.shape.rank == 0 ? 1 : view.shape[view.shape.rank - 1]
     let floats = view.floats

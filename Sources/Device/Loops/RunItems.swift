@@ -42,6 +42,7 @@ public struct RunItems {
   }
 
   private mutating func add(_ input: String, _ runner: ModelRunner) throws(Failure) {
+    if input == "-" || hasSuffix(input, ".txt"), !runner.takesText { throw runner.textRefusal }
     if input == "-" {
       do throws(PlatformError) {
         addLines(try Standard.readInput(limit: 64 << 20))
@@ -50,7 +51,7 @@ public struct RunItems {
       }
       return
     }
-    if input.utf8.count > 12, hasSuffix(input, ".safetensors") {
+    if hasSuffix(input, ".safetensors") {
       return try addDataSet(input, runner)
     }
     if hasSuffix(input, ".txt") {
@@ -61,6 +62,7 @@ public struct RunItems {
       }
       return
     }
+    guard runner.takesText else { throw runner.textRefusal }
     printsAnswers = true
     items.append(.text(input))
   }

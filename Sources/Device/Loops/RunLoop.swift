@@ -38,11 +38,12 @@ public final class RunLoop {
 
   /// Runs to the end. Prints results and summary; ends the process by signal where one stopped the run.
   public func run() throws(Failure) {
-    if case .sample? = items.items.first, items.items.count == 1, !options.loops {
-      Standard.error.say("\(options.name): no input given: running on made-up values")
-    }
+    if let path = options.outputFile { try refuseOverwriting(path) }
     var failure: Failure?
     let dashboard = try makeDashboard()
+    if dashboard == nil, case .sample? = items.items.first, items.items.count == 1 {
+      Standard.error.say("\(options.name): no input given: running on made-up values")
+    }
     let reporter = PlainReporter(prints: options.format == .text)
     if let dashboard {
       dashboard.start(collector: collector, control: control)
@@ -61,7 +62,18 @@ public final class RunLoop {
     if let failure { throw failure }
     if let path = options.outputFile { try outputs.write(to: path) }
     results.endArray()
-    finish(stopped: control.stopReason)
+    try finish(stopped: control.stopReason)
+  }
+
+  /// The output may be any file but one that is being read.
+  private func refuseOverwriting(_ path: String) throws(Failure) {
+    var sources = options.inputs
+    if let input = options.inputFile { sources.append(input) }
+    for source in sources + [options.modelPath] {
+      if (try? File.isSame(path, source)) == true {
+        throw Failure(.usage, "--output \(path) would replace \(source)")
+      }
+    }
   }
 
   private func makeDashboard() throws(Failure) -> Dashboard? {
@@ -174,15 +186,23 @@ public final class RunLoop {
     }
   }
 
-  private func finish(stopped: StopReason?) {
+  private func finish(stopped: StopReason?) throws(Failure) {
     let snapshot = collector.snapshot(nowNanoseconds: Clock.monotonicNanoseconds)
-    switch options.format {
-    case .text: try? Standard.output.write(Summary.block(snapshot, stopped: stopped))
-    case .json, .ndjson:
+    var failure: Failure?
+    if options.format == .text {
+      if !Summary.print(snapshot, stopped: stopped), !Standard.output.isTerminal {
+        failure = Failure(.cannotWrite, "standard output: cannot write the summary")
+      }
+    } else {
       let document = RunReport.json(
         runner, snapshot, results: options.format == .json ? results.bytes : nil)
-      try? Standard.output.write(document + [0x0A])
+      do throws(PlatformError) {
+        try Standard.output.write(document + [0x0A])
+      } catch {
+        if !error.isBrokenPipe { failure = Failure(writing: error) }
+      }
     }
     if case .signal(let number)? = stopped { RunControl.die(bySignal: number) }
+    if let failure { throw failure }
   }
 }

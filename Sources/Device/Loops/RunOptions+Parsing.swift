@@ -2,6 +2,10 @@
 import CPlatform
 
 extension RunOptions {
+  /// The most that `--threads` and `--repeat` take.
+  public static var maximumThreads: Int { 1024 }
+  public static var maximumRepeats: Int { 1 << 30 }
+
   /// Options and the words that are none. An unknown option, a missing or a wrong value is a usage
   /// failure that names it.
   public static func parse(
@@ -19,11 +23,11 @@ extension RunOptions {
       }
       return arguments[i]
     }
-    func count() throws(Failure) -> Int {
+    func count(upTo limit: Int) throws(Failure) -> Int {
       let option = arguments[i]
       let text = try value()
-      guard let n = Int(text), n >= 1, n <= 1 << 30 else {
-        throw Failure(.usage, "\(option) takes a number from 1 on, not '\(text)'")
+      guard let n = Int(text), n >= 1, n <= limit else {
+        throw Failure(.usage, "\(option) takes a number from 1 to \(limit), not '\(text)'")
       }
       return n
     }
@@ -44,8 +48,8 @@ extension RunOptions {
           }
           options.format = format
           options.isFormatGiven = true
-        case "--threads": options.threads = try count()
-        case "--repeat": options.repeatCount = try count()
+        case "--threads": options.threads = try count(upTo: maximumThreads)
+        case "--repeat": options.repeatCount = try count(upTo: maximumRepeats)
         case "--loop": options.loops = true
         case "--tui": options.usesDashboard = true
         case "--no-tui": options.usesDashboard = false

@@ -23,8 +23,10 @@ public struct RunOptions: Sendable {
   public var loops = false
   /// nil: where standard input and output are terminals.
   public var usesDashboard: Bool?
-  /// The largest values of symbols to prepare for; empty takes the bundle's.
+  /// What the tool calls itself in messages.
   public var name = "knapsack"
+  /// The bundle or model, which the output must not replace; empty where it is not known.
+  public var modelPath = ""
 
   public init() {}
 }

@@ -30,6 +30,8 @@ enum RunReport {
         name: EscapedText(Array(step.name.utf8)), kind: EscapedText(Array(step.op.name.utf8)),
         scheme: EscapedText(Array(scheme(of: step, program).utf8)))
     }
+    facts.schemeShares = schemeShares(program)
+    facts.schemeMap = program.weights.map { letter(of: schemeName(of: $0)) }
     facts.bitsPerWeight = model.manifest["weights"]?["bits_per_weight"]?.doubleValue
     facts.predictedP50Nanoseconds = model.predicted("latency_us").map { $0 * 1000 }
     facts.predictedPeakBytes = model.predicted("peak_memory_bytes").map { UInt64(max($0, 0)) }
@@ -40,6 +42,44 @@ enum RunReport {
       facts.energy = EnergyFigures(idleWatts: idle, wattsPerActiveCore: active)
     }
     return facts
+  }
+
+  /// How a weight is stored, by name.
+  private static func schemeName(of weight: ProgramWeight) -> String {
+    weight.encoding?.scheme.name ?? weight.elementType.name
+  }
+
+  /// The letter that stands for a scheme on the map of weights.
+  private static func letter(of scheme: String) -> UInt8 {
+    switch scheme {
+    case "f32": UInt8(ascii: "f")
+    case "f16": UInt8(ascii: "h")
+    case "bf16": UInt8(ascii: "b")
+    case "int8": UInt8(ascii: "8")
+    case "iq4_nl": UInt8(ascii: "4")
+    default: UInt8(ascii: "i")
+    }
+  }
+
+  /// Tensors and bytes by scheme, the largest share first.
+  private static func schemeShares(_ program: Program) -> [SchemeShare] {
+    var names: [String] = []
+    var shares: [SchemeShare] = []
+    for weight in program.weights {
+      let name = schemeName(of: weight)
+      var at = 0
+      while at < names.count, names[at] != name { at += 1 }
+      if at == names.count {
+        names.append(name)
+        shares.append(
+          SchemeShare(
+            scheme: EscapedText(Array(name.utf8)), letter: letter(of: name), tensorCount: 0,
+            byteCount: 0))
+      }
+      shares[at].tensorCount += 1
+      shares[at].byteCount += UInt64(weight.byteCount ?? 0)
+    }
+    return shares.sorted { $0.byteCount > $1.byteCount }
   }
 
   /// The scheme of the weight a step reads; f32 where it reads none.

@@ -52,6 +52,28 @@ public struct PackedModel: Sendable {
   public var program: Program { candidate.model.program }
 }
 
+/// A request that the model cannot meet.
+public enum PackError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// A limit for an extent that the model does not have, or that is fixed.
+  case unknownLimit(String, model: String, known: [String])
+  case limitTooLarge(String, Int, model: String, most: Int)
+  /// The bundle would replace the model it is made of.
+  case replacesModel(String)
+
+  /// One line, without a full stop.
+  public var description: String {
+    switch self {
+    case .unknownLimit(let name, let model, let known):
+      "\(model): no open extent '\(name)': "
+        + (known.isEmpty ? "all are fixed" : "expected " + known.joined(separator: ", "))
+        + (nearestName(to: name, among: known).map { "; did you mean '\($0)'?" } ?? "")
+    case .limitTooLarge(let name, let limit, let model, let most):
+      "\(model): limit \(name)=\(limit): the model takes at most \(most)"
+    case .replacesModel(let path): "\(path): the bundle would replace the model"
+    }
+  }
+}
+
 /// Packs models.
 public enum Packer {
   /// Everything up to the choice of scheme.
@@ -65,6 +87,7 @@ public enum Packer {
       limits["sequence"] = min(length, 128)
     }
     limits.merge(request.limits) { $1 }
+    try check(request.limits, imported.graph, path)
     let graph = try Rewriter.rewrite(imported.graph, limits: limits)
     let task = request.task ?? recipe?.task ?? task(of: imported)
     // Plans for one thread: more threads ask for more scratch when the session is made.
@@ -87,6 +110,18 @@ public enum Packer {
       tokenizerAsset: asset, budget: budget,
       latency: LatencyEstimate(
         candidate.model, on: request.target, threads: request.threads ?? 1))
+  }
+
+  /// Every limit that was asked for is one of the model's open extents, and no more than it takes.
+  private static func check(_ limits: [String: Int], _ graph: Graph, _ path: String) throws {
+    for (name, limit) in limits.sorted(by: { $0.key < $1.key }) {
+      guard graph.symbols.contains(name) else {
+        throw PackError.unknownLimit(name, model: path, known: graph.symbols)
+      }
+      if let most = graph.limits[name], limit > most {
+        throw PackError.limitTooLarge(name, limit, model: path, most: most)
+      }
+    }
   }
 
   private static func modelName(_ path: String) -> String {
@@ -158,6 +193,8 @@ public enum Packer {
 
   /// Writes the bundle, whole or not at all.
   public static func write(_ packed: PackedModel, to path: String) throws -> BundleWriter.Summary {
+    let source = packed.recipe?.model ?? packed.request.model
+    if try File.isSame(path, source) { throw PackError.replacesModel(path) }
     let model = packed.candidate.model
     let memory = try AnonymousMemory(count: max(model.weightBytes, 1))
     encodeWeights(model, into: memory.buffer)

@@ -28,15 +28,14 @@ struct KnapsackRun {
     do throws(Failure) {
       try run(arguments)
     } catch {
-      Standard.error.say("knapsack-run: \(error.message)")
+      error.report(tool: "knapsack-run")
       endProcess(error.code)
     }
   }
 
   static func run(_ arguments: [String]) throws(Failure) {
     guard let command = arguments.first else {
-      Standard.error.say(usage)
-      throw Failure(.usage, "expected a command: run or bench")
+      throw Failure(.usage, "expected a command: run or bench; see knapsack-run --help")
     }
     if command == "--help" || command == "-h" || command == "help" {
       return Standard.output.say(usage)
@@ -49,6 +48,7 @@ struct KnapsackRun {
     guard let path = words.first else { throw Failure(.usage, "expected a bundle") }
     var all = options
     all.inputs = Array(words.dropFirst())
+    all.modelPath = path
     let runner = try ModelRunner(try LoadedModel.open(bundle: path), threads: options.threads)
     if command == "run" {
       try RunLoop(runner, all).run()

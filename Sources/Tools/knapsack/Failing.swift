@@ -16,7 +16,7 @@ func reportingFailures(_ body: () throws -> Void) throws {
     try body()
   } catch {
     let failure = failure(for: error)
-    Standard.error.say("knapsack: \(failure.message)")
+    failure.report(tool: "knapsack")
     throw ArgumentParser.ExitCode(failure.code.rawValue)
   }
 }
@@ -33,7 +33,8 @@ func failure(for error: any Error) -> Failure {
   case let e as ProgramError: Failure(.badData, e.description)
   case let e as PreparationError: Failure(.badData, e.description)
   case let e as BundleError: Failure(bundle: e)
-  case let e as PlatformError: Failure(writing: e)
+  case let e as PlatformError: Failure(e)
+  case let e as PackError: Failure(.usage, e.description)
   default: Failure(.failure, "\(error)")
   }
 }

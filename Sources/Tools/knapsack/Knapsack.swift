@@ -1,5 +1,6 @@
 // The workstation tool: one row per command.
 import ArgumentParser
+import Foundation
 import Loops
 import Packing
 import Platform
@@ -26,7 +27,28 @@ struct Knapsack: ParsableCommand {
 
   static func main() {
     suggestCommand()
-    main(nil)
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch let code as ArgumentParser.ExitCode {
+      // The line is out already.
+      Foundation.exit(code.rawValue)
+    } catch {
+      guard exitCode(for: error) != .success else { exit(withError: error) }
+      Failure(.usage, usageMessage(error)).report(tool: "knapsack")
+      endProcess(.usage)
+    }
+  }
+
+  /// What the argument parser found wrong, and where help is.
+  private static func usageMessage(_ error: any Error) -> String {
+    var arguments = Arguments()
+    let command = arguments.next().flatMap { word in
+      configuration.subcommands.first { $0._commandName == word }?._commandName
+    }
+    var what = message(for: error)
+    if what.hasSuffix(".") { what.removeLast() }
+    return what + "; see knapsack \(command.map { $0 + " " } ?? "")--help"
   }
 
   /// A mistyped command gets a suggestion; the argument parser only knows how to do that for options.
@@ -36,7 +58,8 @@ struct Knapsack: ParsableCommand {
     let names = configuration.subcommands.map { $0._commandName }
     guard !names.contains(word) else { return }
     let hint = suggestion(for: word, among: names)
-    Standard.error.say("knapsack: unknown command '\(word)'\(hint); see knapsack --help")
+    Failure(.usage, "unknown command '\(word)'\(hint); see knapsack --help")
+      .report(tool: "knapsack")
     endProcess(.usage)
   }
 }

@@ -33,6 +33,7 @@ struct PackCommand: ParsableCommand {
 
   func run() throws {
     try reportingFailures {
+      if output?.isEmpty == true { throw Failure(.usage, "--output needs a file") }
       let packed = try Packer.pack(try choice.request(model))
       let path = output ?? packed.name + ".knap"
       let summary = try Packer.write(packed, to: path)

@@ -38,6 +38,7 @@ struct RunCommand: ParsableCommand {
       let source = try ModelSource(model, choice)
       var options = loop.options(repeatCount: 1)
       options.inputs = inputs
+      options.modelPath = model
       if inputs.isEmpty, loop.input == nil, let data = source.evaluationData {
         options.inputs = [data]
       }
@@ -99,11 +100,11 @@ struct LoopOptions: ParsableArguments {
   var repeatCount: Int?
 
   func validate() throws {
-    guard (1...1024).contains(threads) else {
-      throw ValidationError("--threads takes a number from 1 to 1024")
+    guard (1...RunOptions.maximumThreads).contains(threads) else {
+      throw ValidationError("--threads takes a number from 1 to \(RunOptions.maximumThreads)")
     }
-    guard (1...(1 << 30)).contains(repeatCount ?? 1) else {
-      throw ValidationError("--repeat takes a number from 1 on")
+    guard (1...RunOptions.maximumRepeats).contains(repeatCount ?? 1) else {
+      throw ValidationError("--repeat takes a number from 1 to \(RunOptions.maximumRepeats)")
     }
   }
 

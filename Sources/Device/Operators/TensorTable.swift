@@ -69,11 +69,12 @@ import Tensors
   /// Infers the outputs of one step and, with `evaluates`, computes them into the table's memory.
   /// Returns the scratch bytes and multiply-accumulates of the step.
   ///
-  /// maximumBytes: refuses to hold more than this in values computed ahead of time.
+  /// maximumBytes: refuses to hold more than this for all values computed ahead of time together, the
+  /// step's scratch included. A few extents in a file can ask for any amount.
   @discardableResult
   public func prepare(
     _ op: Operator, inputs: [Int], outputs: [Int], compute: Compute, evaluates: Bool,
-    maximumBytes: Int = 1 << 32
+    maximumBytes: Int = 1 << 29
   ) throws(ShapeError) -> (scratchBytes: Int, multiplyAccumulates: Int) {
     let indices = (inputs + outputs).map { Int32($0) }
     var failure: ShapeError?
@@ -92,7 +93,8 @@ import Tensors
     guard evaluates else { return cost }
     for t in outputs {
       guard let n = self[t].shape.checkedElementCount, n <= maximumBytes / 8,
-        ownedByteCount <= maximumBytes - n * self[t].elementType.byteCount
+        cost.0 <= maximumBytes,
+        ownedByteCount + max(self[t].plainByteCount - ownedBytes[t], 0) + cost.0 <= maximumBytes
       else { throw ShapeError("values known ahead are too large") }
       allocate(t)
     }

@@ -121,7 +121,8 @@ public enum Rewriter {
     for _ in 0..<8 {
       let inference = try ShapeInference(graph, limits: limits)
       var changed = false
-      graph = fold(pin(graph, inference), inference, &changed)
+      // Readers that are of no use would keep rules from firing.
+      graph = withoutDeadNodes(fold(pin(graph, inference), inference, &changed))
       try graph.verify(after: "fold-constants")
       for rule in rules {
         graph = try apply(rule, graph, inference, &changed)

@@ -34,6 +34,16 @@ public struct ShapeInference {
         if accepted == 2 { break }
       }
       if accepted == 0 { pinned.append(symbol) }
+      // Far off too: a bound of 512 shows only beyond it.
+      guard accepted > 0,
+        let value = ShapeInference.far(base[symbol] ?? 1, limit: graph.limits[symbol])
+      else { continue }
+      var changed = base
+      changed[symbol] = value
+      if let e = try? Evaluation(graph, bindings: changed) {
+        bindings.append(changed)
+        evaluations.append(e)
+      }
     }
     self.bindings = bindings
     self.evaluations = evaluations
@@ -49,12 +59,15 @@ public struct ShapeInference {
       if case .symbol(let name)? = input.dimensions.first { leading.insert(name) }
     }
     var first: GraphError?
+    var tried: [[String: Int]] = []
     for extent in [128, 32, 64, 224, 256, 320, 640, 16, 8, 1, 48, 512] {
       var binding: [String: Int] = [:]
       for name in graph.symbols {
         let usual = leading.contains(name) ? 1 : min(extent, graph.limits[name] ?? extent)
         binding[name] = limits[name] ?? usual
       }
+      guard !tried.contains(binding) else { continue }
+      tried.append(binding)
       do throws(GraphError) {
         return (binding, try Evaluation(graph, bindings: binding))
       } catch {
@@ -65,9 +78,16 @@ public struct ShapeInference {
   }
 
   private static func alternatives(_ value: Int, limit: Int?) -> [Int] {
-    [2 * value + 1, value + 3, 2 * value, value + 32, value / 2, 7, 2].filter {
+    guard value < 1 << 40 else { return [value / 2, 7, 2] }
+    return [2 * value + 1, value + 3, 2 * value, value + 32, value / 2, 7, 2].filter {
       $0 > 0 && $0 != value && $0 <= limit ?? Int.max
     }
+  }
+
+  private static func far(_ value: Int, limit: Int?) -> Int? {
+    guard value < 1 << 40 else { return nil }
+    let far = min(8 * value + 5, limit ?? Int.max)
+    return far > 2 * value + 1 ? far : nil
   }
 
   public var base: Evaluation { evaluations[0] }

@@ -31,8 +31,9 @@ public final class Evaluation {
     }
     let compute = Compute(kernels: KernelSet.best.table, pool: nil)
     // A small file must not make us compute large values: room for turning its constants, no more.
+    // Small ones may be int8, four times as large as f32, and take three steps to get there.
     let constantBytes = graph.values.reduce(0) { $0 + ($1.constant?.bytes.count ?? 0) }
-    let limit = max(64 << 20, 4 * constantBytes)
+    let limit = max(64 << 20, 16 * min(constantBytes, 64 << 20) + 4 * constantBytes)
     for node in graph.nodes {
       let evaluates =
         node.op.dependsOnShapesOnly

@@ -31,7 +31,7 @@ public final class Evaluation {
     }
     let compute = Compute(kernels: KernelSet.best.table, pool: nil)
     // A small file must not make us compute large values: room for turning its constants, no more.
-    // Small ones may be int8, four times as large as f32, and take three steps to get there.
+    // Int8 ones take four times as much as f32, in each of the three steps that make them so.
     let constantBytes = graph.values.reduce(0) { $0 + ($1.constant?.bytes.count ?? 0) }
     let limit = max(64 << 20, 16 * min(constantBytes, 64 << 20) + 4 * constantBytes)
     for node in graph.nodes {

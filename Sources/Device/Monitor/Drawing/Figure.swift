@@ -17,6 +17,11 @@ enum Figure {
     return fixed(value, 0)
   }
 
+  /// How many times as much: two decimals below ten, three digits from there on.
+  static func ratio(_ value: Double?) -> [UInt8] {
+    (value ?? 0).magnitude < 9.995 ? fixed(value, 2) : three(value)
+  }
+
   /// A fixed number of decimals, thousands apart.
   static func fixed(_ value: Double?, _ decimals: Int) -> [UInt8] {
     guard let value, value.isFinite, value.magnitude < 1e12 else { return unknown }

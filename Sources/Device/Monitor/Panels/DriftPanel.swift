@@ -24,7 +24,7 @@ extension Panel {
           (line.isEstimate && line.measured != nil ? [0x7E] : []) + measured,
           line.measured == nil ? .unknown : .normal, right: 9)
         row.put(
-          Figure.fixed(line.ratio, 2),
+          Figure.ratio(line.ratio),
           line.ratio == nil ? .unknown : line.isOff ? .warning : .normal, right: 5)
         row.put(line.isOff ? " !" : "  ", .warning, drop: 1)
         frame.put(row, row: 1 + i)

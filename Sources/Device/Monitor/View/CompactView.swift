@@ -174,7 +174,7 @@ enum CompactView {
       case .peakMemory: row.put(" peak ", .label)
       case .energy: row.put(" energy ", .label)
       }
-      row.put(Figure.fixed(line.ratio, 2), line.isOff ? .warning : .normal)
+      row.put(Figure.ratio(line.ratio), line.isOff ? .warning : .normal)
       if line.isOff { row.put(" !", .warning) }
     }
     if !isKnown { row.put(" -", .unknown) }

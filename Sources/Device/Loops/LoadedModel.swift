@@ -1,6 +1,8 @@
 // A model that is ready for a session: program, weights in memory, assets, task.
 import BundleFormat
 import Bytes
+import Kernels
+import Operators
 import Platform
 import Programs
 import Tasks
@@ -116,6 +118,23 @@ public final class LoadedModel: @unchecked Sendable {
 
   /// For models packed in memory.
   public func setLoadTime(_ nanoseconds: UInt64) { loadNanoseconds = nanoseconds }
+
+  /// Prepares the program at its limits and checks that its memory plan is right for them, which opening
+  /// does not ask: a wrong plan cannot harm memory, only results.
+  public func checkPlan() throws(Failure) {
+    let compute = unsafe Compute(kernels: KernelSet.best.table, pool: nil)
+    let preparation = Preparation(program, weights: weights, compute: compute)
+    do throws(PreparationError) {
+      try preparation.prepare(program.symbols.map { $0.limit })
+    } catch {
+      throw Failure(.badData, "\(name): \(error)")
+    }
+    let isSound = program.plan.isSound(
+      for: program, slotBytes: preparation.slotBytes, scratchBytes: preparation.scratchBytes)
+    guard isSound else {
+      throw Failure(.badData, "\(name): plan: live tensors overlap or do not fit")
+    }
+  }
 
   /// The scheme the bundle was packed with, by name.
   public var scheme: String { manifest["scheme"]?.textValue ?? "f32" }

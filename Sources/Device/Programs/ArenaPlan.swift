@@ -38,15 +38,7 @@ public struct ArenaPlan: Equatable, Sendable {
   public init(_ program: Program, slotBytes: [Int], scratchBytes: [Int]) {
     self.init()
     let live = Liveness(program, bytes: slotBytes)
-    var items: [ArenaItem] = []
-    for s in 0..<program.slotCount where live.root[s] == s && live.last[s] >= live.first[s] {
-      items.append(
-        ArenaItem(id: s, bytes: slotBytes[s], first: live.first[s], last: live.last[s]))
-    }
-    for i in 0..<program.steps.count where scratchBytes[i] > 0 && !live.isStatic[i] {
-      items.append(
-        ArenaItem(id: program.slotCount + i, bytes: scratchBytes[i], first: i, last: i))
-    }
+    let items = ArenaPlan.items(program, live, slotBytes, scratchBytes)
     let packing = ArenaPacking(items, stepCount: program.steps.count)
     arenaBytes = packing.totalBytes
     lowerBoundBytes = packing.lowerBoundBytes
@@ -71,6 +63,34 @@ public struct ArenaPlan: Equatable, Sendable {
     }
   }
 
+  /// Every root's memory and every step's scratch, with the steps at which they are live.
+  private static func items(
+    _ program: Program, _ live: Liveness, _ slotBytes: [Int], _ scratchBytes: [Int]
+  ) -> [ArenaItem] {
+    var items: [ArenaItem] = []
+    for s in 0..<program.slotCount where live.root[s] == s && live.last[s] >= live.first[s] {
+      items.append(
+        ArenaItem(id: s, bytes: slotBytes[s], first: live.first[s], last: live.last[s]))
+    }
+    for i in 0..<program.steps.count where scratchBytes[i] > 0 && !live.isStatic[i] {
+      items.append(
+        ArenaItem(id: program.slotCount + i, bytes: scratchBytes[i], first: i, last: i))
+    }
+    return items
+  }
+
+  /// True when this plan, for these sizes, has room for everything and nothing that is live together
+  /// overlaps: then results are those of separate memory.
+  public func isSound(for program: Program, slotBytes: [Int], scratchBytes: [Int]) -> Bool {
+    guard covers(program, slotBytes: slotBytes, scratchBytes: scratchBytes) else { return false }
+    let live = Liveness(program, bytes: slotBytes)
+    let items = ArenaPlan.items(program, live, slotBytes, scratchBytes)
+    let places = items.map { item in
+      item.id < program.slotCount ? offsets[item.id] : scratchOffsets[item.id - program.slotCount]
+    }
+    return ArenaPacking.firstOverlap(items, places) == nil
+  }
+
   /// True when the plan has room for these sizes and its sharing is still right for them.
   public func covers(_ program: Program, slotBytes: [Int], scratchBytes: [Int]) -> Bool {
     guard roots.count == slotBytes.count, scratchCapacities.count == scratchBytes.count else {
@@ -88,7 +108,7 @@ public struct ArenaPlan: Equatable, Sendable {
   }
 
   /// Refuses offsets outside the arena and unaligned ones. Whether live slots overlap is
-  /// `firstOverlap`'s question, asked by tests and by `verify`: it cannot harm memory, only results.
+  /// `isSound`'s question, asked by `verify`: it cannot harm memory, only results.
   func validate(for program: Program) throws(ProgramError) {
     let expected = "offsets inside the arena, multiples of 64"
     guard offsets.count == program.slotCount, capacities.count == program.slotCount,

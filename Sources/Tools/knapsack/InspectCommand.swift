@@ -77,6 +77,7 @@ struct VerifyCommand: ParsableCommand {
       let reader = try BundleReader(path: bundle)
       try reader.verifyAll()
       let model = try LoadedModel.open(bundle: bundle)
+      try model.checkPlan()
       var json = JSONWriter()
       json.beginObject()
       json.field("schema", "knapsack.verify")

@@ -171,3 +171,24 @@ import Testing
     #expect(ArenaPacking.firstOverlap(two, [0, 128]) == nil)
   }
 }
+
+struct PlanSoundnessTests {
+  /// y = x + relu(x): all three are live at the second step.
+  private let program = Program(
+    inputs: [ProgramInput(name: "x", tensor: 0, elementType: .f32, dimensions: [.constant(16)])],
+    outputs: [ProgramOutput(name: "y", tensor: 2)], slotCount: 3,
+    steps: [
+      Step(name: "relu", op: .unary(Unary(.relu)), inputs: [0], outputs: [1]),
+      Step(name: "add", op: .binary(Binary(.add)), inputs: [0, 1], outputs: [2]),
+    ])
+  private let sizes = [64, 64, 64]
+
+  @Test func `a plan with live slots on top of each other is not sound`() {
+    let plan = ArenaPlan(program, slotBytes: sizes, scratchBytes: [0, 0])
+    #expect(plan.isSound(for: program, slotBytes: sizes, scratchBytes: [0, 0]))
+    var overlapping = plan
+    overlapping.offsets[1] = plan.offsets[0]
+    #expect(!overlapping.isSound(for: program, slotBytes: sizes, scratchBytes: [0, 0]))
+    #expect(!plan.isSound(for: program, slotBytes: [64, 128, 64], scratchBytes: [0, 0]))
+  }
+}

@@ -124,18 +124,22 @@ public struct WeightEncoder {
 
   private func blocks(_ base: UnsafeMutableRawPointer) {
     let count = (columns + 31) / 32
-    var buffer = [Float](repeating: 0, count: columns)
-    var block = [Float](repeating: 0, count: 32)
+    // Zeros fill the last block.
+    var buffer = [Float](repeating: 0, count: count * 32)
+    var codes = [UInt8](repeating: 0, count: 32)
     for r in 0..<rows {
       row(r, into: &buffer)
       for b in 0..<count {
-        for i in 0..<32 { block[i] = b * 32 + i < columns ? buffer[b * 32 + i] : 0 }
-        let encoded = IQ4NLQuantizer.encode(block)
+        let scale = buffer.withUnsafeBufferPointer { weights in
+          codes.withUnsafeMutableBufferPointer { codes in
+            IQ4NLQuantizer.encode(weights.baseAddress! + b * 32, into: codes.baseAddress!)
+          }
+        }
         let at = base + (r * count + b) * WeightEncoding.blockBytes
-        at.storeBytes(of: encoded.scale, as: UInt16.self)
+        at.storeBytes(of: scale, as: UInt16.self)
         for i in 0..<16 {
-          let byte = encoded.codes[i] | encoded.codes[i + 16] << 4
-          at.storeBytes(of: byte, toByteOffset: 2 + i, as: UInt8.self)
+          at.storeBytes(
+            of: codes[i] | codes[i + 16] << 4, toByteOffset: 2 + i, as: UInt8.self)
         }
       }
     }
@@ -163,77 +167,5 @@ public enum Int8Quantizer {
   public static func code(_ x: Float, _ scale: Float) -> Int8 {
     guard scale > 0, x.isFinite else { return 0 }
     return Int8(min(max((x / scale).rounded(.toNearestOrEven), -127), 127))
-  }
-}
-
-/// Blocks of 32 weights: x ≈ scale · value[code], codes in 0…15 (`kn_iq4_nl_value`).
-public enum IQ4NLQuantizer {
-  private static let values = (0..<16).map { Float(kn_iq4_nl_value($0)) }
-
-  /// The block's f16 scale and 32 codes with the least squared error. Candidates map the largest
-  /// magnitude to values of either sign between 70 and 142 of the table; each is refined to the
-  /// least-squares scale of its codes.
-  public static func encode(_ block: [Float]) -> (scale: UInt16, codes: [UInt8]) {
-    var peak: Float = 0
-    for x in block where x.isFinite && x.magnitude > peak.magnitude { peak = x }
-    var best: (error: Float, scale: UInt16) = (.infinity, 0)
-    for step in stride(from: 70 as Float, through: 142, by: 3) where peak != 0 {
-      for sign in [1, -1] as [Float] {
-        guard let first = usable(sign * peak / step), let second = usable(refined(block, first.1))
-        else { continue }
-        for (half, scale) in [first, second] {
-          let e = error(block, scale)
-          if e < best.error { best = (e, half) }
-        }
-      }
-    }
-    // Zeros, and magnitudes below the smallest f16 scale or past the largest, have no candidate.
-    guard best.error < .infinity else { return (0, [UInt8](repeating: 8, count: 32)) }
-    let scale = kn_f16_to_f32(best.scale)
-    return (best.scale, block.map { code($0, scale) })
-  }
-
-  private static func usable(_ scale: Float) -> (UInt16, Float)? {
-    let half = kn_f32_to_f16(scale)
-    let rounded = kn_f16_to_f32(half)
-    return rounded != 0 && rounded.isFinite ? (half, rounded) : nil
-  }
-
-  /// The scale with the least squared error for the codes that `scale` gives.
-  private static func refined(_ block: [Float], _ scale: Float) -> Float {
-    var above: Float = 0
-    var below: Float = 0
-    for x in block where x.isFinite {
-      let v = values[Int(code(x, scale))]
-      above += x * v
-      below += v * v
-    }
-    return below > 0 ? above / below : scale
-  }
-
-  private static func error(_ block: [Float], _ scale: Float) -> Float {
-    var sum: Float = 0
-    for x in block where x.isFinite {
-      let d = x - scale * values[Int(code(x, scale))]
-      sum += d * d
-    }
-    return sum
-  }
-
-  /// The code whose value is nearest: the table ascends, so the midpoints decide.
-  private static func code(_ x: Float, _ scale: Float) -> UInt8 {
-    guard x.isFinite, scale != 0 else { return 8 }
-    let target = x / scale
-    var low = 0
-    var high = 15
-    while low < high {
-      let middle = (low + high) / 2
-      if target > (values[middle] + values[middle + 1]) / 2 {
-        low = middle + 1
-      } else {
-        high = middle
-      }
-    }
-    return UInt8(low)
   }
 }

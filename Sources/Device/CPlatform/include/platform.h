@@ -21,6 +21,8 @@
 static inline int kp_errno(void) { return errno; }
 static inline int kp_open_read(const char *path) { return open(path, O_RDONLY | O_CLOEXEC); }
 static inline int kp_open_write(const char *path) {
+  // A file that grows past RLIMIT_FSIZE is then an error of write, not the end of the process.
+  signal(SIGXFSZ, SIG_IGN);
   return open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 }
 static inline void *kp_map_read(int fd, size_t bytes) {

@@ -46,6 +46,10 @@ public struct Recipe: Sendable {
     ])
     self.folder = folder
     name = try fields.text("name")
+    // The bundle is called so, wherever it is written.
+    guard !name.isEmpty, !name.hasPrefix("."), name.utf8.count <= 128,
+      !name.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F || $0 == UInt8(ascii: "/") })
+    else { throw fields.error("name", "expected a name that a file can have") }
     summary = try fields.optionalText("description") ?? ""
     license = try fields.optionalText("license") ?? ""
     model = try fields.path("model", in: folder)
@@ -63,6 +67,8 @@ public struct Recipe: Sendable {
       try evaluation.allow(["data", "labels", "metric", "minimum"])
       evaluationData = try evaluation.path("data", in: folder)
       metric = try evaluation.optionalText("metric")
+      _ = try evaluation.optionalText("labels")
+      _ = try evaluation.numbers("minimum")
     }
   }
 
@@ -78,23 +84,43 @@ public struct Recipe: Sendable {
     switch task {
     case .imageClassification(var image):
       image.ranking.labels = labels
-      if let before {
-        try before.allow([
-          "input", "layout", "channels", "height_pixels", "width_pixels", "scale", "shift",
-        ])
-        image.inputName = try before.optionalText("input") ?? image.inputName
-        if try before.optionalText("layout") == "NHWC" { image.layout = .interleaved }
-        if let scale = try before.numbers("scale") { image.scale = scale }
-        if let shift = try before.numbers("shift") { image.shift = shift }
-      }
+      if let before { try Recipe.apply(before, to: &image) }
       try Recipe.apply(after, to: &image.ranking)
       return .imageClassification(image)
     case .textClassification(var text):
       text.ranking.labels = labels
+      try Recipe.refuse(before, "preprocessing", fields, task)
       try Recipe.apply(after, to: &text.ranking)
       return .textClassification(text)
-    case .sentenceEmbedding, .tensor: return task
+    case .sentenceEmbedding, .tensor:
+      try Recipe.refuse(before, "preprocessing", fields, task)
+      try Recipe.refuse(after, "postprocessing", fields, task)
+      return task
     }
+  }
+
+  private static func refuse(
+    _ object: RecipeObject?, _ key: String, _ fields: RecipeObject, _ task: Task
+  ) throws {
+    guard object == nil else { throw fields.error(key, "the task \(task.name) has none") }
+  }
+
+  private static func apply(
+    _ before: RecipeObject, to image: inout ImageClassification
+  ) throws {
+    try before.allow([
+      "input", "layout", "channels", "height_pixels", "width_pixels", "scale", "shift",
+    ])
+    image.inputName = try before.optionalText("input") ?? image.inputName
+    if try before.name("layout", among: ["NCHW", "NHWC"]) == "NHWC" { image.layout = .interleaved }
+    _ = try before.name("channels", among: ["gray", "rgb"])
+    for key in ["height_pixels", "width_pixels"] {
+      if let n = try before.integer(key), !(1...(1 << 16)).contains(n) {
+        throw before.error(key, "expected 1 to 65536")
+      }
+    }
+    if let scale = try before.numbers("scale") { image.scale = scale }
+    if let shift = try before.numbers("shift") { image.shift = shift }
   }
 
   private static func apply(_ after: RecipeObject?, to ranking: inout LabelRanking) throws {
@@ -159,6 +185,15 @@ private struct RecipeObject {
   func text(_ name: String) throws -> String {
     guard let text = try optionalText(name) else { throw error(name, "is missing") }
     return text
+  }
+
+  /// One of a few names.
+  func name(_ key: String, among names: [String]) throws -> String? {
+    guard let name = try optionalText(key) else { return nil }
+    guard names.contains(name) else {
+      throw error(key, "expected " + names.joined(separator: " or ") + ", found '\(name)'")
+    }
+    return name
   }
 
   /// A path inside the recipe's folder.

@@ -128,7 +128,12 @@ let package = Package(
       ]),
     tests("Device", "Tasks", ["Bytes", "Platform", "Tensors", "Tokenizers"]),
     tests("Device", "Monitor", ["Bytes", "Telemetry"]),
-    tests("Device", "Loops", ["Bytes", "Tensors"]),
+    tests(
+      "Device", "Loops",
+      [
+        "BundleFormat", "Bytes", "Fitting", "Importers", "Packing", "Platform", "Programs",
+        "Runtime", "Tasks", "Tensors",
+      ]),
     .target(name: "CAllocationCounter", path: "Tests/Support/CAllocationCounter"),
     .target(
       name: "GraphRunning",
@@ -143,12 +148,14 @@ let package = Package(
     tests(
       "Host", "Lowering", ["GraphRunning", "Graphs", "Operators", "Programs", "Runtime", "Tensors"]),
     tests("Host", "Quantization", ["CKernels", "Graphs", "Kernels", "Lowering", "Tensors"]),
-    tests("Host", "Fitting", ["Bytes", "Programs", "Quantization"]),
+    tests(
+      "Host", "Fitting",
+      ["Bytes", "GraphRunning", "Graphs", "Lowering", "Operators", "Programs", "Tensors"]),
     tests(
       "Host", "Packing",
       [
         "BundleFormat", "Bytes", "Fitting", "Graphs", "Importers", "Platform", "Programs",
-        "Tensors",
+        "Tasks", "Tensors",
       ]),
     .testTarget(
       name: "KnapsackTests", dependencies: ["Bytes"], path: "Tests/Tools/KnapsackTests",

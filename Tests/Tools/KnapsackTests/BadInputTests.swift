@@ -147,10 +147,9 @@ struct BadInputTests {
       for command in ["pack", "run", "inspect", "bench"] {
         var arguments = [command, Repository.digits, "--limit", limit]
         if command == "pack" { arguments += ["--output", folder.path("x.knap")] }
-        let outcome = try Tool.knapsack.run(arguments)
+        let outcome = try Tool.knapsack.run(arguments, limit: "-v 2000000")
         #expect(codes.contains(outcome.status), "\(arguments): \(outcome.status) \(outcome.error)")
         #expect(outcome.errorLines.count == 1)
-        #expect(outcome.peakBytes < 256 << 20)
       }
     }
     #expect(folder.names.isEmpty)

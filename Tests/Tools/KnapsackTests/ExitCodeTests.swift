@@ -140,7 +140,7 @@ struct ExitCodeTests {
         ["pack", Repository.digits, "--output", path],
         ["run", bundle, "--input", Repository.digitsData, "--output", path],
       ] {
-        let outcome = try Tool.knapsack.run(arguments, fileBlocks: 16)
+        let outcome = try Tool.knapsack.run(arguments, limit: "-f 16")
         #expect(outcome.status == 73, "\(outcome.error)")
         #expect(outcome.errorLines.count == 1 && outcome.error.hasPrefix("knapsack: \(path): "))
       }

@@ -11,8 +11,6 @@ struct Outcome {
   var error: String
   /// Seconds from start to end.
   var seconds: Double
-  /// The most memory it held at once.
-  var peakBytes: Int
 
   var text: String { String(decoding: output, as: UTF8.self) }
   var errorLines: [Substring] { error.split(separator: "\n") }
@@ -51,18 +49,18 @@ struct Tool {
   /// Runs the tool to its end.
   ///
   /// output: a path to write standard output to, in place of keeping it.
-  /// fileBlocks: the largest file it may write, in units of 512 bytes.
+  /// limit: what `ulimit` sets before, such as `-v 1000000`.
   /// onStart: called with the process id at once.
   func run(
     _ arguments: [String], input: String = "/dev/null", output: String? = nil,
-    environment: [String: String] = [:], fileBlocks: Int? = nil, seconds: Double = 60,
+    environment: [String: String] = [:], limit: String? = nil, seconds: Double = 60,
     onStart: (pid_t) -> Void = { _ in }
   ) throws -> Outcome {
     let folder = try Folder()
     let (out, err) = (output ?? folder.path("out"), folder.path("err"))
     var words = [path] + arguments
-    if let fileBlocks {
-      words = ["/bin/sh", "-c", "ulimit -f \(fileBlocks); exec \"$@\"", "sh"] + words
+    if let limit {
+      words = ["/bin/sh", "-c", "ulimit \(limit) && exec \"$@\"", "sh"] + words
     }
     var variables = ProcessInfo.processInfo.environment
     for name in ["KNAPSACK_TARGETS", "NO_COLOR", "CI"] { variables[name] = nil }
@@ -71,11 +69,10 @@ struct Tool {
     let child = try spawn(words, variables.map { "\($0)=\($1)" }, input, out, err)
     onStart(child)
     var status: Int32 = 0
-    var usage = rusage()
-    while wait4(child, &status, WNOHANG, &usage) == 0 {
+    while waitpid(child, &status, WNOHANG) == 0 {
       if Date().timeIntervalSince(begin) > seconds {
         kill(child, SIGKILL)
-        wait4(child, &status, 0, &usage)
+        waitpid(child, &status, 0)
         Issue.record("\(words) still ran after \(seconds) s")
         break
       }
@@ -86,7 +83,7 @@ struct Tool {
       status: signal != 0 ? -signal : status >> 8 & 0xFF,
       output: output == nil ? try Data(contentsOf: URL(filePath: out)) : Data(),
       error: String(decoding: try Data(contentsOf: URL(filePath: err)), as: UTF8.self),
-      seconds: Date().timeIntervalSince(begin), peakBytes: usage.ru_maxrss * 1024)
+      seconds: Date().timeIntervalSince(begin))
   }
 
   /// Runs the tool and expects it to refuse: this code, one line with the tool's name, no output.

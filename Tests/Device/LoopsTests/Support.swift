@@ -1,0 +1,75 @@
+// The digits bundle in memory, and what it answers.
+
+import Fitting
+import Foundation
+import Loops
+import Packing
+import Platform
+import Programs
+import Runtime
+import Tensors
+
+enum Digits {
+  static let folder = URL(filePath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    .appending(path: "Bundles/digits").path
+  static let model = folder + "/digits.onnx"
+  static let data = folder + "/test.safetensors"
+
+  /// A packed model of this scheme, not yet written.
+  static func pack(_ scheme: QuantizationScheme, model: String = folder) throws -> PackedModel {
+    var request = PackRequest(model: model, target: try DeviceProfile.host())
+    request.scheme = scheme
+    return try Packer.pack(request)
+  }
+
+  /// A bundle's bytes.
+  static func bundle(_ scheme: QuantizationScheme) throws -> [UInt8] {
+    let file = TemporaryFile()
+    _ = try Packer.write(try pack(scheme), to: file.path)
+    return try file.bytes()
+  }
+
+  /// The probabilities of the first images, image after image.
+  static func answers(_ model: LoadedModel, images: Int = 8) throws -> [Float] {
+    let runner = try ModelRunner(model, threads: 1)
+    let file = try TensorFile(path: data)
+    var all: [Float] = []
+    for i in 0..<images {
+      try runner.fill(from: file, first: i)
+      runner.session.run()
+      let floats = runner.session.output(0).floats
+      all += floats.indices.map { floats[$0] }
+    }
+    return all
+  }
+}
+
+/// A path that nothing else uses; the file is removed with this object.
+final class TemporaryFile {
+  let path: String
+
+  init(_ suffix: String = "") {
+    path = NSTemporaryDirectory() + "knapsack-\(UUID().uuidString)\(suffix)"
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  func write(_ bytes: some Sequence<UInt8>) throws {
+    try Data(bytes).write(to: URL(filePath: path))
+  }
+  func bytes() throws -> [UInt8] { [UInt8](try Data(contentsOf: URL(filePath: path))) }
+}
+
+/// SplitMix64: the same damage every time.
+struct FixedRandom: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+}

@@ -21,6 +21,15 @@ __attribute__((constructor)) static void save_arguments(void) {
   argument_values = p + 1;
 }
 
+// With a standard stream closed, the next file opened would become it, and be written to.
+__attribute__((constructor)) static void reserve_streams(void) {
+  int fd;
+  do {
+    fd = open("/dev/null", O_RDONLY);
+  } while (fd >= 0 && fd <= 2);
+  if (fd > 2) close(fd);
+}
+
 const char *kp_argument(int i) {
   return i >= 0 && i < argument_count ? argument_values[i] : 0;
 }

@@ -1,4 +1,5 @@
 // The terminal guard: raw mode, signals, crashes. What runs in a handler is async-signal-safe.
+#include "platform.h"
 #include "terminal.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -151,6 +152,7 @@ void kp_terminal_end(void) {
 
 _Noreturn void kp_die_by_signal(int signal_number) {
   kp_terminal_end();
+  kp_temporary_remove();
   struct sigaction action;
   memset(&action, 0, sizeof action);
   action.sa_handler = SIG_DFL;

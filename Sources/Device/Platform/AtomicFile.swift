@@ -3,7 +3,8 @@
 import CPlatform
 
 /// Writes beside the target and renames when all of it is on the disk. Until `commit`, and when
-/// anything fails or the object is dropped, the target stays as it was and nothing is left behind.
+/// anything fails, the object is dropped or a signal ends the process, the target stays as it was and
+/// nothing is left behind.
 public final class AtomicFile {
   /// Where the file will be.
   public let path: String
@@ -12,6 +13,8 @@ public final class AtomicFile {
 
   private let temporaryPath: String
   private var descriptor: Int32
+  /// Whether a signal that ends the process removes the temporary file.
+  private var isClaimed = false
 
   /// Makes the temporary file, in the folder of `path`.
   public init(path: String) throws(PlatformError) {
@@ -32,6 +35,7 @@ public final class AtomicFile {
     self.path = path
     self.temporaryPath = temporaryPath
     self.descriptor = descriptor
+    isClaimed = try withPath(temporaryPath, "create") { unsafe kp_temporary_claim($0) } != 0
   }
 
   deinit { discard() }
@@ -83,6 +87,7 @@ public final class AtomicFile {
       unsafe path.withCString { to in unsafe rename(from, to) }
     }
     guard isRenamed == 0 else { throw failure("rename") }
+    release()
     let (folder, _) = Self.split(path)
     guard try withPath(folder.isEmpty ? "." : folder, "sync", { unsafe kp_sync_folder($0) }) == 0
     else { throw .last("sync", path) }
@@ -110,6 +115,12 @@ public final class AtomicFile {
     if descriptor >= 0 { close(descriptor) }
     descriptor = -1
     unsafe temporaryPath.withCString { path in _ = unsafe unlink(path) }
+    release()
+  }
+
+  private func release() {
+    if isClaimed { kp_temporary_release() }
+    isClaimed = false
   }
 
   /// The folder with its slash, empty for the current one, and the name behind it.

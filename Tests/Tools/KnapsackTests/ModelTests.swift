@@ -166,6 +166,24 @@ struct ModelTests {
     }
   }
 
+  @Test(.enabled(if: miniLM != nil, "KNAPSACK_MINILM is not set: the folder of MiniLM"))
+  func aSignalWhilePackingLeavesNothing() throws {
+    let model = try #require(miniLM)
+    var wasWriting = false
+    let outcome = try Tool.knapsack.run(
+      ["pack", model, "--scheme", "f32", "--output", folder.path("x.knap")]
+    ) { child in
+      for _ in 0..<20_000 where !wasWriting {
+        wasWriting = !folder.names.isEmpty
+        usleep(500)
+      }
+      kill(child, SIGINT)
+    }
+    #expect(wasWriting && outcome.status == -SIGINT)
+    #expect(outcome.error.isEmpty)
+    #expect(folder.names.isEmpty)
+  }
+
   /// A tokenizer that is damaged, beside a model that is whole.
   @Test(.enabled(if: miniLM != nil, "KNAPSACK_MINILM is not set: the folder of MiniLM"))
   func hostileTokenizers() throws {

@@ -38,6 +38,33 @@ struct SignalTests {
     #expect((object["results"] as? [Any])?.count == 450)
   }
 
+  /// A stream that is closed is not the next file that is opened.
+  @Test func closedStreams() throws {
+    let bundle = try DigitsBundle.path()
+    let folder = try Folder()
+    let whole = try folder.write("whole.knap", try Repository.bytes(bundle))
+    for (closed, status) in [("<&-", 0), (">&-", 73), ("<&- >&-", 73), ("2>&- <&-", 0)]
+      as [(String, Int32)]
+    {
+      let output = folder.path("out.safetensors")
+      let process = Process()
+      process.executableURL = URL(filePath: "/bin/sh")
+      process.arguments = [
+        "-c", "\"$@\" \(closed)", "sh", Tool.knapsackRun.path, "run", whole, "--input",
+        Repository.digitsData, "--output", output,
+      ]
+      process.standardOutput = FileHandle.nullDevice
+      process.standardError = FileHandle.nullDevice
+      try process.run()
+      process.waitUntilExit()
+      #expect(process.terminationStatus == status, "\(closed)")
+      if status == 0 {
+        #expect(try TensorTable(path: output).entries["output.probabilities"]?.shape == [450, 10])
+      }
+      #expect(try Repository.bytes(whole) == Repository.bytes(bundle))
+    }
+  }
+
   @Test func aReaderThatWentAwayEndsTheRunQuietly() throws {
     let bundle = try DigitsBundle.path()
     let folder = try Folder()

@@ -77,6 +77,14 @@ static inline int64_t kp_free_bytes(const char *path) {
   return statvfs(path, &s) == 0 ? (int64_t)s.f_bavail * (int64_t)s.f_frsize : -1;
 }
 
+/// Has SIGINT, SIGTERM and SIGHUP remove the file at this path before they end the process. 0 where
+/// another file has that place already.
+int kp_temporary_claim(const char *temporary);
+/// Gives the place back: the file has its name, or is gone.
+void kp_temporary_release(void);
+/// Removes the claimed file, if there is one. Safe in a signal handler.
+void kp_temporary_remove(void);
+
 /// argv[i], or null past the end. Works where Swift has no CommandLine.
 const char *kp_argument(int i);
 void kp_sleep_ms(unsigned ms);

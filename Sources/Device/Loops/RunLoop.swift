@@ -22,6 +22,10 @@ public final class RunLoop {
   private var ranked: [RankedLabel] = []
   private let start: UInt64
 
+  /// When, after somebody stopped the run, its reader was first found to stall.
+  private var stallStart: UInt64?
+  private static let patienceNanoseconds: UInt64 = 1_000_000_000
+
   /// Results kept for the one JSON document; later ones only count.
   private static let maximumResults = 10_000
 
@@ -179,9 +183,16 @@ public final class RunLoop {
     if let label { json.field("expected", label) }
   }
 
+  /// Writes results. Who stopped the run need not wait long for a reader that takes nothing.
   private func write(_ bytes: [UInt8]) throws(Failure) {
     do throws(PlatformError) {
-      try Standard.output.write(bytes)
+      _ = try Standard.output.write(bytes) {
+        guard control.isStopRequested else { return true }
+        let now = Clock.monotonicNanoseconds
+        let start = stallStart ?? now
+        stallStart = start
+        return now &- start < RunLoop.patienceNanoseconds
+      }
     } catch {
       // A reader that went away ends the run quietly.
       if error.isBrokenPipe { control.requestStop(.user) } else { throw Failure(writing: error) }
@@ -191,18 +202,18 @@ public final class RunLoop {
   private func finish(stopped: StopReason?) throws(Failure) {
     let snapshot = collector.snapshot(nowNanoseconds: Clock.monotonicNanoseconds)
     var failure: Failure?
-    if options.format == .text {
-      if !Summary.print(snapshot, stopped: stopped), !Standard.output.isTerminal {
-        failure = Failure(.cannotWrite, "standard output: cannot write the summary")
+    do throws(Failure) {
+      if options.format != .text {
+        let document = RunReport.json(
+          runner, snapshot, results: options.format == .json ? results.bytes : nil)
+        try write(document + [0x0A])
+      } else if Standard.output.isTerminal {
+        Summary.print(snapshot, stopped: stopped)
+      } else {
+        try write(Summary.block(snapshot, stopped: stopped))
       }
-    } else {
-      let document = RunReport.json(
-        runner, snapshot, results: options.format == .json ? results.bytes : nil)
-      do throws(PlatformError) {
-        try Standard.output.write(document + [0x0A])
-      } catch {
-        if !error.isBrokenPipe { failure = Failure(writing: error) }
-      }
+    } catch {
+      failure = error
     }
     if case .signal(let number)? = stopped { RunControl.die(bySignal: number) }
     if let failure { throw failure }

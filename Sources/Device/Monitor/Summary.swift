@@ -33,14 +33,13 @@ public enum Summary {
   }
 
   /// Prints the block on standard output. A terminal that takes nothing for 5 s, or for half a
-  /// second when a signal ended the run, goes without it. False where not all of it was taken.
-  @discardableResult
-  public static func print(_ snapshot: Snapshot, stopped: StopReason?) -> Bool {
+  /// second when a signal ended the run, goes without it.
+  public static func print(_ snapshot: Snapshot, stopped: StopReason?) {
     var patience: CInt = 5000
     if case .signal = stopped { patience = 500 }
     let bytes = block(snapshot, stopped: stopped)
-    return unsafe bytes.withUnsafeBufferPointer {
-      unsafe kp_write_in_time(1, $0.baseAddress, $0.count, patience) != 0
+    unsafe bytes.withUnsafeBufferPointer {
+      _ = unsafe kp_write_in_time(1, $0.baseAddress, $0.count, patience)
     }
   }
 

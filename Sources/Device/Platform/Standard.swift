@@ -28,6 +28,26 @@ public enum Standard: Sendable {
     try unsafe write(bytes.span.bytes)
   }
 
+  /// Writes `bytes` to a reader that may stall: while it does, `mayWait` is asked ten times a second.
+  /// False where the answer was no before all was written.
+  public func write(
+    _ bytes: [UInt8], while mayWait: () -> Bool
+  ) throws(PlatformError) -> Bool {
+    // What a pipe with room takes without waiting.
+    let piece = 4096
+    var done = 0
+    while done < bytes.count {
+      if kp_wait_in_time(descriptor, 1, 100) == 0 {
+        guard mayWait() else { return false }
+        continue
+      }
+      let end = min(done + piece, bytes.count)
+      try write(Array(bytes[done..<end]))
+      done = end
+    }
+    return true
+  }
+
   /// Writes `line` and a line feed; for messages, whose loss nobody can be told of.
   public func say(_ line: String) {
     try? write(Array(line.utf8) + [0x0A])

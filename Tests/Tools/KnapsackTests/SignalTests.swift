@@ -38,6 +38,23 @@ struct SignalTests {
     #expect((object["results"] as? [Any])?.count == 450)
   }
 
+  /// A reader that is there but takes nothing does not keep a run from ending.
+  @Test(arguments: ["ndjson", "json", "text"])
+  func aStalledReaderHoldsNothingUp(format: String) throws {
+    let bundle = try DigitsBundle.path()
+    let folder = try Folder()
+    let pipe = folder.path("pipe")
+    #expect(mkfifo(pipe, 0o600) == 0)
+    let reader = open(pipe, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+    defer { close(reader) }
+    let outcome = try Tool.knapsackRun.run(
+      ["run", bundle, Repository.digitsData, "--loop", "--no-tui", "--format", format],
+      output: pipe, seconds: 20
+    ) { send(SIGTERM, to: $0) }
+    #expect(outcome.status == -SIGTERM)
+    #expect(outcome.seconds < 0.4 + 2.5)
+  }
+
   /// A stream that is closed is not the next file that is opened.
   @Test func closedStreams() throws {
     let bundle = try DigitsBundle.path()

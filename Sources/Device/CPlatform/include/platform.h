@@ -66,11 +66,13 @@ static inline int kp_sync_folder(const char *path) {
   errno = error;
   return result == 0 || error == EINVAL ? 0 : -1;
 }
-// Waits until fd takes or gives bytes: POLLOUT or POLLIN.
-static inline int kp_wait_for(int fd, int isOutput) {
+// Waits until fd takes or gives bytes: POLLOUT or POLLIN. Below 0 for `ms` waits for ever; 0 when the
+// time is over.
+static inline int kp_wait_in_time(int fd, int isOutput, int ms) {
   struct pollfd p = {fd, (short)(isOutput ? POLLOUT : POLLIN), 0};
-  return poll(&p, 1, -1);
+  return poll(&p, 1, ms);
 }
+static inline int kp_wait_for(int fd, int isOutput) { return kp_wait_in_time(fd, isOutput, -1); }
 // Bytes an ordinary user may still write to the file system of `path`; -1 with errno.
 static inline int64_t kp_free_bytes(const char *path) {
   struct statvfs s;

@@ -69,10 +69,7 @@ extension TextSink where Self: ~Copyable {
     }
     let places = value.magnitude < 1e9 ? min(max(places, 0), 9) : 0
     let unit = Digits.powerOfTen(places)
-    let exact = value.magnitude * Double(unit)
-    // Not `rounded()`: it calls into libm, which not every build links.
-    var scaled = UInt64(exact)
-    if exact - Double(scaled) >= 0.5 { scaled += 1 }
+    let scaled = Digits.scaled(value.magnitude, by: unit)
     let isNegative = value < 0 && scaled != 0
     let whole = scaled / unit
     let columns = Digits.count(whole) + (isNegative ? 1 : 0) + (places > 0 ? places + 1 : 0)
@@ -194,6 +191,24 @@ enum Digits {
     var value: UInt64 = 1
     for _ in 0..<power { value *= 10 }
     return value
+  }
+
+  /// `magnitude` · `unit`, rounded half away from zero. In integers: the product of the two as
+  /// doubles is itself rounded, and would turn 0.499…9 into a half. `magnitude` is below 1e9, or
+  /// below 1e18 where `unit` is 1; `unit` is at most 1e9.
+  static func scaled(_ magnitude: Double, by unit: UInt64) -> UInt64 {
+    let mantissa = magnitude.significandBitPattern | 1 << 52
+    let shift = 1075 - Int(magnitude.exponentBitPattern)
+    guard shift > 0 else { return mantissa << UInt64(-shift) }
+    let product = mantissa.multipliedFullWidth(by: unit)
+    // The product is below 2^83: shifted further, not even a half is left.
+    guard shift <= 84 else { return 0 }
+    if shift > 64 {
+      return (product.high >> UInt64(shift - 64)) + (product.high >> UInt64(shift - 65) & 1)
+    }
+    let half = product.low >> UInt64(shift - 1) & 1
+    return (shift == 64 ? 0 : product.low >> UInt64(shift))
+      + (product.high << UInt64(64 - shift)) + half
   }
 
   /// Decimals that leave three significant digits of `value` after rounding.

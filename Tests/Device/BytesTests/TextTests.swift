@@ -23,11 +23,18 @@ import Testing
 
   @Test func formatsDecimalsLikeC() {
     for _ in 0..<5000 {
-      // Binary fractions: no tie that printf and we could round differently.
+      // Hardly ever an exact tie, which printf would round to even.
       let value = Double(Int.random(in: -1_000_000...1_000_000)) + Double.random(in: 0.01...0.04)
       for places in 0...6 {
         #expect(text { $0.put(value, places: places) } == String(format: "%.\(places)f", value))
       }
+    }
+    // Below a half at the fifth place; the product with 1e5, itself rounded, is not.
+    let belowTie = 941820.027025
+    #expect(text { $0.put(belowTie, places: 5) } == String(format: "%.5f", belowTie))
+    for exponent in stride(from: -90.0, through: 29, by: 1) {
+      let value = pow(2, exponent) * 1.75
+      #expect(text { $0.put(value, places: 9) } == String(format: "%.9f", value))
     }
     #expect(text { $0.put(-0.001, places: 2) } == "0.00")
     #expect(text { $0.put(0.5, places: 0) } == "1")

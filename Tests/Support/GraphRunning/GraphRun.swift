@@ -60,7 +60,10 @@ public final class GraphRun {
     try session.prepare(shapes: program.inputs.map { inputs[$0.name]?.shape })
     for (i, input) in program.inputs.enumerated() {
       guard let given = inputs[input.name] else { continue }
-      precondition(given.elementType == input.elementType)
+      guard given.elementType == input.elementType else {
+        throw GraphRunError.elementType(
+          input: input.name, expected: input.elementType, found: given.elementType)
+      }
       if given.bytes.count > 0 {
         session.input(i).pointer.copyMemory(
           from: given.bytes.baseAddress!, byteCount: given.bytes.count)
@@ -73,6 +76,11 @@ public final class GraphRun {
     }
     return outputs
   }
+}
+
+/// Why a graph cannot be run on what was given.
+public enum GraphRunError: Error {
+  case elementType(input: String, expected: ElementType, found: ElementType)
 }
 
 /// Lowers and runs a graph once.

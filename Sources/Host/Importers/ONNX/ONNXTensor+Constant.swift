@@ -67,6 +67,15 @@ extension ONNXTensor {
     try stored(&files).withFloatsAsF32()
   }
 
+  /// The one tensor that `file` holds, such as `input_0.pb` of a test: a view, in its own element
+  /// type.
+  public static func read(_ file: ModelFile) throws(ImportError) -> Constant {
+    let tensor = try ONNXTensor(file, 0..<file.count)
+    guard !tensor.isExternal else { throw file.malformed(0, "its elements are in another file") }
+    var files = ONNXTensorFiles(file)
+    return try tensor.stored(&files)
+  }
+
   private func stored(_ files: inout ONNXTensorFiles) throws(ImportError) -> Constant {
     let model = files.model
     func refuse(_ why: String) -> ImportError {

@@ -24,7 +24,7 @@ import Testing
 
   /// At least so many pass, of each kind.
   static let minima = [
-    ("node", 812), ("simple", 3), ("pytorch-operator", 2), ("pytorch-converted", 3),
+    ("node", 812), ("simple", 3), ("pytorch-operator", 30), ("pytorch-converted", 69),
     ("light", 5),
   ]
 

@@ -48,8 +48,33 @@ import Testing
     try expect(y, [2, 3, 4, 1], x.floats!)
   }
 
+  /// Before opset 7 the axes of a second operand stand where `axis` says.
+  @Test(arguments: [6, 7]) func addAlongAnAxis(opset: Int) throws {
+    let y = try run(opset, x) { m in
+      if opset < 7 {
+        m.constant(.floats("b", [3], [10, 20, 30]))
+        m.node("Add", ["x", "b"], ["y"], ["axis": .integer(1), "broadcast": .integer(1)])
+      } else {
+        m.constant(.floats("b", [3, 1], [10, 20, 30]))
+        m.node("Add", ["x", "b"], ["y"])
+      }
+    }
+    try expect(
+      y, [2, 3, 4], x.floats!.enumerated().map { $1 + Float(10 * ($0 / 4 % 3 + 1)) })
+  }
+
+  @Test func slopePerChannel() throws {
+    let y = try run(6, x) { m in
+      m.constant(.floats("slope", [3], [0.5, 2, -1]))
+      m.node("PRelu", ["x", "slope"], ["y"])
+    }
+    try expect(
+      y, [2, 3, 4],
+      x.floats!.enumerated().map { $1 < 0 ? $1 * [0.5, 2, -1][$0 / 4 % 3] : $1 })
+  }
+
   @Test(arguments: [6, 11, 13]) func clip(opset: Int) throws {
-    let y = try run(max(opset, 7), x) { m in
+    let y = try run(opset, x) { m in
       if opset < 11 {
         m.node("Clip", ["x"], ["y"], ["min": .float(-1), "max": .float(1.5)])
       } else {
@@ -301,7 +326,7 @@ import Testing
         ]))
   }
 
-  @Test(arguments: [6, 29]) func refusesOtherOpsets(opset: Int) throws {
+  @Test(arguments: [5, 29]) func refusesOtherOpsets(opset: Int) throws {
     var model = ONNXModelSketch(opset: opset)
     model.input("x", [1])
     model.node("Relu", ["x"], ["y"])

@@ -3,7 +3,7 @@ import Graphs
 import Operators
 import Tensors
 
-/// Imports ONNX files of opsets 7 to 28.
+/// Imports ONNX files of opsets 6 to 28.
 public enum ONNXImporter {
   /// The graph of the model in `file`. Value names are those of the file.
   ///

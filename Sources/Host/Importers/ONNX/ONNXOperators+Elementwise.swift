@@ -59,7 +59,7 @@ extension ONNXOperator {
     unary("HardSigmoid", .hardSigmoid, ("alpha", 0.2), ("beta", 0.5)),
     ONNXOperator("Identity") { b throws(ImportError) in [try b.input(0)] },
     // Inference keeps everything, and the mask says so.
-    ONNXOperator("Dropout", 7, dropout),
+    ONNXOperator("Dropout", 6, dropout),
     ONNXOperator("Clip", 6, clipByAttributes), ONNXOperator("Clip", 11, clipByInputs),
     ONNXOperator("Cast", 6, cast), ONNXOperator("CastLike", 15, castLike),
     ONNXOperator("Gelu", 20, gelu), ONNXOperator("Gelu", domain: "com.microsoft", gelu),

@@ -5,7 +5,7 @@ import Tensors
 
 extension ONNXOperator {
   static let normalisations: [ONNXOperator] = [
-    ONNXOperator("BatchNormalization", 7, batchNorm),
+    ONNXOperator("BatchNormalization", 6, batchNorm),
     ONNXOperator("InstanceNormalization", 6, instanceNorm),
     ONNXOperator("GroupNormalization", 18) { b throws(ImportError) in
       try groupNorm(&b, perGroup: true)

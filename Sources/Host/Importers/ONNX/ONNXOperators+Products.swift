@@ -8,7 +8,7 @@ extension ONNXOperator {
     ONNXOperator("MatMul") { b throws(ImportError) in
       [b.add(.matMul(MatMul()), [try b.input(0), try b.input(1)])]
     },
-    ONNXOperator("Gemm", 7, gemm),
+    ONNXOperator("Gemm", 6, gemm),
     ONNXOperator("FusedMatMul", domain: "com.microsoft") { b throws(ImportError) in
       guard try b.integer("transBatchA", 0) == 0, try b.integer("transBatchB", 0) == 0 else {
         throw b.fail("transposed batches are not supported")

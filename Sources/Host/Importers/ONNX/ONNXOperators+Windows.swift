@@ -11,7 +11,7 @@ extension ONNXOperator {
     },
     ONNXOperator("ConvTranspose", convTranspose),
     ONNXOperator("MaxPool") { b throws(ImportError) in try pool(&b, .max) },
-    ONNXOperator("AveragePool", 7) { b throws(ImportError) in try pool(&b, .average) },
+    ONNXOperator("AveragePool") { b throws(ImportError) in try pool(&b, .average) },
     ONNXOperator("LpPool", 2) { b throws(ImportError) in try pool(&b, .lp) },
     ONNXOperator("GlobalAveragePool") { b throws(ImportError) in try globalPool(&b, .mean) },
     ONNXOperator("GlobalMaxPool") { b throws(ImportError) in try globalPool(&b, .max) },

@@ -26,12 +26,12 @@ struct ONNXOperator: Sendable {
   }
 
   /// The opsets of the standard domain that are understood.
-  static let supportedOpsets = 7...28
+  static let supportedOpsets = 6...28
 
   /// All rows, by kind of operator. To add an operator, add a row to the list it belongs to.
   static let all: [ONNXOperator] =
     elementwise + binaries + shapes + layouts + indexing + products + windows + normalisations
-    + reductions + quantized
+    + reductions + quantized + opset6
 
   private static let index: [String: [ONNXOperator]] = Dictionary(grouping: all) {
     "\($0.domain)::\($0.name)"

@@ -39,6 +39,7 @@ public enum Operator: Sendable, Equatable {
   case scatterND(ScatterND)
   case topK(TopK)
   case resize(Resize)
+  case recurrent(Recurrent)
 
   /// Hands the operator's definition to `visitor`: the only switch over all operators.
   public func accept<V: OperatorVisitor>(_ visitor: inout V) throws(V.Failure) -> V.Result {
@@ -79,6 +80,7 @@ public enum Operator: Sendable, Equatable {
     case .scatterND(let o): try visitor.visit(o)
     case .topK(let o): try visitor.visit(o)
     case .resize(let o): try visitor.visit(o)
+    case .recurrent(let o): try visitor.visit(o)
     }
   }
 
@@ -122,6 +124,7 @@ public enum Operator: Sendable, Equatable {
     case ScatterND.code: self = .scatterND(try ScatterND(from: &reader))
     case TopK.code: self = .topK(try TopK(from: &reader))
     case Resize.code: self = .resize(try Resize(from: &reader))
+    case Recurrent.code: self = .recurrent(try Recurrent(from: &reader))
     default: return nil
     }
     try reader.finish()

@@ -184,6 +184,9 @@ public struct Lowering {
     case (.matMul, 1) where constant.shape.rank == 2:
       guard case .matMul(let op) = node.op else { return .plain }
       return .matrix(transposed: op.transposeB)
+    case (.recurrent, 1) where constant.shape.rank == 2,
+      (.recurrent, 2) where constant.shape.rank == 2:
+      return .matrix(transposed: false)
     case (.conv, 1): return .kernel
     case (.gather(let g), 0) where g.axis == 0 && constant.shape.rank >= 2: return .table
     default: return .plain

@@ -29,7 +29,7 @@ struct Example: CustomTestStringConvertible {
   private static let window = Window(
     strides: IntegerList([2, 1]), dilations: IntegerList([1, 2]), pads: IntegerList([1, 0, 2, 1]))
 
-  static let all: [Example] = elementwise + products + rows + moves + picks + windows
+  static let all: [Example] = elementwise + products + rows + moves + picks + windows + recurrent
 
   private static let elementwise = [
     Example(.unary(Unary(.clip, -1, 2)), floats(2, 3)),
@@ -136,5 +136,26 @@ struct Example: CustomTestStringConvertible {
         Pool(
           .lp, kernel: IntegerList([3, 2]), window: window, roundsUp: true, includesPadding: true,
           exponent: 3)), floats(1, 2, 5, 6)),
+  ]
+
+  private static let recurrent = [
+    Example(
+      .recurrent(
+        Recurrent(
+          .lstm, isReverse: true, couplesForget: true, clip: 3,
+          f: RecurrentActivation(.hardSigmoid, 0.2, 0.5), g: RecurrentActivation(.scaledTanh, 2, 3),
+          h: RecurrentActivation(.softsign))),
+      floats(3, 2, 8), floats(2, 8), nil, nil, whole(.i32, [2], 3, 1), floats(2, 2), floats(2, 2),
+      floats(6), outputs: 3),
+    Example(
+      .recurrent(Recurrent(.gru, f: RecurrentActivation(.elu, 1))), floats(3, 2, 6),
+      encoded(floats(2, 4), .int8, .panels).0, floats(2, 2), outputs: 2),
+    Example(
+      .recurrent(Recurrent(.gruResetAfter)), floats(3, 1, 6),
+      encoded(floats(2, 6), .f16, .panels).0,
+      nil, floats(2), nil, floats(1, 2), outputs: 2),
+    Example(
+      .recurrent(Recurrent(.rnn, f: RecurrentActivation(.affine, 0.5, 0.25))), floats(2, 1, 3),
+      encoded(floats(3, 3), .iq4_nl, .panels).0, outputs: 2),
   ]
 }

@@ -32,6 +32,8 @@ struct ReferenceCase: CustomTestStringConvertible, Sendable {
     ReferenceCase(
       "cls-mobilenet-v1-025", "mobilenet_v1_025_224_qdq.onnx", "io_qdq.safetensors",
       tolerance: 0.06),
+    ReferenceCase("asr-digits-ctc", "model.onnx"),
+    ReferenceCase("denoise-dtln", "dtln_1.onnx", isStacked: true),
     ReferenceCase("denoise-dtln", "dtln_2.onnx", "io_2.safetensors", isStacked: true),
     ReferenceCase("det-yolox-nano", "yolox_nano.onnx"),
     ReferenceCase("face-ultraface-320", "ultraface_rfb_320.onnx"),
@@ -40,6 +42,7 @@ struct ReferenceCase: CustomTestStringConvertible, Sendable {
     ReferenceCase("ner-minilm-l3", "model.onnx"),
     ReferenceCase("ocr-lprnet-plates", "lprnet.onnx"),
     ReferenceCase("ocr-ppocr-en", "en_PP-OCRv3_det.onnx", "io_det.safetensors"),
+    ReferenceCase("ocr-ppocr-en", "en_number_mobile_v2.0_rec.onnx"),
     ReferenceCase("ocr-ppocr-en", "ch_ppocr_mobile_v2.0_cls.onnx", "io_cls.safetensors"),
     ReferenceCase("rec-twotower-movietweetings", "user_tower.onnx"),
     ReferenceCase("rec-twotower-movietweetings", "item_tower.onnx"),
@@ -84,11 +87,8 @@ struct ReferenceCase: CustomTestStringConvertible, Sendable {
   @Test(
     .enabled(if: Models.folder != nil, "KNAPSACK_MODELS names the folder of the model set"),
     arguments: [
-      ("asr-digits-ctc/model.onnx", ["GRU"]),
-      ("denoise-dtln/dtln_1.onnx", ["LSTM"]),
-      ("ocr-ppocr-en/en_number_mobile_v2.0_rec.onnx", ["LSTM"]),
       ("tab-digits-rf/rf.onnx", ["TreeEnsembleClassifier"]),
-      ("vad-silero-v6/silero_vad_16k_op15.onnx", ["If", "LSTM"]),
+      ("vad-silero-v6/silero_vad_16k_op15.onnx", ["If"]),
     ])
   func namesWhatModelsLack(model: String, operators: [String]) throws {
     let folder = try #require(Models.folder)

@@ -247,4 +247,12 @@ extension ONNXGraphBuilder {
     guard case .string(let range) = value else { throw wrong(name, "a string") }
     return try file.text(range)
   }
+
+  func strings(_ name: String) throws(ImportError) -> [String]? {
+    guard let value = attribute(name) else { return nil }
+    guard case .strings(let ranges) = value else { throw wrong(name, "strings") }
+    var list: [String] = []
+    for range in ranges { list.append(try file.text(range)) }
+    return list
+  }
 }

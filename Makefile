@@ -5,7 +5,7 @@ RELEASE = -c release --explicit-target-dependency-import-check error
 KNAPSACK = .build/release/knapsack
 ARCH ?= aarch64
 
-.PHONY: run test build lint format check-modules check-embedded check-neon device bench clean
+.PHONY: run test build lint format check-modules check-embedded check-neon device fuzz bench clean
 
 # Packs the digits recipe for this machine and runs it over its held-out test images: with the
 # dashboard on a terminal (many passes, so that there is time to look; q ends it), as plain lines
@@ -49,6 +49,12 @@ check-neon:
 device:
 	@scripts/setup.sh device
 	python3 scripts/build-device.py $(ARCH)
+
+# The importers against hostile bytes: FUZZ_SECONDS for each format.
+FUZZ_SECONDS ?= 60
+fuzz:
+	@scripts/setup.sh run
+	scripts/fuzz.sh $(FUZZ_SECONDS)
 
 # MiniLM beside ONNX Runtime, interleaved in one run.
 bench: build

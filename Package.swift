@@ -87,6 +87,16 @@ let hostTargets: [Target] = [
     ]),
 ]
 
+/// libFuzzer brings its own `main`: nothing but scripts/fuzz.sh can link this one.
+let fuzzTargets: [Target] =
+  Context.environment["KNAPSACK_FUZZ"] == nil
+  ? []
+  : [
+    .executableTarget(
+      name: "fuzz-importers", dependencies: ["Graphs", "Importers"], path: "Tests/Fuzz",
+      swiftSettings: common + [.unsafeFlags(["-parse-as-library"])])
+  ]
+
 let package = Package(
   name: "knapsack",
   products: [
@@ -96,7 +106,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
   ],
-  targets: deviceTargets + hostTargets + [
+  targets: deviceTargets + hostTargets + fuzzTargets + [
     .executableTarget(
       name: "knapsack-run", dependencies: ["Loops", "Platform"],
       path: "Sources/Tools/knapsack-run",

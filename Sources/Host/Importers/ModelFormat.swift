@@ -90,18 +90,28 @@ public enum ModelFormat: String, Sendable {
 
 /// Imports models of every format.
 public enum Importer {
-  /// The model at `path`: an ONNX file or a Hugging Face folder.
+  /// The model at `path`: a model file or a Hugging Face folder.
   public static func importModel(_ path: String) throws(ImportError) -> ImportedModel {
-    switch try ModelFormat.detect(path) {
-    case .onnx:
-      let graph = try ONNXImporter.importGraph(try ModelFile(mapping: path))
-      return ImportedModel(graph: graph, format: .onnx)
-    case .huggingFace: return try HuggingFaceImporter.importModel(path)
-    case .recipe:
+    let format = try ModelFormat.detect(path)
+    if format == .huggingFace { return try HuggingFaceImporter.importModel(path) }
+    if format == .recipe {
       throw ImportError(
         file: path, .unsupportedFormat("a recipe folder, expected the model that it names"))
+    }
+    return try importModel(try ModelFile(mapping: path), as: format)
+  }
+
+  /// The model that is all in `file`, taken for what `format` says.
+  public static func importModel(
+    _ file: ModelFile, as format: ModelFormat
+  ) throws(ImportError) -> ImportedModel {
+    switch format {
+    case .onnx:
+      return ImportedModel(graph: try ONNXImporter.importGraph(file), format: .onnx)
+    case .huggingFace, .recipe:
+      throw ImportError(file: file.path, .unsupportedFormat("a file, expected a folder"))
     case .bundle:
-      throw ImportError(file: path, .unsupportedFormat("a packed bundle, expected a model"))
+      throw ImportError(file: file.path, .unsupportedFormat("a packed bundle, expected a model"))
     }
   }
 }

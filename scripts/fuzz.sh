@@ -1,0 +1,48 @@
+#!/bin/bash
+# Feeds the importers what libFuzzer makes of their corpora, with AddressSanitizer watching.
+#
+#   fuzz.sh SECONDS [FORMAT...]
+#
+# Each format gets SECONDS. Corpora lie in .cache/fuzz/FORMAT and grow from run to run; the first
+# run seeds them: ONNX with the node tests of KNAPSACK_NODE_TESTS, the others with what the tests'
+# scripts and KNAPSACK_MODELS have, and all with Tests/Fuzz/seeds/FORMAT. An input that crashes, hangs
+# for 20 s or takes over 2 GiB ends the run; it is left in .cache/fuzz as crash-*, timeout-* or oom-*.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+seconds=$1
+shift
+formats=("$@")
+[ ${#formats[@]} -gt 0 ] || formats=(onnx)
+
+# A cache of its own: every module is compiled with coverage and checks.
+KNAPSACK_FUZZ=1 swift build -c release --scratch-path .build/fuzz --product fuzz-importers \
+  --sanitize=fuzzer --sanitize=address 2>&1 | grep -v "Cannot export local symbol" | tail -n 3
+fuzzer=$PWD/.build/fuzz/release/fuzz-importers
+
+seed() {
+  case $1 in
+  onnx) [ ! -d "${KNAPSACK_NODE_TESTS:-}" ] || find "$KNAPSACK_NODE_TESTS" -name model.onnx -size -16k ;;
+  esac
+  [ ! -d "Tests/Fuzz/seeds/$1" ] || find "Tests/Fuzz/seeds/$1" -type f
+}
+
+for format in "${formats[@]}"; do
+  corpus=.cache/fuzz/$format
+  if [ ! -d "$corpus" ]; then
+    mkdir -p "$corpus"
+    # Named by content: equal seeds count once.
+    while read -r file; do
+      cp "$file" "$corpus/$(sha1sum "$file" | cut -c1-40)"
+    done < <(seed "$format")
+  fi
+  log=.cache/fuzz/$format.log
+  KNAPSACK_FUZZ_FORMAT=$format SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0 \
+    "$fuzzer" "$corpus" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
+    -max_len=65536 -print_final_stats=1 -artifact_prefix=.cache/fuzz/ >"$log" 2>&1 || {
+    tail -n 40 "$log" >&2
+    echo "fuzz: $format: see $log" >&2
+    exit 1
+  }
+  runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+  echo "fuzz: $format: $runs executions, a corpus of $(find "$corpus" -type f | wc -l) files, nothing found"
+done

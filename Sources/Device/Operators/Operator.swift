@@ -40,6 +40,7 @@ public enum Operator: Sendable, Equatable {
   case topK(TopK)
   case resize(Resize)
   case recurrent(Recurrent)
+  case trees(Trees)
 
   /// Hands the operator's definition to `visitor`: the only switch over all operators.
   public func accept<V: OperatorVisitor>(_ visitor: inout V) throws(V.Failure) -> V.Result {
@@ -81,6 +82,7 @@ public enum Operator: Sendable, Equatable {
     case .topK(let o): try visitor.visit(o)
     case .resize(let o): try visitor.visit(o)
     case .recurrent(let o): try visitor.visit(o)
+    case .trees(let o): try visitor.visit(o)
     }
   }
 
@@ -125,6 +127,7 @@ public enum Operator: Sendable, Equatable {
     case TopK.code: self = .topK(try TopK(from: &reader))
     case Resize.code: self = .resize(try Resize(from: &reader))
     case Recurrent.code: self = .recurrent(try Recurrent(from: &reader))
+    case Trees.code: self = .trees(try Trees(from: &reader))
     default: return nil
     }
     try reader.finish()

@@ -10,6 +10,9 @@ public enum ModelFormat: String, Sendable {
   case recipe
   /// A packed bundle.
   case bundle
+  /// JSON or UBJSON.
+  case xgboost
+  case lightGBM = "lightgbm"
 
   /// The format of what lies at `path`; throws what it looks like where that is nothing we take.
   public static func detect(_ path: String) throws(ImportError) -> ModelFormat {
@@ -41,6 +44,8 @@ public enum ModelFormat: String, Sendable {
       throw refuse("looks like a safetensors file: give the folder that holds its config.json")
     }
     if looksLikeONNX(file) { return .onnx }
+    if starts(head, "tree\n") || starts(head, "tree\r\n") { return .lightGBM }
+    if looksLikeXGBoost(file) { return .xgboost }
     if head.first == UInt8(ascii: "{") || head.first == UInt8(ascii: "[") {
       throw refuse("looks like JSON, which is not supported yet")
     }
@@ -58,13 +63,19 @@ public enum ModelFormat: String, Sendable {
     ("TFL3", 4, "a TFLite model"),
     ("PK\u{3}\u{4}", 0, "a zip archive, such as PyTorch writes"),
     ("\u{89}HDF", 0, "a Keras HDF5 model"),
-    ("tree\n", 0, "a LightGBM model"),
-    ("{L", 0, "an XGBoost UBJSON model"),
   ]
 
   private static func starts(_ bytes: some Collection<UInt8>, _ magic: String) -> Bool {
     bytes.prefix(magic.unicodeScalars.count)
       .elementsEqual(magic.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) })
+  }
+
+  /// True for objects, JSON or UBJSON, that say `learner` early on: `version` alone may stand before.
+  private static func looksLikeXGBoost(_ file: ModelFile) -> Bool {
+    guard let first = file.bytes.first(where: { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }),
+      first == UInt8(ascii: "{")
+    else { return false }
+    return file.bytes.prefix(256).contains("learner".utf8)
   }
 
   /// True when the fields of the outermost message are those of a ModelProto and a graph is among
@@ -110,6 +121,8 @@ public enum Importer {
       return ImportedModel(graph: try ONNXImporter.importGraph(file), format: .onnx)
     case .huggingFace, .recipe:
       throw ImportError(file: file.path, .unsupportedFormat("a file, expected a folder"))
+    case .xgboost: return try XGBoostImporter.importModel(file)
+    case .lightGBM: return try LightGBMImporter.importModel(file)
     case .bundle:
       throw ImportError(file: file.path, .unsupportedFormat("a packed bundle, expected a model"))
     }

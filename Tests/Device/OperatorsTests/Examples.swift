@@ -29,7 +29,8 @@ struct Example: CustomTestStringConvertible {
   private static let window = Window(
     strides: IntegerList([2, 1]), dilations: IntegerList([1, 2]), pads: IntegerList([1, 0, 2, 1]))
 
-  static let all: [Example] = elementwise + products + rows + moves + picks + windows + recurrent
+  static let all: [Example] =
+    elementwise + products + rows + moves + picks + windows + recurrent + forests
 
   private static let elementwise = [
     Example(.unary(Unary(.clip, -1, 2)), floats(2, 3)),
@@ -158,4 +159,20 @@ struct Example: CustomTestStringConvertible {
       .recurrent(Recurrent(.rnn, f: RecurrentActivation(.affine, 0.5, 0.25))), floats(2, 1, 3),
       encoded(floats(3, 3), .iq4_nl, .panels).0, outputs: 2),
   ]
+
+  /// x <= 0.5, x in {0, 2}, leaves.
+  private static let forests = [
+    Example(
+      .trees(Trees(targets: 2, aggregate: .max, divisor: 3)), floats(3, 2),
+      words([5, 2], 0x1_0000, 0x3F00_0000, 0x2_000E, 0, 3, 0, 3, 1, 3, 0),
+      whole(.i32, [1, 2], 0, 1), floats(2, 2), words([2], 32, 5), floats(2)),
+    Example(
+      .trees(Trees(targets: 1, isDouble: true)), floats(3, 2),
+      words([3, 4], 8, 1, 0, 0x3FE0_0000, 3, 0, 0, 0x3FF0_0000, 3, 0, 0, 0),
+      whole(.i32, [1, 2], 0, 0)),
+  ]
+
+  private static func words(_ shape: [Int], _ words: UInt32...) -> TestTensor {
+    TestTensor(.u32, shape, bytes: words.flatMap { TestTensor.raw($0) })
+  }
 }

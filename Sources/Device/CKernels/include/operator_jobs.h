@@ -130,3 +130,34 @@ typedef struct kn_conv_transpose {
   size_t pad_top, pad_left, out_h, out_w;
 } kn_conv_transpose;
 void kn_conv_transpose_job(void *arguments, size_t part, size_t parts);
+
+// A node of a decision tree. Word, from bit 0 on: 2 bits of mode (0 x <= value, 1 x == value, 2 x in
+// the set at `value`, 3 leaf), 1 bit: a missing x goes left, 13 bits of feature, 16 bits: how far
+// behind this node its left child stands. The right child stands behind the left one. A leaf's word
+// is 3; its value is its weight, or its row in `leaves`. Part of the bundle format.
+typedef struct kn_tree_node { uint32_t word, value; } kn_tree_node;
+enum { KN_TREE_FEATURE_SHIFT = 3, KN_TREE_FEATURE_MASK = 0x1fff, KN_TREE_CHILD_SHIFT = 16 };
+// The same for doubles, more features and larger trees: bit 3 takes zeros for missing, the feature
+// takes the bits from 4 on.
+typedef struct kn_wide_tree_node { uint32_t word, child; uint64_t value; } kn_wide_tree_node;
+enum { KN_WIDE_TREE_FEATURE_SHIFT = 4 };
+
+// What trees do to each other's values. Raw values are part of the bundle format.
+typedef enum kn_trees_aggregate { KN_TREES_SUM = 0, KN_TREES_MIN = 1, KN_TREES_MAX = 2 } kn_trees_aggregate;
+
+// y = aggregate over the trees of the leaves that rows of x reach / divisor + base.
+typedef struct kn_trees {
+  const void *x;         // [rows, features], f32; with wide nodes also f64
+  void *y;               // [rows, targets], f32 or f64
+  const void *nodes;     // kn_tree_node or kn_wide_tree_node
+  const int32_t *trees;  // [tree_count, 2]: first node, target of its leaves
+  const void *leaves;    // [.., targets], f32 or with wide nodes f64; null: the nodes hold weights
+  const uint32_t *sets;  // each: kind << 30 | count; bits, or numbers where kind is 2
+  const void *base;      // [targets], f32 or with wide nodes f64; or null
+  double divisor;
+  size_t rows, features, targets, tree_count, block_rows;
+  int is_wide, x_is_double, y_is_double;
+  int aggregate;    // kn_trees_aggregate
+  double *scratch;  // parts * block_rows * targets
+} kn_trees;
+void kn_trees_job(void *arguments, size_t part, size_t parts);

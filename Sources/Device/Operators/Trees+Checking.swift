@@ -80,7 +80,8 @@ extension Trees {
         let first = Int(trees[2 * tree])
         let end = 2 * tree + 2 < trees.count ? Int(trees[2 * tree + 2]) : nodeCount
         guard first >= 0, first < end, end <= nodeCount else {
-          throw ShapeError("a tree's nodes are out of range", input: 2, expected: tree, found: first)
+          throw ShapeError(
+            "a tree's nodes are out of range", input: 2, expected: tree, found: first)
         }
         guard trees[2 * tree + 1] >= 0, Int(trees[2 * tree + 1]) < targets else {
           throw ShapeError(

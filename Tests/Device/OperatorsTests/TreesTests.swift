@@ -6,7 +6,11 @@ import Testing
 
 /// A random tree in the order of the device, and its meaning.
 private struct TreeSketch {
-  enum Test { case lessOrEqual, equal, categories(Set<Int>, fromZero: Bool), numbers([Double]) }
+  enum Test {
+    case lessOrEqual, equal
+    case categories(Set<Int>, fromZero: Bool)
+    case numbers([Double])
+  }
 
   struct Node {
     var test: Test?
@@ -21,7 +25,8 @@ private struct TreeSketch {
   var nodes: [Node] = []
   var target = 0
 
-  init(depth: Int, features: Int, targets: Int, rows: Int, wide: Bool, _ random: inout FixedRandom) {
+  init(depth: Int, features: Int, targets: Int, rows: Int, wide: Bool, _ random: inout FixedRandom)
+  {
     target = random.int(0...(targets - 1))
     var open = [(0, 0)]
     nodes = [Node()]

@@ -43,4 +43,12 @@ public struct SafetensorsWeights: Sendable {
     return Constant(elementType: entry.elementType, shape: shape, viewing: view, owner: file)
       .withFloatsAsF32()
   }
+
+  /// A tensor as it is stored: a view of the file. nil where there is none of that name.
+  public func stored(_ name: String) throws(ImportError) -> Constant? {
+    guard let entry = index[name] else { return nil }
+    return Constant(
+      elementType: entry.elementType, shape: entry.shape,
+      viewing: try file.view(entry.byteRange), owner: file)
+  }
 }

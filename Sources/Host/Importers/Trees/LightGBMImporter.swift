@@ -13,7 +13,8 @@ public enum LightGBMImporter {
   public static func importModel(_ file: ModelFile) throws(ImportError) -> ImportedModel {
     let sections = try LightGBMSection.sections(file)
     let header = sections[0]
-    let features = try header.integer("max_feature_idx", in: 0...XGBoostImporter.maximumFeatures) + 1
+    let features =
+      try header.integer("max_feature_idx", in: 0...XGBoostImporter.maximumFeatures) + 1
     let classes = try header.integer("num_class", in: 1...1 << 20, 1)
     let perIteration = try header.integer("num_tree_per_iteration", in: 1...1 << 20, classes)
     let objective = try LightGBMObjective(header)
@@ -48,7 +49,11 @@ public enum LightGBMImporter {
 
 /// What a LightGBM objective makes of the sums of leaves.
 struct LightGBMObjective {
-  private enum Output { case raw, exponential, signedSquare, sigmoid(Float), softmax, softplus }
+  private enum Output {
+    case raw, exponential, signedSquare
+    case sigmoid(Float)
+    case softmax, softplus
+  }
 
   private let output: Output
 

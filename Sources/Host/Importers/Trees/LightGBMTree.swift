@@ -14,7 +14,10 @@ struct LightGBMTree {
   private let categoryWords: [UInt32]
 
   /// What LightGBM takes for missing, by its number.
-  private enum Missing: Int { case none = 0, zero, nan }
+  private enum Missing: Int {
+    case none = 0
+    case zero, nan
+  }
 
   init(_ section: LightGBMSection, features: Int) throws(ImportError) {
     self.section = section

@@ -105,7 +105,8 @@ public enum XGBoostImporter {
       forest.trees.append(
         try reader.tree(target: targets[i], scale: weights?[i] ?? 1, into: &forest))
     }
-    let kinds = Set(forest.trees.map { $0.nodes.contains { if case .row = $0 { true } else { false } } })
+    let kinds = Set(
+      forest.trees.map { $0.nodes.contains { if case .row = $0 { true } else { false } } })
     guard kinds.count < 2 else {
       throw model.refuse("trees with one number per leaf and with several are mixed")
     }

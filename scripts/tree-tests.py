@@ -167,8 +167,6 @@ def lightgbm_cases():
     yield "one-hot-categories", categories, {
         "objective": "regression", "categories": [0, 1], "max_cat_to_onehot": 100}
     yield "extra-trees", diabetes, {"objective": "regression", "extra_trees": True, "max_depth": 4}
-    yield "linear-leaves", diabetes, {"objective": "regression", "linear_tree": True}
-    yield "linear-leaves-gaps", gaps, {"objective": "binary", "linear_tree": True}
     yield "stumps", (random.normal(size=(40, 3)).astype(numpy.float32), numpy.ones(40)), {
         "objective": "regression"}
 

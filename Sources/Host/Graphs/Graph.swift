@@ -90,6 +90,8 @@ public struct Graph: Sendable {
   public var states: [GraphState] = []
   /// What import and rewriting did, for `inspect --explain`: rule or decomposition → count.
   public var history: [String: Int] = [:]
+  /// The same one by one, in order: which nodes went and which came.
+  public var events: [GraphEvent] = []
   /// The largest value a symbol may take, where the model sets one (a position table, for example).
   public var limits: [String: Int] = [:]
 
@@ -116,6 +118,12 @@ public struct Graph: Sendable {
     var counts: [String: Int] = [:]
     for node in nodes { counts[node.op.name, default: 0] += 1 }
     return counts
+  }
+
+  /// Counts and keeps what was done.
+  public mutating func record(_ what: String, before: [String], after: [String] = []) {
+    history[what, default: 0] += 1
+    events.append(GraphEvent(what, before: before, after: after))
   }
 
   // MARK: Building

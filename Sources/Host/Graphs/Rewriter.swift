@@ -165,7 +165,7 @@ public enum Rewriter {
         continue
       }
       for (output, constant) in zip(node.outputs, folded) { graph[output].constant = constant }
-      graph.history["fold-constants", default: 0] += 1
+      graph.record("fold-constants", before: [node.label])
       changed = true
     }
     graph.nodes = kept
@@ -183,8 +183,9 @@ public enum Rewriter {
         i += 1
         continue
       }
+      let removed = edit.removed.sorted().map { graph.nodes[$0].label }
       graph = apply(edit, to: graph)
-      graph.history[rule.name, default: 0] += 1
+      graph.record(rule.name, before: removed, after: edit.added.map(\.label))
       try graph.verify(after: rule.name)
       changed = true
       index = GraphIndex(graph, inference)
@@ -230,13 +231,16 @@ public enum Rewriter {
     for o in graph.outputs { needed[o.value.index] = true }
     for s in graph.states { needed[s.next.index] = true }
     var kept: [Node] = []
-    for node in graph.nodes.reversed() where node.outputs.contains(where: { needed[$0.index] }) {
+    var dropped: [Node] = []
+    for node in graph.nodes.reversed() {
+      guard node.outputs.contains(where: { needed[$0.index] }) else {
+        dropped.append(node)
+        continue
+      }
       for v in node.inputs.compactMap({ $0 }) { needed[v.index] = true }
       kept.append(node)
     }
-    if kept.count < graph.nodes.count {
-      graph.history["drop-dead-nodes", default: 0] += graph.nodes.count - kept.count
-    }
+    for node in dropped.reversed() { graph.record("drop-dead-nodes", before: [node.label]) }
     graph.nodes = kept.reversed()
     return graph
   }

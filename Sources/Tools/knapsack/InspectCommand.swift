@@ -21,6 +21,7 @@ struct InspectCommand: ParsableCommand {
       EXAMPLES:
         knapsack inspect digits.knap
         knapsack inspect model.onnx --format json
+        knapsack inspect model.onnx --explain
       """)
 
   @Argument(help: "A bundle, a model file, a model folder or a recipe folder.")
@@ -33,6 +34,14 @@ struct InspectCommand: ParsableCommand {
 
   @Flag(help: "List every step.")
   var steps = false
+
+  @Flag(help: "Tell what became of a model's nodes: decomposed, folded, fused or dropped.")
+  var explain = false
+
+  func validate() throws {
+    guard explain, let format = try? ModelFormat.detect(file), format == .bundle else { return }
+    throw ValidationError("--explain needs the model: a bundle only counts what was rewritten.")
+  }
 
   func run() throws {
     try reportingFailures {
@@ -48,7 +57,8 @@ struct InspectCommand: ParsableCommand {
         let packed = try Packer.pack(try PackRequest(inMemory: file, choice))
         inspection = Inspection(
           manifest: Manifest.make(packed), program: packed.program, sections: [],
-          storedBytes: packed.candidate.storageBytes, digest: nil)
+          storedBytes: packed.candidate.storageBytes, digest: nil,
+          events: explain ? packed.graph.events : nil)
       }
       try Standard.output.write(
         format == .json ? inspection.json : inspection.text(listsSteps: steps))
@@ -101,6 +111,8 @@ struct Inspection {
   var sections: [BundleSection]
   var storedBytes: Int
   var digest: String?
+  /// What was done to the model's nodes, where that is asked for.
+  var events: [GraphEvent]?
 
   var json: [UInt8] {
     var json = JSONWriter(isPretty: true)
@@ -161,6 +173,7 @@ struct Inspection {
       json.endObject()
     }
     json.endArray()
+    if let events { Explanation(events).write(&json) }
     json.endObject()
     json.endDocument()
     return json.bytes
@@ -246,6 +259,7 @@ struct Inspection {
       line("section", "\(s.name) \(size.text)\(s.isMappable ? ", mappable" : "")")
     }
     if let digest { line("digest", digest) }
+    if let events { Explanation(events).write(&text) }
     guard listsSteps else { return text.bytes }
     for (i, step) in program.steps.enumerated() {
       text.put(i, width: 5)

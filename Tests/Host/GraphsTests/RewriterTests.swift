@@ -48,6 +48,11 @@ import Testing
     let after = try Rewriter.rewrite(chain(), rules: [adds])
     #expect(after.history["adds"] == 1)
     #expect(after.nodes.count == 3)
+    #expect(
+      after.events == [
+        GraphEvent(
+          "adds", before: [chain().nodes[1].label], after: ["done (Unary)", "after (Unary)"])
+      ])
   }
 
   @Test func symbolsStayOpen() throws {

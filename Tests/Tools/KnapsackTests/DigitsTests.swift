@@ -191,6 +191,22 @@ struct DigitsTests {
     #expect(shown["name"] as? String == "raspberry-pi-5")
   }
 
+  @Test func explainsWhatBecameOfTheNodes() throws {
+    let model = Repository.digits + "/digits.onnx"
+    let text = try Tool.knapsack.run(["inspect", model, "--explain"])
+    #expect(text.status == 0)
+    let json = try Tool.knapsack.run(["inspect", model, "--explain", "--format", "json"])
+    let events = try #require(try json.object()["events"] as? [[String: Any]])
+    #expect(!events.isEmpty)
+    for event in events {
+      let before = try #require(event["before"] as? [String])
+      #expect(!before.isEmpty)
+      for name in before { #expect(text.text.contains(name)) }
+    }
+    let bundle = try Tool.knapsack.run(["inspect", "--explain", try DigitsBundle.path()])
+    #expect(bundle.status == 64)
+  }
+
   @Test func textForPeople() throws {
     let bundle = try DigitsBundle.path()
     for arguments in [

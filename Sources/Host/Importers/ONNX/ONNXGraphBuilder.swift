@@ -95,7 +95,15 @@ struct ONNXGraphBuilder {
     self.node = node
     self.opset = opset
     let old = graph.values.count
+    let first = graph.nodes.count
     let results = try build(&self)
+    // One node for one node, and a constant for Constant, is what a reader takes for granted.
+    if graph.nodes.count != first + 1, node.type != "Constant" {
+      graph.events.append(
+        GraphEvent(
+          "import", before: ["\(node.label) (\(node.type))"],
+          after: graph.nodes[first...].map(\.op.name)))
+    }
     for (i, name) in node.outputs.enumerated() where !name.isEmpty {
       guard i < results.count else {
         missing[name] = "\(node.type) (output \(i))"

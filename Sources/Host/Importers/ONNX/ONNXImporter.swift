@@ -188,13 +188,16 @@ extension Graph {
     for output in outputs { isRead[output.value.index] = true }
     for state in states { isRead[state.next.index] = true }
     var kept: [Node] = []
-    for node in nodes.reversed() where node.outputs.contains(where: { isRead[$0.index] }) {
+    var dropped: [Node] = []
+    for node in nodes.reversed() {
+      guard node.outputs.contains(where: { isRead[$0.index] }) else {
+        dropped.append(node)
+        continue
+      }
       for input in node.inputs { if let input { isRead[input.index] = true } }
       kept.append(node)
     }
-    if kept.count < nodes.count {
-      history["nodes whose outputs nothing reads: removed", default: 0] += nodes.count - kept.count
-    }
+    for node in dropped.reversed() { record("drop-dead-nodes", before: [node.label]) }
     nodes = kept.reversed()
   }
 }

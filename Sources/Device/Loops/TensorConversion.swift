@@ -3,8 +3,8 @@ import Tensors
 
 /// Copies tensors from files into inputs.
 enum TensorConversion {
-  /// Fills `target` with `count` elements of `type` at the start of `bytes`. Integers convert to any
-  /// integer or f32, real numbers to f32; false where the pair is not taken.
+  /// Fills `target` with `count` elements of `type` at the start of `bytes`. Integers convert to
+  /// whatever holds them, real numbers to real numbers; false where an element does not convert.
   static func fill(
     _ target: TensorView, from bytes: UnsafeRawBufferPointer, _ type: ElementType
   ) -> Bool {
@@ -16,34 +16,53 @@ enum TensorConversion {
       unsafe target.pointer.copyMemory(from: base, byteCount: count * type.byteCount)
       return true
     }
-    switch target.elementType {
-    case .f32:
-      let out = target.floats
-      for i in 0..<count {
+    for i in 0..<count {
+      if target.elementType.isFloatingPoint {
         guard let x = unsafe real(base, type, i) else { return false }
-        out[i] = x
+        store(x, target, i)
+      } else {
+        guard let x = unsafe integer(base, type, i), store(x, target, i) else { return false }
       }
-    case .i64:
-      let out = target.elements(Int64.self)
-      for i in 0..<count {
-        guard let x = unsafe integer(base, type, i) else { return false }
-        out[i] = x
-      }
-    case .i32:
-      let out = target.elements(Int32.self)
-      for i in 0..<count {
-        guard let x = unsafe integer(base, type, i), let n = Int32(exactly: x) else { return false }
-        out[i] = n
-      }
-    case .bool:
-      let out = target.elements(UInt8.self)
-      for i in 0..<count {
-        guard let x = unsafe integer(base, type, i) else { return false }
-        out[i] = x != 0 ? 1 : 0
-      }
-    default: return false
     }
     return true
+  }
+
+  private static func store(_ x: Double, _ target: TensorView, _ i: Int) {
+    switch target.elementType {
+    case .f32: target.floats[i] = Float(x)
+    case .f64: target.elements(Double.self)[i] = x
+    case .f16, .bf16: target.elements(UInt16.self)[i] = target.elementType.bits(x)
+    default: target.elements(UInt8.self)[i] = UInt8(target.elementType.bits(x, saturates: true))
+    }
+  }
+
+  /// False where the element type does not hold `x`.
+  private static func store(_ x: Int64, _ target: TensorView, _ i: Int) -> Bool {
+    func put<T: FixedWidthInteger & BitwiseCopyable>(
+      _: T.Type, _ range: ClosedRange<Int64>? = nil
+    ) -> Bool {
+      guard let n = T(exactly: x), range?.contains(x) ?? true else { return false }
+      target.elements(T.self)[i] = n
+      return true
+    }
+    switch target.elementType {
+    case .i64: return put(Int64.self)
+    case .u64: return put(UInt64.self)
+    case .i32: return put(Int32.self)
+    case .u32: return put(UInt32.self)
+    case .i16: return put(Int16.self)
+    case .u16: return put(UInt16.self)
+    case .i8: return put(Int8.self)
+    case .u8: return put(UInt8.self)
+    case .i4: return put(Int8.self, -8...7)
+    case .u4: return put(UInt8.self, 0...15)
+    case .i2: return put(Int8.self, -2...1)
+    case .u2: return put(UInt8.self, 0...3)
+    case .bool:
+      target.elements(UInt8.self)[i] = x != 0 ? 1 : 0
+      return true
+    default: return false
+    }
   }
 
   @unsafe private static func integer(
@@ -58,39 +77,26 @@ enum TensorConversion {
     case .u32: Int64(unsafe base.loadUnaligned(fromByteOffset: i * 4, as: UInt32.self))
     case .i16: Int64(unsafe base.loadUnaligned(fromByteOffset: i * 2, as: Int16.self))
     case .u16: Int64(unsafe base.loadUnaligned(fromByteOffset: i * 2, as: UInt16.self))
-    case .i8: Int64(unsafe base.load(fromByteOffset: i, as: Int8.self))
-    case .u8, .bool: Int64(unsafe base.load(fromByteOffset: i, as: UInt8.self))
+    case .i8, .i4, .i2: Int64(unsafe base.load(fromByteOffset: i, as: Int8.self))
+    case .u8, .bool, .u4, .u2: Int64(unsafe base.load(fromByteOffset: i, as: UInt8.self))
     default: nil
     }
   }
 
   @unsafe private static func real(
     _ base: UnsafeRawPointer, _ type: ElementType, _ i: Int
-  ) -> Float? {
+  ) -> Double? {
     switch type {
-    case .f64: return Float(unsafe base.loadUnaligned(fromByteOffset: i * 8, as: Double.self))
-    case .f32: return unsafe base.loadUnaligned(fromByteOffset: i * 4, as: Float.self)
-    case .bf16:
+    case .f64: return unsafe base.loadUnaligned(fromByteOffset: i * 8, as: Double.self)
+    case .f32: return Double(unsafe base.loadUnaligned(fromByteOffset: i * 4, as: Float.self))
+    case .bf16, .f16:
       let bits = unsafe base.loadUnaligned(fromByteOffset: i * 2, as: UInt16.self)
-      return Float(bitPattern: UInt32(bits) << 16)
-    case .f16:
-      let bits = unsafe base.loadUnaligned(fromByteOffset: i * 2, as: UInt16.self)
-      return half(bits)
-    default: return unsafe integer(base, type, i).map { Float($0) }
-    }
-  }
-
-  /// IEEE half to float, by its parts: not every device has `Float16`.
-  private static func half(_ bits: UInt16) -> Float {
-    let sign: Float = bits & 0x8000 != 0 ? -1 : 1
-    let exponent = Int(bits >> 10) & 31
-    let fraction = Float(bits & 0x3FF)
-    switch exponent {
-    case 0: return sign * fraction * 0x1p-24
-    case 31: return fraction == 0 ? sign * .infinity : .nan
+      return Double(type.number(bits))
     default:
-      return sign * (1 + fraction * 0x1p-10)
-        * Float(sign: .plus, exponent: exponent - 15, significand: 1)
+      if type.isFloatingPoint {
+        return Double(type.number(UInt16(unsafe base.load(fromByteOffset: i, as: UInt8.self))))
+      }
+      return unsafe integer(base, type, i).map { Double($0) }
     }
   }
 }

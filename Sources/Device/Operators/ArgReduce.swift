@@ -4,7 +4,7 @@ import Tensors
 /// y = the index of the maximum (or minimum) of x along `axis`; of equals the first, or the last with
 /// `selectsLast`. A NaN is neither larger nor smaller than a number.
 ///
-/// input: f32, i64 or i32 → output: i64; the axis is 1, or gone without `keepsAxis`.
+/// input: f32, i64, i32 or u64 → output: i64; the axis is 1, or gone without `keepsAxis`.
 public struct ArgReduce: OperatorDefinition {
   public static var code: Int { 45 }
   public static var name: StaticString { "ArgReduce" }
@@ -40,7 +40,7 @@ public struct ArgReduce: OperatorDefinition {
   public func prepare(_ step: StepContext) throws(ShapeError) {
     try step.require(inputs: 1...1)
     try step.requirePlain(0)
-    try step.require(0, is: .f32, .i64, .i32)
+    try step.require(0, is: .f32, .i64, .i32, .u64)
     let x = step.input(0).shape
     guard let a = x.normalized(axis: axis) else {
       throw ShapeError("axis is out of range", input: 0, expected: x.rank, found: axis)
@@ -64,6 +64,7 @@ public struct ArgReduce: OperatorDefinition {
     switch x.elementType {
     case .f32: choose(x.floats, y, x.shape[a], inner)
     case .i64: choose(x.elements(Int64.self), y, x.shape[a], inner)
+    case .u64: choose(x.elements(UInt64.self), y, x.shape[a], inner)
     default: choose(x.elements(Int32.self), y, x.shape[a], inner)
     }
   }

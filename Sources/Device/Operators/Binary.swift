@@ -10,10 +10,14 @@ public enum BinaryKind: Int, Sendable, CaseIterable {
   case pow, mod, fmod, prelu
   /// From here on the result is bool.
   case equal, less, lessOrEqual, greater, greaterOrEqual, and, or, xor
+  /// From here on integers only. Shifts by the width or more, or by negative counts, leave nothing but
+  /// the sign.
+  case bitAnd, bitOr, bitXor, shiftLeft, shiftRight
 
   var kernel: Int32? { rawValue <= BinaryKind.min.rawValue ? Int32(rawValue) : nil }
-  var isPredicate: Bool { rawValue >= BinaryKind.equal.rawValue }
-  var isLogical: Bool { rawValue >= BinaryKind.and.rawValue }
+  var isPredicate: Bool { rawValue >= BinaryKind.equal.rawValue && !isBitwise }
+  var isLogical: Bool { rawValue >= BinaryKind.and.rawValue && !isBitwise }
+  var isBitwise: Bool { rawValue >= BinaryKind.bitAnd.rawValue }
 
   public var name: StaticString {
     switch self {
@@ -35,13 +39,18 @@ public enum BinaryKind: Int, Sendable, CaseIterable {
     case .and: "and"
     case .or: "or"
     case .xor: "xor"
+    case .bitAnd: "bit_and"
+    case .bitOr: "bit_or"
+    case .bitXor: "bit_xor"
+    case .shiftLeft: "shift_left"
+    case .shiftRight: "shift_right"
     }
   }
 }
 
 /// y = a ∘ b.
 ///
-/// inputs: two tensors of one element type (f32, i64, i32; bool for logic and equality) whose shapes
+/// inputs: two tensors of one element type (f32, i64, i32, u64; bool for logic and equality) whose shapes
 /// broadcast → output: the broadcast shape; bool for comparisons and logic. Integer division
 /// truncates; by zero it gives 0. `mod` takes the divisor's sign, `fmod` the dividend's; `prelu` is
 /// a where a ≥ 0, else a · b.
@@ -78,9 +87,11 @@ public struct Binary: OperatorDefinition {
     if kind.isLogical {
       try step.require(0, is: .bool)
     } else if kind == .equal {
-      try step.require(0, is: .f32, .i64, .i32, .bool)
+      try step.require(0, is: .f32, .i64, .i32, .u64, .bool)
+    } else if kind.isBitwise {
+      try step.require(0, is: .i64, .i32, .u64)
     } else {
-      try step.require(0, is: .f32, .i64, .i32)
+      try step.require(0, is: .f32, .i64, .i32, .u64)
     }
     guard let shape = Shape.broadcast(a.shape, b.shape) else {
       throw ShapeError("shapes do not broadcast", input: 1)
@@ -107,6 +118,8 @@ public struct Binary: OperatorDefinition {
       whole(a.elements(Int64.self), b.elements(Int64.self), y, plan)
     case .i32:
       whole(a.elements(Int32.self), b.elements(Int32.self), y, plan)
+    case .u64:
+      whole(a.elements(UInt64.self), b.elements(UInt64.self), y, plan)
     default:
       let out = y.elements(UInt8.self)
       map(a.elements(UInt8.self), b.elements(UInt8.self), out, plan) { p, q in
@@ -160,7 +173,7 @@ public struct Binary: OperatorDefinition {
     }
   }
 
-  private func whole<T: FixedWidthInteger & SignedInteger & BitwiseCopyable>(
+  private func whole<T: FixedWidthInteger & BitwiseCopyable>(
     _ a: Elements<T>, _ b: Elements<T>, _ y: TensorView, _ plan: Broadcast
   ) {
     if kind.isPredicate { return compare(a, b, y.elements(UInt8.self), plan) }
@@ -175,19 +188,27 @@ public struct Binary: OperatorDefinition {
       case .pow: Binary.power(p, q)
       case .mod: Binary.floorModulo(p, q)
       case .fmod: q == 0 ? 0 : p.remainderReportingOverflow(dividingBy: q).partialValue
+      case .bitAnd: p & q
+      case .bitOr: p | q
+      case .bitXor: p ^ q
+      case .shiftLeft: q < 0 ? 0 : p << q
+      case .shiftRight: q < 0 ? (p < 0 ? ~0 : 0) : p >> q
       default: p >= 0 ? p : p &* q
       }
     }
   }
 
-  private static func floorModulo<T: FixedWidthInteger & SignedInteger>(_ p: T, _ q: T) -> T {
+  private static func floorModulo<T: FixedWidthInteger>(_ p: T, _ q: T) -> T {
     guard q != 0 else { return 0 }
     let r = p.remainderReportingOverflow(dividingBy: q).partialValue
     return r != 0 && (r < 0) != (q < 0) ? r + q : r
   }
 
-  private static func power<T: FixedWidthInteger & SignedInteger>(_ base: T, _ exponent: T) -> T {
-    if exponent < 0 { return base == 1 ? 1 : base == -1 ? (exponent & 1 == 0 ? 1 : -1) : 0 }
+  private static func power<T: FixedWidthInteger>(_ base: T, _ exponent: T) -> T {
+    if exponent < 0 {
+      if base == 1 { return 1 }
+      return base == ~0 ? (exponent & 1 == 0 ? 1 : ~0) : 0
+    }
     var result: T = 1
     var square = base
     var e = exponent

@@ -2,27 +2,41 @@
 import CKernels
 import Tensors
 
-/// y = x as `type`: floats to integers truncate and saturate (NaN gives 0), integers to narrower ones
-/// keep their low bits, anything to bool is x ≠ 0.
+/// y = x as `type`: reals to integers truncate and saturate (NaN gives 0), integers to narrower ones
+/// keep their low bits, as do reals to integers of less than a byte; anything to bool is x ≠ 0.
 ///
-/// input: any shape → output: the same shape.
+/// input: any shape → output: the same shape. `saturates` is about numbers too large for an 8-bit real
+/// type, `rounding` about powers of two (f8e8m0).
 public struct Cast: OperatorDefinition {
   public static var code: Int { 4 }
   public static var name: StaticString { "Cast" }
 
   public var type: ElementType
+  public var saturates: Bool
+  public var rounding: PowerRounding
 
-  public init(to type: ElementType) { self.type = type }
+  public init(to type: ElementType, saturates: Bool = true, rounding: PowerRounding = .up) {
+    self.type = type
+    self.saturates = saturates
+    self.rounding = rounding
+  }
 
   public init(from attributes: inout AttributeReader) throws(AttributeError) {
     guard let type = ElementType(rawValue: UInt8(try attributes.integer(in: 0...255))) else {
       throw attributes.fail("unknown element type")
     }
     self.type = type
+    saturates = try attributes.bool()
+    guard let rounding = PowerRounding(rawValue: try attributes.integer()) else {
+      throw attributes.fail("unknown rounding")
+    }
+    self.rounding = rounding
   }
 
   public func encode(into attributes: inout AttributeWriter) {
     attributes.put(Int(type.rawValue))
+    attributes.put(saturates)
+    attributes.put(rounding.rawValue)
   }
 
   public func prepare(_ step: StepContext) throws(ShapeError) {
@@ -31,10 +45,12 @@ public struct Cast: OperatorDefinition {
     step.setOutput(0, type, step.input(0).shape)
   }
 
-  public func run(_ step: StepContext) {
-    let x = step.input(0)
-    let y = step.output()
+  public func run(_ step: StepContext) { convert(step.input(0), to: step.output()) }
+
+  /// Writes x's elements into y, which has as many elements of `type`.
+  public func convert(_ x: TensorView, to y: TensorView) {
     let n = x.shape.elementCount
+    guard n > 0 else { return }
     if x.elementType == y.elementType {
       let bytes = n * x.elementType.byteCount
       unsafe y.pointer.copyMemory(from: x.pointer, byteCount: bytes)
@@ -44,6 +60,14 @@ public struct Cast: OperatorDefinition {
     case (.i64, .f32): map(x.elements(Int64.self), y.floats) { Float($0) }
     case (.i32, .f32): map(x.elements(Int32.self), y.floats) { Float($0) }
     case (.bool, .f32), (.u8, .f32): map(x.elements(UInt8.self), y.floats) { Float($0) }
+    case (.i8, .f32): map(x.elements(Int8.self), y.floats) { Float($0) }
+    case (.f16, .f32): map(x.elements(UInt16.self), y.floats) { kn_f16_to_f32($0) }
+    case (.f32, .f16): map(x.floats, y.elements(UInt16.self)) { kn_f32_to_f16($0) }
+    case (.bf16, .f32):
+      map(x.elements(UInt16.self), y.floats) { Float(bitPattern: UInt32($0) << 16) }
+    case (.f32, .bf16): map(x.floats, y.elements(UInt16.self)) { Cast.bf16($0) }
+    case (.f64, .f32): map(x.elements(Double.self), y.floats) { Float($0) }
+    case (.f32, .f64): map(x.floats, y.elements(Double.self)) { Double($0) }
     case (.f32, .i64):
       map(x.floats, y.elements(Int64.self)) { Cast.saturated(Double($0)) }
     case (.i32, .i64): map(x.elements(Int32.self), y.elements(Int64.self)) { Int64($0) }
@@ -51,7 +75,7 @@ public struct Cast: OperatorDefinition {
       map(x.elements(Int64.self), y.elements(Int32.self)) { Int32(truncatingIfNeeded: $0) }
     default:
       if x.elementType.isFloatingPoint {
-        for i in 0..<n { store(real(x, i), y, i) }
+        for i in 0..<n { store(Cast.real(x, i), y, i) }
       } else if y.elementType.isFloatingPoint, x.elementType == .u64 {
         let words = x.elements(UInt64.self)
         for i in 0..<n { store(Double(words[i]), y, i) }
@@ -67,12 +91,12 @@ public struct Cast: OperatorDefinition {
     for i in 0..<x.count { y[i] = f(x[i]) }
   }
 
-  private func real(_ x: TensorView, _ i: Int) -> Double {
+  private static func real(_ x: TensorView, _ i: Int) -> Double {
     switch x.elementType {
     case .f32: Double(x.floats[i])
-    case .f16: Double(kn_f16_to_f32(x.elements(UInt16.self)[i]))
-    case .bf16: Double(Float(bitPattern: UInt32(x.elements(UInt16.self)[i]) << 16))
-    default: x.elements(Double.self)[i]
+    case .f64: x.elements(Double.self)[i]
+    case .f16, .bf16: Double(x.elementType.number(x.elements(UInt16.self)[i]))
+    default: Double(x.elementType.number(UInt16(x.elements(UInt8.self)[i])))
     }
   }
 
@@ -87,8 +111,10 @@ public struct Cast: OperatorDefinition {
     switch y.elementType {
     case .f32: y.floats[i] = Float(v)
     case .f64: y.elements(Double.self)[i] = v
-    case .f16: y.elements(UInt16.self)[i] = kn_f32_to_f16(Float(v))
-    case .bf16: y.elements(UInt16.self)[i] = Cast.bf16(Float(v))
+    case .f16, .bf16: y.elements(UInt16.self)[i] = y.elementType.bits(v)
+    case .f8e4m3fn, .f8e4m3fnuz, .f8e5m2, .f8e5m2fnuz, .f8e8m0, .f4e2m1:
+      y.elements(UInt8.self)[i] = UInt8(
+        y.elementType.bits(v, saturates: saturates, rounding: rounding))
     case .i64: y.elements(Int64.self)[i] = Cast.saturated(v)
     case .u64: y.elements(UInt64.self)[i] = Cast.saturated(v)
     case .i32: y.elements(Int32.self)[i] = Cast.saturated(v)
@@ -97,21 +123,28 @@ public struct Cast: OperatorDefinition {
     case .u16: y.elements(UInt16.self)[i] = Cast.saturated(v)
     case .i8: y.elements(Int8.self)[i] = Cast.saturated(v)
     case .u8: y.elements(UInt8.self)[i] = Cast.saturated(v)
+    case .i4, .u4, .i2, .u2: store(Cast.saturated(v) as Int64, y, i)
     case .bool: y.elements(UInt8.self)[i] = v != 0 ? 1 : 0
     }
   }
 
   private func store(_ v: Int64, _ y: TensorView, _ i: Int) {
     switch y.elementType {
-    case .f32: y.floats[i] = Float(v)
-    case .f64: y.elements(Double.self)[i] = Double(v)
-    case .f16: y.elements(UInt16.self)[i] = kn_f32_to_f16(Float(v))
-    case .bf16: y.elements(UInt16.self)[i] = Cast.bf16(Float(v))
     case .i64, .u64: y.elements(Int64.self)[i] = v
     case .i32, .u32: y.elements(Int32.self)[i] = Int32(truncatingIfNeeded: v)
     case .i16, .u16: y.elements(Int16.self)[i] = Int16(truncatingIfNeeded: v)
     case .i8, .u8: y.elements(Int8.self)[i] = Int8(truncatingIfNeeded: v)
+    case .i4: y.elements(Int8.self)[i] = Int8(truncatingIfNeeded: (v << 60) >> 60)
+    case .i2: y.elements(Int8.self)[i] = Int8(truncatingIfNeeded: (v << 62) >> 62)
+    case .u4: y.elements(UInt8.self)[i] = UInt8(v & 15)
+    case .u2: y.elements(UInt8.self)[i] = UInt8(v & 3)
     case .bool: y.elements(UInt8.self)[i] = v != 0 ? 1 : 0
+    default:
+      if y.elementType == .f32 {
+        y.floats[i] = Float(v)
+      } else {
+        store(Double(v), y, i)
+      }
     }
   }
 

@@ -1,9 +1,10 @@
-// Running sums along an axis.
+// Running sums and products along an axis.
 import Tensors
 
-/// y[i] = Σ x[j] over j ≤ i along `axis`; j < i with `isExclusive`; from the end with `isReverse`.
+/// y[i] = Σ x[j] (Π x[j] with `isProduct`) over j ≤ i along `axis`; j < i with `isExclusive`; from the
+/// end with `isReverse`.
 ///
-/// input: f32, i64 or i32 (sums wrap) → output: the same shape.
+/// input: f32, i64 or i32 (which wrap) → output: the same shape.
 public struct CumSum: OperatorDefinition {
   public static var code: Int { 49 }
   public static var name: StaticString { "CumSum" }
@@ -11,23 +12,29 @@ public struct CumSum: OperatorDefinition {
   public var axis: Int
   public var isExclusive: Bool
   public var isReverse: Bool
+  public var isProduct: Bool
 
-  public init(axis: Int, isExclusive: Bool = false, isReverse: Bool = false) {
+  public init(
+    axis: Int, isExclusive: Bool = false, isReverse: Bool = false, isProduct: Bool = false
+  ) {
     self.axis = axis
     self.isExclusive = isExclusive
     self.isReverse = isReverse
+    self.isProduct = isProduct
   }
 
   public init(from attributes: inout AttributeReader) throws(AttributeError) {
     axis = try attributes.integer(in: -8...7)
     isExclusive = try attributes.bool()
     isReverse = try attributes.bool()
+    isProduct = try attributes.bool()
   }
 
   public func encode(into attributes: inout AttributeWriter) {
     attributes.put(axis)
     attributes.put(isExclusive)
     attributes.put(isReverse)
+    attributes.put(isProduct)
   }
 
   public var aliasing: Aliasing { .inPlace }
@@ -47,27 +54,31 @@ public struct CumSum: OperatorDefinition {
     let x = step.input(0)
     let y = step.output()
     guard y.shape.elementCount > 0 else { return }
-    switch x.elementType {
-    case .f32: sum(x.floats, y.floats, x.shape, 0) { $0 + $1 }
-    case .i64: sum(x.elements(Int64.self), y.elements(Int64.self), x.shape, 0) { $0 &+ $1 }
-    default: sum(x.elements(Int32.self), y.elements(Int32.self), x.shape, 0) { $0 &+ $1 }
+    let shape = x.shape
+    switch (x.elementType, isProduct) {
+    case (.f32, false): sum(x.floats, y.floats, shape, 0) { $0 + $1 }
+    case (.f32, true): sum(x.floats, y.floats, shape, 1) { $0 * $1 }
+    case (.i64, false): sum(x.elements(Int64.self), y.elements(Int64.self), shape, 0) { $0 &+ $1 }
+    case (.i64, true): sum(x.elements(Int64.self), y.elements(Int64.self), shape, 1) { $0 &* $1 }
+    case (_, false): sum(x.elements(Int32.self), y.elements(Int32.self), shape, 0) { $0 &+ $1 }
+    case (_, true): sum(x.elements(Int32.self), y.elements(Int32.self), shape, 1) { $0 &* $1 }
     }
   }
 
   private func sum<T: BitwiseCopyable>(
-    _ x: Elements<T>, _ y: Elements<T>, _ shape: Shape, _ zero: T, _ add: (T, T) -> T
+    _ x: Elements<T>, _ y: Elements<T>, _ shape: Shape, _ first: T, _ combine: (T, T) -> T
   ) {
     let axis = shape.normalized(axis: axis) ?? 0
     let n = shape[axis]
     let inner = shape.elementCount(of: (axis + 1)..<shape.rank)
     for row in 0..<(x.count / n) {
-      let first = row / inner * n * inner + row % inner
-      var total = zero
+      let start = row / inner * n * inner + row % inner
+      var total = first
       for j in 0..<n {
-        let at = first + (isReverse ? n - 1 - j : j) * inner
+        let at = start + (isReverse ? n - 1 - j : j) * inner
         let v = x[at]
-        y[at] = isExclusive ? total : add(total, v)
-        total = add(total, v)
+        y[at] = isExclusive ? total : combine(total, v)
+        total = combine(total, v)
       }
     }
   }

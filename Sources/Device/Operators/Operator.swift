@@ -41,6 +41,7 @@ public enum Operator: Sendable, Equatable {
   case resize(Resize)
   case recurrent(Recurrent)
   case trees(Trees)
+  case bitCast(BitCast)
 
   /// Hands the operator's definition to `visitor`: the only switch over all operators.
   public func accept<V: OperatorVisitor>(_ visitor: inout V) throws(V.Failure) -> V.Result {
@@ -83,6 +84,7 @@ public enum Operator: Sendable, Equatable {
     case .resize(let o): try visitor.visit(o)
     case .recurrent(let o): try visitor.visit(o)
     case .trees(let o): try visitor.visit(o)
+    case .bitCast(let o): try visitor.visit(o)
     }
   }
 
@@ -128,6 +130,7 @@ public enum Operator: Sendable, Equatable {
     case Resize.code: self = .resize(try Resize(from: &reader))
     case Recurrent.code: self = .recurrent(try Recurrent(from: &reader))
     case Trees.code: self = .trees(try Trees(from: &reader))
+    case BitCast.code: self = .bitCast(try BitCast(from: &reader))
     default: return nil
     }
     try reader.finish()

@@ -25,8 +25,9 @@ public enum ReduceKind: Int, Sendable, CaseIterable {
 
 /// y = the reduction of x along `axes`; all axes where none are given.
 ///
-/// input: f32 or integers (sum, max, min, prod, mean) → output: reduced axes are 1, or gone without
-/// `keepsAxes`. An empty sum is 0, product 1, maximum −inf, minimum +inf.
+/// input: f32, i64, i32 or u64 (sum, max, min, prod, mean), or bool (max, min) → output: reduced axes are 1, or gone without
+/// `keepsAxes`. An empty sum is 0, product 1, maximum −inf, minimum +inf,
+/// or the integer nearest to that.
 public struct Reduce: OperatorDefinition {
   public static var code: Int { 14 }
   public static var name: StaticString { "Reduce" }
@@ -70,7 +71,8 @@ public struct Reduce: OperatorDefinition {
     try step.requirePlain(0)
     let x = step.input(0)
     switch kind {
-    case .sum, .mean, .max, .min, .prod: try step.require(0, is: .f32, .i64, .i32)
+    case .max, .min: try step.require(0, is: .f32, .i64, .i32, .u64, .bool)
+    case .sum, .mean, .prod: try step.require(0, is: .f32, .i64, .i32, .u64)
     default: try step.require(0, is: .f32)
     }
     guard let reduced = isReduced(x.shape) else {
@@ -115,7 +117,12 @@ public struct Reduce: OperatorDefinition {
       let peaks = step.scratch(Float.self, count: kind == .logSumExp ? y.count : 0)
       floats(x.floats, y, extents, flags, peaks)
     case .i64: whole(x.elements(Int64.self), step.output().elements(Int64.self), extents, flags)
-    default: whole(x.elements(Int32.self), step.output().elements(Int32.self), extents, flags)
+    case .u64: whole(x.elements(UInt64.self), step.output().elements(UInt64.self), extents, flags)
+    case .i32: whole(x.elements(Int32.self), step.output().elements(Int32.self), extents, flags)
+    default:
+      let y = step.output().elements(UInt8.self)
+      whole(x.elements(UInt8.self), y, extents, flags)
+      for i in 0..<y.count { y[i] = y[i] == 0 ? 0 : 1 }
     }
   }
 

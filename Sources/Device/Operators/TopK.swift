@@ -4,7 +4,7 @@ import Tensors
 /// The k largest (or smallest) elements along `axis`, best first; of equals the one in front. NaN
 /// counts as larger than every number.
 ///
-/// inputs: x f32, i64 or i32; k, one integer known before the program runs → outputs: the elements and
+/// inputs: x f32, i64, i32 or u64; k, one integer known before the program runs → outputs: the elements and
 /// their indices, i64, both with an extent of k along the axis.
 public struct TopK: OperatorDefinition {
   public static var code: Int { 56 }
@@ -31,7 +31,7 @@ public struct TopK: OperatorDefinition {
   public func prepare(_ step: StepContext) throws(ShapeError) {
     try step.require(inputs: 2...2, outputs: 2)
     try step.requirePlain(0)
-    try step.require(0, is: .f32, .i64, .i32)
+    try step.require(0, is: .f32, .i64, .i32, .u64)
     var shape = step.input(0).shape
     guard let axis = shape.normalized(axis: axis) else {
       throw ShapeError("axis is out of range", input: 0, expected: shape.rank, found: self.axis)
@@ -56,6 +56,7 @@ public struct TopK: OperatorDefinition {
     case .f32:
       rows(step, Float.self) { a, b in a > b || (a.isNaN && !b.isNaN) }
     case .i64: rows(step, Int64.self) { $0 > $1 }
+    case .u64: rows(step, UInt64.self) { $0 > $1 }
     default: rows(step, Int32.self) { $0 > $1 }
     }
   }

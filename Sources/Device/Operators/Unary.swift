@@ -9,6 +9,7 @@ public enum UnaryKind: Int, Sendable, CaseIterable {
   case sqrt, abs, neg, reciprocal, affine, log
   /// From here on there is no micro-kernel: seldom hot, computed element by element.
   case floor, ceil, round, sign, not, elu, selu, softplus, softsign, sin, cos, mish, isNaN
+  case tan, asin, acos, atan, sinh, cosh, asinh, acosh, atanh
 
   var kernel: Int32? { rawValue <= UnaryKind.log.rawValue ? Int32(rawValue) : nil }
 
@@ -45,6 +46,15 @@ public enum UnaryKind: Int, Sendable, CaseIterable {
     case .cos: "cos"
     case .mish: "mish"
     case .isNaN: "is_nan"
+    case .tan: "tan"
+    case .asin: "asin"
+    case .acos: "acos"
+    case .atan: "atan"
+    case .sinh: "sinh"
+    case .cosh: "cosh"
+    case .asinh: "asinh"
+    case .acosh: "acosh"
+    case .atanh: "atanh"
     }
   }
 }
@@ -91,7 +101,7 @@ public struct Unary: OperatorDefinition {
     let x = step.input(0)
     switch kind {
     case .not: try step.require(0, is: .bool)
-    case .abs, .neg, .sign, .clip, .relu: try step.require(0, is: .f32, .i64, .i32)
+    case .abs, .neg, .sign, .clip, .relu: try step.require(0, is: .f32, .i64, .i32, .u64)
     default: try step.require(0, is: .f32)
     }
     step.setOutput(0, kind == .isNaN ? .bool : x.elementType, x.shape)
@@ -108,6 +118,7 @@ public struct Unary: OperatorDefinition {
       for i in 0..<n { b[i] = a[i] == 0 ? 1 : 0 }
     case .i64: integers(x.elements(Int64.self), y.elements(Int64.self))
     case .i32: integers(x.elements(Int32.self), y.elements(Int32.self))
+    case .u64: integers(x.elements(UInt64.self), y.elements(UInt64.self))
     default:
       let a = x.floats
       if let op = kind.kernel {
@@ -126,9 +137,10 @@ public struct Unary: OperatorDefinition {
     }
   }
 
-  private func integers<T: FixedWidthInteger & SignedInteger & BitwiseCopyable>(
+  private func integers<T: FixedWidthInteger & BitwiseCopyable>(
     _ a: Elements<T>, _ b: Elements<T>
   ) {
+    let (low, high) = (Self.integer(p0) as T, Self.integer(p1) as T)
     for i in 0..<a.count {
       let v = a[i]
       switch kind {
@@ -136,16 +148,16 @@ public struct Unary: OperatorDefinition {
       case .neg: b[i] = 0 &- v
       case .sign: b[i] = v.signum()
       case .relu: b[i] = max(v, 0)
-      default: b[i] = min(max(v, T(clamping: Self.integer(p0))), T(clamping: Self.integer(p1)))
+      default: b[i] = min(max(v, low), high)
       }
     }
   }
 
   /// A clip bound as an integer; infinities and NaN become the widest bound of their sign.
-  private static func integer(_ bound: Float) -> Int {
-    if bound >= 0x1p62 { return Int.max }
-    if bound <= -0x1p62 { return Int.min }
-    return bound.isNaN ? Int.min : Int(bound)
+  private static func integer<T: FixedWidthInteger>(_ bound: Float) -> T {
+    if bound >= 0x1p62 { return T.max }
+    if bound <= -0x1p62 || bound.isNaN { return T.min }
+    return T(clamping: Int(bound))
   }
 
   private func scalar(_ x: Float) -> Float {
@@ -161,6 +173,15 @@ public struct Unary: OperatorDefinition {
     case .sin: kn_sin(x)
     case .cos: kn_cos(x)
     case .mish: x * kn_tanh(kn_softplus(x))
+    case .tan: kn_tan(x)
+    case .asin: kn_asin(x)
+    case .acos: kn_acos(x)
+    case .atan: kn_atan(x)
+    case .sinh: kn_sinh(x)
+    case .cosh: kn_cosh(x)
+    case .asinh: kn_asinh(x)
+    case .acosh: kn_acosh(x)
+    case .atanh: kn_atanh(x)
     default: x
     }
   }

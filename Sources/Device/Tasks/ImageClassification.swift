@@ -68,28 +68,12 @@ func realNumber(in bytes: RawSpan, _ elementType: ElementType, at i: Int) -> Flo
   case .f64:
     return Float(unsafe bytes.unsafeLoadUnaligned(fromByteOffset: i * 8, as: Double.self))
   case .f32: return unsafe bytes.unsafeLoadUnaligned(fromByteOffset: i * 4, as: Float.self)
-  case .bf16:
-    let bits = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: i * 2, as: UInt16.self)
-    return Float(bitPattern: UInt32(bits) << 16)
-  case .f16:
-    let bits = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: i * 2, as: UInt16.self)
-    return widened(half: bits)
-  default: preconditionFailure("not a floating-point type")
-  }
-}
-
-/// An IEEE 754 half, exactly.
-private func widened(half bits: UInt16) -> Float {
-  let sign = UInt32(bits & 0x8000) << 16
-  let exponent = UInt32(bits >> 10 & 0x1F)
-  let fraction = UInt32(bits & 0x3FF)
-  switch exponent {
-  case 0:
-    // Subnormal: fraction × 2⁻²⁴.
-    let value = Float(fraction) * 0x1p-24
-    return sign == 0 ? value : -value
-  case 31: return Float(bitPattern: sign | 0x7F80_0000 | fraction << 13)
-  default: return Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
+  case .bf16, .f16:
+    return elementType.number(
+      unsafe bytes.unsafeLoadUnaligned(fromByteOffset: i * 2, as: UInt16.self))
+  default:
+    return elementType.number(
+      UInt16(unsafe bytes.unsafeLoad(fromByteOffset: i, as: UInt8.self)))
   }
 }
 

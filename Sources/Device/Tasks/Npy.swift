@@ -229,6 +229,9 @@ extension ElementType {
     case .u16: "<u2"
     case .u8: "|u1"
     case .bool: "|b1"
+    // A byte per element, as integers; a real number's is its bits.
+    case .i4, .i2: "|i1"
+    case .u4, .u2, .f4e2m1, .f8e4m3fn, .f8e4m3fnuz, .f8e5m2, .f8e5m2fnuz, .f8e8m0: "|u1"
     }
   }
 

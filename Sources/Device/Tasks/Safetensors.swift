@@ -224,6 +224,14 @@ extension ElementType {
     case .u16: "U16"
     case .u8: "U8"
     case .bool: "BOOL"
+    case .f8e4m3fn: "F8_E4M3"
+    case .f8e4m3fnuz: "F8_E4M3FNUZ"
+    case .f8e5m2: "F8_E5M2"
+    case .f8e5m2fnuz: "F8_E5M2FNUZ"
+    case .f8e8m0: "F8_E8M0"
+    // A byte per element, which the format knows no name for.
+    case .i4, .i2: "I8"
+    case .u4, .u2, .f4e2m1: "U8"
     }
   }
 }

@@ -15,11 +15,24 @@ public enum ElementType: UInt8, Sendable, CaseIterable {
   case i64 = 11
   case u64 = 12
   case bool = 13
+  /// Real numbers of eight bits and fewer; `RealFormat` says what their bits mean.
+  case f8e4m3fn = 14
+  case f8e4m3fnuz = 15
+  case f8e5m2 = 16
+  case f8e5m2fnuz = 17
+  case f8e8m0 = 18
+  case f4e2m1 = 19
+  /// Integers of four and two bits. Like `f4e2m1` each takes a whole byte here, sign-extended.
+  case i4 = 20
+  case u4 = 21
+  case i2 = 22
+  case u2 = 23
 
   /// Bytes one element takes.
   public var byteCount: Int {
     switch self {
-    case .i8, .u8, .bool: 1
+    case .i8, .u8, .bool, .i4, .u4, .i2, .u2: 1
+    case .f8e4m3fn, .f8e4m3fnuz, .f8e5m2, .f8e5m2fnuz, .f8e8m0, .f4e2m1: 1
     case .f16, .bf16, .i16, .u16: 2
     case .f32, .i32, .u32: 4
     case .f64, .i64, .u64: 8
@@ -42,6 +55,16 @@ public enum ElementType: UInt8, Sendable, CaseIterable {
     case .i64: "i64"
     case .u64: "u64"
     case .bool: "bool"
+    case .f8e4m3fn: "f8e4m3fn"
+    case .f8e4m3fnuz: "f8e4m3fnuz"
+    case .f8e5m2: "f8e5m2"
+    case .f8e5m2fnuz: "f8e5m2fnuz"
+    case .f8e8m0: "f8e8m0"
+    case .f4e2m1: "f4e2m1"
+    case .i4: "i4"
+    case .u4: "u4"
+    case .i2: "i2"
+    case .u2: "u2"
     }
   }
 
@@ -49,7 +72,17 @@ public enum ElementType: UInt8, Sendable, CaseIterable {
   public var isFloatingPoint: Bool {
     switch self {
     case .f32, .f16, .bf16, .f64: true
+    case .f8e4m3fn, .f8e4m3fnuz, .f8e5m2, .f8e5m2fnuz, .f8e8m0, .f4e2m1: true
     default: false
+    }
+  }
+
+  /// Bits one element has where files pack them: 2 or 4 for the types that share bytes there.
+  public var packedBitCount: Int {
+    switch self {
+    case .i2, .u2: 2
+    case .i4, .u4, .f4e2m1: 4
+    default: 8 * byteCount
     }
   }
 }

@@ -102,9 +102,9 @@
     case .u32: Int(elements(UInt32.self)[i])
     case .i16: Int(elements(Int16.self)[i])
     case .u16: Int(elements(UInt16.self)[i])
-    case .i8: Int(elements(Int8.self)[i])
-    case .u8, .bool: Int(elements(UInt8.self)[i])
-    case .f32, .f16, .bf16, .f64: preconditionFailure("not an integer tensor")
+    case .i8, .i4, .i2: Int(elements(Int8.self)[i])
+    case .u8, .bool, .u4, .u2: Int(elements(UInt8.self)[i])
+    default: preconditionFailure("not an integer tensor")
     }
   }
 }

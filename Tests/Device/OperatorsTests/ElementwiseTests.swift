@@ -55,6 +55,15 @@ private func unary(_ x: Double, _ op: Unary) -> Double {
   case .cos: return cos(x)
   case .mish: return x * tanh(softplus(x))
   case .isNaN: return x.isNaN ? 1 : 0
+  case .tan: return tan(x)
+  case .asin: return asin(x)
+  case .acos: return acos(x)
+  case .atan: return atan(x)
+  case .sinh: return sinh(x)
+  case .cosh: return cosh(x)
+  case .asinh: return asinh(x)
+  case .acosh: return acosh(x)
+  case .atanh: return atanh(x)
   default:
     for kind in Activation.allCases where Activation(op.kind) == kind {
       return activated(x, FusedActivation(kind, op.p0, op.p1))
@@ -83,6 +92,22 @@ private func binary(_ a: Double, _ b: Double, _ kind: BinaryKind, isInteger: Boo
   case .and: a != 0 && b != 0 ? 1 : 0
   case .or: a != 0 || b != 0 ? 1 : 0
   case .xor: (a != 0) != (b != 0) ? 1 : 0
+  case .bitAnd: Double(Int(a) & Int(b))
+  case .bitOr: Double(Int(a) | Int(b))
+  case .bitXor: Double(Int(a) ^ Int(b))
+  case .shiftLeft: b < 0 ? 0 : a * pow(2, b)
+  case .shiftRight: b < 0 ? (a < 0 ? -1 : 0) : (a / pow(2, b)).rounded(.down)
+  }
+}
+
+/// Where a function is defined and its result is not all rounding.
+private func domain(_ kind: UnaryKind) -> ClosedRange<Float> {
+  switch kind {
+  case .sqrt, .log: 0.01...9
+  case .tan: -1.2...1.2
+  case .asin, .acos, .atanh: -0.99...0.99
+  case .acosh: 1.01...9
+  default: -6...6
   }
 }
 
@@ -98,7 +123,7 @@ struct ElementwiseTests {
           .unary(op), [x], is: [TestTensor(.bool, shape, x.values.map { unary($0, op) })])
         continue
       }
-      var x = random.floats(shape, kind == .sqrt || kind == .log ? 0.01...9 : -6...6)
+      var x = random.floats(shape, domain(kind))
       if kind == .isNaN, shape.count > 1 {
         x = TestTensor(.f32, shape, x.values.map { $0 > 2 ? .nan : $0 })
       }
@@ -126,13 +151,15 @@ struct ElementwiseTests {
   @Test(arguments: BinaryKind.allCases)
   func `binary functions broadcast`(kind: BinaryKind) throws {
     var random = FixedRandom(UInt64(80 + kind.rawValue))
-    let isPredicate = kind.rawValue >= BinaryKind.equal.rawValue
-    let isLogical = kind.rawValue >= BinaryKind.and.rawValue
+    let isPredicate = (BinaryKind.equal.rawValue...BinaryKind.xor.rawValue).contains(kind.rawValue)
+    let isLogical = [.and, .or, .xor].contains(kind)
+    let isBitwise = kind.rawValue > BinaryKind.xor.rawValue
     for i in 0..<24 {
       var (a, b, shape) = broadcastShapes(&random)
       if i == 0 { (a, b, shape) = ([300, 200], [200], [300, 200]) }
       if i == 1 { (a, b, shape) = ([4, 0, 3], [3], [4, 0, 3]) }
-      let type: ElementType = isLogical ? .bool : random.pick([.f32, .f32, .i64, .i32])
+      let type: ElementType =
+        isLogical ? .bool : random.pick(isBitwise ? [.i64, .i32] : [.f32, .f32, .i64, .i32])
       let isInteger = type != .f32
       // Few values, so that some are equal; powers of positive numbers only, where they are real.
       let x =
@@ -171,6 +198,28 @@ struct ElementwiseTests {
     try expect(.div, .min, .max / 2)
     try expect(.fmod, 0, 1)
     try expect(.mod, 0, 1)
+    try expect(.shiftLeft, 0, -4)
+    try expect(.shiftRight, -1, .max / 4)
+  }
+
+  @Test func `64 bits without a sign are compared and divided as such`() throws {
+    let a = TestTensor(.u64, [2], bytes: TestTensor.raw(UInt64.max) + TestTensor.raw(UInt64(7)))
+    let b = TestTensor(.u64, [2], bytes: TestTensor.raw(UInt64(3)) + TestTensor.raw(UInt64.max - 1))
+    func expect(_ kind: BinaryKind, _ values: UInt64...) throws {
+      try check(
+        .binary(Binary(kind)), [a, b],
+        is: [TestTensor(.u64, [2], bytes: values.flatMap { TestTensor.raw($0) })])
+    }
+    try expect(.max, .max, .max - 1)
+    try expect(.div, .max / 3, 0)
+    try expect(.mod, 0, 7)
+    try expect(.shiftRight, .max >> 3, 0)
+    try check(.binary(Binary(.less)), [a, b], is: [TestTensor(.bool, [2], [0, 1])])
+    let largest = Reduce(.max, axes: IntegerList(), keepsAxes: false)
+    try check(.reduce(largest), [a], is: [TestTensor(.u64, [], bytes: TestTensor.raw(UInt64.max))])
+    try check(
+      .topK(TopK()), [a, .i64([1])],
+      is: [TestTensor(.u64, [1], bytes: TestTensor.raw(UInt64.max)), .i64([0])])
   }
 
   @Test func `select takes a where the condition holds`() throws {
@@ -191,11 +240,86 @@ struct ElementwiseTests {
     }
   }
 
+  private func holds100(_ type: ElementType) -> Bool {
+    switch type {
+    case .bool, .i4, .u4, .i2, .u2: false
+    default: !type.isFloatingPoint || type.byteCount > 1
+    }
+  }
+
+  static let narrow: [ElementType] = [
+    .f8e4m3fn, .f8e4m3fnuz, .f8e5m2, .f8e5m2fnuz, .f8e8m0, .f4e2m1,
+  ]
+
+  /// Every byte means what the type's definition says, and is what its number becomes.
+  @Test(arguments: narrow) func `narrow reals there and back`(type: ElementType) {
+    for byte in UInt8.min...(type == .f4e2m1 ? 15 : 255) {
+      let number = TestTensor.narrowNumber(byte, type)
+      let found = Double(type.number(UInt16(byte)))
+      #expect(found == number || found.isNaN && number.isNaN, "\(type) \(byte)")
+      guard !number.isNaN else { continue }
+      #expect(type.bits(number, rounding: .down) == UInt16(byte), "\(type) \(byte)")
+    }
+  }
+
+  /// The nearest of all numbers of the type, of two the one whose last bit is 0.
+  @Test(arguments: narrow.filter { $0 != .f8e8m0 })
+  func `narrow reals round to nearest even`(type: ElementType) {
+    var random = FixedRandom(7)
+    let all = (UInt8.min...(type == .f4e2m1 ? 15 : 255)).map {
+      (bits: $0, number: TestTensor.narrowNumber($0, type))
+    }.filter { $0.number.isFinite }
+    let sorted = all.map(\.number).sorted()
+    for i in 0..<400 {
+      var x = Double.random(in: -500...500, using: &random) * pow(2, Double(-random.int(0...20)))
+      // Half-way between two neighbours.
+      if i % 4 == 0 {
+        let at = random.int(0...sorted.count - 2)
+        x = (sorted[at] + sorted[at + 1]) / 2
+      }
+      let best = all.min { a, b in
+        let (p, q) = ((a.number - x).magnitude, (b.number - x).magnitude)
+        if p != q { return p < q }
+        return a.number.magnitude == b.number.magnitude
+          ? (a.number.sign == x.sign) && b.number.sign != x.sign
+          : a.bits & 1 == 0 && b.bits & 1 == 1
+      }!
+      let found = type.number(type.bits(x, saturates: true))
+      #expect(Double(found) == best.number, "\(type) \(x)")
+    }
+  }
+
+  @Test func `powers of two round as they are told`() {
+    let type = ElementType.f8e8m0
+    for (x, up, down, nearest) in [
+      (1.0, 127, 127, 127), (1.1, 128, 127, 127), (1.5, 128, 127, 128), (3, 129, 128, 129),
+      (0.124, 124, 123, 124), (-4, 129, 129, 129), (.infinity, 255, 255, 255),
+    ] as [(Double, UInt16, UInt16, UInt16)] {
+      #expect(type.bits(x, rounding: .up) == up)
+      #expect(type.bits(x, rounding: .down) == down)
+      #expect(type.bits(x, rounding: .nearest) == nearest)
+    }
+    #expect(type.bits(0x1.8p127, saturates: true) == 254)
+    #expect(type.bits(0x1.8p127, saturates: false) == 255)
+  }
+
+  @Test func `bits are read as another type`() throws {
+    let x = TestTensor(.f32, [2, 2], [1, -2.5, 3.75, -0])
+    try check(.bitCast(BitCast(to: .i32)), [x], is: [TestTensor(.i32, [2, 2], bytes: x.bytes)])
+    let nibbles = TestTensor(.i4, [3], [-1, 7, -8])
+    try check(.bitCast(BitCast(to: .u4)), [nibbles], is: [TestTensor(.u4, [3], [15, 7, 8])])
+    let back = TestTensor(.u4, [3], [15, 7, 8])
+    try check(.bitCast(BitCast(to: .i4)), [back], is: [nibbles])
+    expectRefusal(.bitCast(BitCast(to: .i64)), [x])
+  }
+
   @Test(arguments: ElementType.allCases)
   func `casts keep what both types hold`(from: ElementType) throws {
     var random = FixedRandom(120)
     for to in ElementType.allCases {
-      let x = random.integers(from, [3, 5], from == .bool ? 0...1 : 0...100)
+      let least = from == .f8e8m0 || to == .f8e8m0 ? 1 : 0
+      let isNarrow = min(from.byteCount, to.byteCount) == 1 && ![from, to].allSatisfy(holds100)
+      let x = random.integers(from, [3, 5], isNarrow ? least...1 : 0...100)
       let wanted = TestTensor(to, [3, 5], x.values.map { to == .bool ? ($0 == 0 ? 0 : 1) : $0 })
       try check(.cast(Cast(to: to)), [x], is: [wanted])
     }

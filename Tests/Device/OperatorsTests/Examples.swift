@@ -36,7 +36,8 @@ struct Example: CustomTestStringConvertible {
     Example(.unary(Unary(.clip, -1, 2)), floats(2, 3)),
     Example(.binary(Binary(.pow)), floats(2, 3), floats(3)),
     Example(.select(Select()), whole(.bool, [2, 1], 0, 1), floats(3), floats(2, 3)),
-    Example(.cast(Cast(to: .i32)), floats(2, 3)),
+    Example(.cast(Cast(to: .i32, saturates: false, rounding: .nearest)), floats(2, 3)),
+    Example(.bitCast(BitCast(to: .i32)), floats(2, 3)),
   ]
 
   private static let products = [

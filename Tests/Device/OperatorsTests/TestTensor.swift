@@ -1,5 +1,6 @@
 // A tensor of the tests: bytes as the operators see them, read back as numbers.
 
+import Foundation
 import Operators
 import Tensors
 
@@ -80,7 +81,39 @@ struct TestTensor: Equatable {
     case .u32: raw(UInt32(v))
     case .i64: raw(Int64(v))
     case .u64: raw(UInt64(v))
+    case .i4, .i2: raw(Int8(v))
+    case .u4, .u2: raw(UInt8(v))
+    default: [UInt8((0..<256).first { narrowNumber(UInt8($0), type) == v }!)]
     }
+  }
+
+  /// What a byte of a narrow real-number type stands for, by the types' published definitions.
+  static func narrowNumber(_ byte: UInt8, _ type: ElementType) -> Double {
+    let layouts: [ElementType: (exponentBits: Int, fractionBits: Int, bias: Int)] = [
+      .f8e4m3fn: (4, 3, 7), .f8e4m3fnuz: (4, 3, 8), .f8e5m2: (5, 2, 15), .f8e5m2fnuz: (5, 2, 16),
+      .f4e2m1: (2, 1, 1),
+    ]
+    guard let layout = layouts[type] else { return byte == 255 ? .nan : pow(2, Double(byte) - 127) }
+    let nans: Set<UInt8> =
+      switch type {
+      case .f8e4m3fn: [0x7F, 0xFF]
+      case .f8e5m2: [0x7D, 0x7E, 0x7F, 0xFD, 0xFE, 0xFF]
+      case .f4e2m1: []
+      default: [0x80]
+      }
+    if nans.contains(byte) { return .nan }
+    if type == .f8e5m2, byte & 0x7F == 0x7C { return byte == 0x7C ? .infinity : -.infinity }
+    let isNegative = byte >> UInt8(layout.exponentBits + layout.fractionBits) & 1 == 1
+    let exponent = Int(byte) >> layout.fractionBits & (1 << layout.exponentBits - 1)
+    let fraction =
+      Double(Int(byte) & (1 << layout.fractionBits - 1))
+      / pow(
+        2, Double(layout.fractionBits))
+    let magnitude =
+      exponent == 0
+      ? fraction * pow(2, Double(1 - layout.bias))
+      : (1 + fraction) * pow(2, Double(exponent - layout.bias))
+    return isNegative ? -magnitude : magnitude
   }
 
   var count: Int { shape.reduce(1, *) }
@@ -105,6 +138,9 @@ struct TestTensor: Equatable {
         case .u32: Double(load(UInt32.self, i))
         case .i64: Double(load(Int64.self, i))
         case .u64: Double(load(UInt64.self, i))
+        case .i4, .i2: Double(load(Int8.self, i))
+        case .u4, .u2: Double(load(UInt8.self, i))
+        default: TestTensor.narrowNumber(load(UInt8.self, i), type)
         }
       }
     }

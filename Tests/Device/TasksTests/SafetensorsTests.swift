@@ -157,8 +157,8 @@ struct HostileSafetensorsTests {
       "\"a\" at byte 54: expected two offsets"
     ),
     (
-      #"{"a":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}}"#, 4,
-      "\"a\" at byte 22: unsupported dtype F8_E4M3"
+      #"{"a":{"dtype":"F6_E3M2","shape":[4],"data_offsets":[0,4]}}"#, 4,
+      "\"a\" at byte 22: unsupported dtype F6_E3M2"
     ),
     (
       #"{"a":{"dtype":"U8","shape":[1,1,1,1,1,1,1,1,4],"data_offsets":[0,4]}}"#, 4,

@@ -63,6 +63,8 @@ func texts(_ bytes: [UInt8], _ type: ElementType) -> [String] {
     case .u16: return all(UInt16.self) { "\($0)" }
     case .u8: return all(UInt8.self) { "\($0)" }
     case .bool: return all(UInt8.self) { $0 == 0 ? "False" : "True" }
+    case .i4, .i2: return all(Int8.self) { "\($0)" }
+    default: return all(UInt8.self) { "\($0)" }
     }
   }
 }

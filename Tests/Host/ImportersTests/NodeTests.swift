@@ -24,7 +24,7 @@ import Testing
 
   /// At least so many pass, of each kind.
   static let minima = [
-    ("node", 812), ("simple", 3), ("pytorch-operator", 30), ("pytorch-converted", 69),
+    ("node", 1300), ("simple", 3), ("pytorch-operator", 31), ("pytorch-converted", 69),
     ("light", 5),
   ]
 
@@ -140,7 +140,11 @@ extension Constant {
     case .f64: return all(Double.self) { $0 }
     case .f16: return all(UInt16.self) { Double(Float16(bitPattern: $0)) }
     case .bf16: return all(UInt16.self) { Double(Float(bitPattern: UInt32($0) << 16)) }
-    default: return integers!.map { Double($0) }
+    default:
+      if elementType.isFloatingPoint {
+        return all(UInt8.self) { Double(elementType.number(UInt16($0))) }
+      }
+      return integers!.map { Double($0) }
     }
   }
 }

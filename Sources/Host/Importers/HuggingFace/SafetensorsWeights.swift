@@ -39,6 +39,12 @@ public struct SafetensorsWeights: Sendable {
       throw ImportError(
         file: file.path, .key(name, "expected shape \(shape), found \(entry.shape)"))
     }
+    // Eight bits are scaled by tensors of their own, which nobody here would apply.
+    guard !entry.elementType.isFloatingPoint || entry.elementType.byteCount > 1 else {
+      throw ImportError(
+        file: file.path,
+        .key(name, "expected f32, f16, bf16 or f64, found \(entry.elementType.name)"))
+    }
     let view = try file.view(entry.byteRange)
     return Constant(elementType: entry.elementType, shape: shape, viewing: view, owner: file)
       .withFloatsAsF32()

@@ -12,6 +12,8 @@ struct ONNXGraphBuilder {
   private(set) var values: [String: ValueID] = [:]
   /// Outputs that an import function left out, and of which operator.
   private var missing: [String: String] = [:]
+  /// Values of other real-number types → the same numbers in f32.
+  private var widened: [ValueID: ValueID] = [:]
   var facts: ValueFacts
 
   /// The node being imported, and the opset of its domain.
@@ -120,20 +122,49 @@ struct ONNXGraphBuilder {
   /// Whether input `i` is there.
   func has(_ i: Int) -> Bool { i < node.inputs.count && !node.inputs[i].isEmpty }
 
-  /// Input `i`, which must be there.
-  func input(_ i: Int) throws(ImportError) -> ValueID {
+  /// Input `i`, which must be there, in the element type in which it is computed: real numbers of any
+  /// width are f32.
+  mutating func input(_ i: Int) throws(ImportError) -> ValueID { wide(try raw(i)) }
+
+  /// Input `i`, which must be there, in the element type that the model gives it.
+  func raw(_ i: Int) throws(ImportError) -> ValueID {
     guard has(i) else { throw fail("input \(i) is missing") }
     return try value(named: node.inputs[i])
   }
 
   /// Input `i`, if it is there.
-  func optional(_ i: Int) throws(ImportError) -> ValueID? { has(i) ? try input(i) : nil }
+  mutating func optional(_ i: Int) throws(ImportError) -> ValueID? { has(i) ? try input(i) : nil }
 
   /// All inputs, at least one; none may be left out.
-  func allInputs() throws(ImportError) -> [ValueID] {
+  mutating func allInputs() throws(ImportError) -> [ValueID] {
     var list: [ValueID] = []
     for i in 0..<max(inputCount, 1) { list.append(try input(i)) }
     return list
+  }
+
+  /// Some inputs, all present, as the model gives them where they have one element type, else as they
+  /// are computed: for operators that only move elements.
+  mutating func moved(_ indices: [Int]) throws(ImportError) -> [ValueID] {
+    var list: [ValueID] = []
+    for i in indices { list.append(try raw(i)) }
+    guard let first = list.first, let type = elementType(first),
+      list.allSatisfy({ elementType($0) == type })
+    else { return list.map { wide($0) } }
+    return list
+  }
+
+  /// The value as f32 where it holds real numbers of another type.
+  mutating func wide(_ value: ValueID) -> ValueID {
+    guard let type = elementType(value), type.isFloatingPoint, type != .f32 else { return value }
+    if let known = widened[value] { return known }
+    let result: ValueID
+    if let constant = graph[value].constant {
+      result = addConstant(constant.withFloatsAsF32(), name: graph[value].name)
+    } else {
+      result = add(.cast(Cast(to: .f32)), [value])
+    }
+    widened[value] = result
+    return result
   }
 
   // MARK: Facts
@@ -169,7 +200,7 @@ struct ONNXGraphBuilder {
   }
 
   /// Integers that input `i` gives, if it is there.
-  func optionalIntegers(_ i: Int, _ what: String) throws(ImportError) -> [Int]? {
+  mutating func optionalIntegers(_ i: Int, _ what: String) throws(ImportError) -> [Int]? {
     guard let value = try optional(i) else { return nil }
     return try integers(value, what)
   }

@@ -85,9 +85,10 @@ public enum ONNXImporter {
         default: dimensions.append(.symbol("dim_\(info.name)_\(axis)"))
         }
       }
-      let computed = type.isFloatingPoint ? ElementType.f32 : type
-      if computed != type { builder.note("input of \(type.name): taken as f32") }
-      let value = builder.graph.addInput(info.name, computed, dimensions)
+      if type.isFloatingPoint, type != .f32 {
+        builder.note("input of \(type.name): computed as f32")
+      }
+      let value = builder.graph.addInput(info.name, type, dimensions)
       try builder.bind(info.name, value, offset: info.offset)
       builder.facts.set(builder.graph.inputs[builder.graph.inputs.count - 1])
     }
@@ -110,6 +111,13 @@ public enum ONNXImporter {
       guard var value = builder.values[info.name] else {
         throw ImportError(
           file: model.file.path, .key(info.name, "no supported node writes this output"))
+      }
+      // Real numbers are computed as f32, and given in the type that the model declares.
+      if let type = info.elementType.flatMap(ONNXTensor.elementType), type.isFloatingPoint,
+        let found = builder.elementType(value), found.isFloatingPoint, found != type
+      {
+        value = builder.add(.cast(Cast(to: type)), [value])
+        builder.graph[value].name = info.name
       }
       if builder.graph[value].constant != nil || !taken.insert(value).inserted {
         value = builder.add(.reshape(Reshape(.identity)), [value])

@@ -27,12 +27,12 @@ extension ONNXOperator {
     ONNXOperator("Where", 9, choose),
   ]
 
-  /// a ∘ b. The operator knows f32, i64 and i32: narrower integers are computed as i64.
+  /// a ∘ b. The operator knows f32, i64, i32 and u64: narrower integers are computed as i64.
   static func combine(
     _ b: inout ONNXGraphBuilder, _ kind: BinaryKind, _ x: ValueID, _ y: ValueID
   ) -> ValueID {
     switch b.elementType(x) {
-    case .u8, .i8, .u16, .i16, .u32, .u64:
+    case .u8, .i8, .u16, .i16, .u32, .u4, .i4, .u2, .i2:
       let type = b.elementType(x)!
       b.note("\(b.node.type) of \(type.name): computed as i64")
       let wide = [x, y].map { b.add(.cast(Cast(to: .i64)), [$0]) }
@@ -79,6 +79,7 @@ extension ONNXOperator {
   }
 
   private static func choose(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
-    [b.add(.select(Select()), [try b.input(0), try b.input(1), try b.input(2)])]
+    let choices = try b.moved([1, 2])
+    return [b.add(.select(Select()), [try b.input(0)] + choices)]
   }
 }

@@ -10,7 +10,7 @@ extension ONNXOperator {
     }
   }
 
-  /// A function that integers have too. The operator knows i64 and i32: narrower ones are computed as
+  /// A function that integers have too. The operator knows i64, i32 and u64: narrower ones are computed as
   /// i64.
   private static func whole(_ name: String, _ kind: UnaryKind) -> ONNXOperator {
     ONNXOperator(name) { b throws(ImportError) in
@@ -19,12 +19,12 @@ extension ONNXOperator {
   }
 
   /// `compute` of x, through i64 where x holds integers that operators do not know.
-  private static func widened(
+  static func widened(
     _ b: inout ONNXGraphBuilder, _ x: ValueID,
     _ compute: (inout ONNXGraphBuilder, ValueID) -> ValueID
   ) -> ValueID {
     switch b.elementType(x) {
-    case .u8, .i8, .u16, .i16, .u32, .u64:
+    case .u8, .i8, .u16, .i16, .u32, .u4, .i4, .u2, .i2:
       let type = b.elementType(x)!
       b.note("\(b.node.type) of \(type.name): computed as i64")
       let y = compute(&b, b.add(.cast(Cast(to: .i64)), [x]))
@@ -51,31 +51,35 @@ extension ONNXOperator {
     unary("Tanh", .tanh), unary("Sigmoid", .sigmoid),
     unary("Floor", .floor), unary("Ceil", .ceil), unary("Round", .round),
     unary("Not", .not), unary("Softplus", .softplus), unary("Softsign", .softsign),
-    unary("Sin", .sin), unary("Cos", .cos), unary("Mish", .mish), unary("IsNaN", .isNaN),
+    unary("Sin", .sin), unary("Cos", .cos), unary("Tan", .tan),
+    unary("Asin", .asin), unary("Acos", .acos), unary("Atan", .atan),
+    unary("Sinh", .sinh), unary("Cosh", .cosh),
+    unary("Asinh", .asinh), unary("Acosh", .acosh), unary("Atanh", .atanh),
+    unary("Mish", .mish), unary("IsNaN", .isNaN),
     unary("HardSwish", .hardSwish),
     unary("Elu", .elu, ("alpha", 1)),
     unary("LeakyRelu", .leakyRelu, ("alpha", 0.01)),
     unary("Selu", .selu, ("alpha", 1.6732632), ("gamma", 1.050701)),
     unary("HardSigmoid", .hardSigmoid, ("alpha", 0.2), ("beta", 0.5)),
-    ONNXOperator("Identity") { b throws(ImportError) in [try b.input(0)] },
+    ONNXOperator("Identity") { b throws(ImportError) in [try b.raw(0)] },
     // Inference keeps everything, and the mask says so.
     ONNXOperator("Dropout", 6, dropout),
     ONNXOperator("Clip", 6, clipByAttributes), ONNXOperator("Clip", 11, clipByInputs),
     ONNXOperator("Cast", 6, cast), ONNXOperator("CastLike", 15, castLike),
+    ONNXOperator("BitCast", 26, bitCast),
     ONNXOperator("Gelu", 20, gelu), ONNXOperator("Gelu", domain: "com.microsoft", gelu),
     ONNXOperator("QuickGelu", domain: "com.microsoft", swish), ONNXOperator("Swish", 24, swish),
+    ONNXOperator("SwiGLU", 28, swiGLU),
     ONNXOperator("Celu", 12, celu), ONNXOperator("ThresholdedRelu", 10, thresholdedRelu),
-    ONNXOperator("Shrink", 9, shrink), ONNXOperator("Tan", 7, tan),
-    ONNXOperator("Sinh", 9) { b throws(ImportError) in try hyperbolic(&b, .sub) },
-    ONNXOperator("Cosh", 9) { b throws(ImportError) in try hyperbolic(&b, .add) },
+    ONNXOperator("Shrink", 9, shrink),
     ONNXOperator("IsInf", 10, isInfinite),
   ]
 
   private static func dropout(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
-    if b.has(2), b.fixedIntegers(try b.input(2)) != [0] {
+    if b.has(2), b.fixedIntegers(try b.raw(2)) != [0] {
       throw b.fail("a model in training mode is not supported")
     }
-    let x = try b.input(0)
+    let x = try b.raw(0)
     guard b.node.outputs.count > 1 else { return [x] }
     let all = ConstantOfShape(.bool, value: 0, integer: 1)
     return [x, b.add(.constantOfShape(all), [b.add(.shapeOf(ShapeOf()), [x])])]
@@ -118,25 +122,37 @@ extension ONNXOperator {
     guard let type = ONNXTensor.elementType(Int64(number)) else {
       throw b.fail("element type \(number) is not supported")
     }
-    return [try cast(&b, try b.input(0), type)]
+    return [try cast(&b, try b.raw(0), type)]
   }
 
   private static func castLike(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
-    guard let type = b.elementType(try b.input(1)) else {
+    guard let type = b.elementType(try b.raw(1)) else {
       throw b.fail("the element type of input 1 cannot be found out")
     }
-    return [try cast(&b, try b.input(0), type)]
+    return [try cast(&b, try b.raw(0), type)]
   }
 
   private static func cast(
     _ b: inout ONNXGraphBuilder, _ x: ValueID, _ type: ElementType
   ) throws(ImportError) -> ValueID {
-    var type = type
-    if type.isFloatingPoint, type != .f32 {
-      b.note("Cast to \(type.name): computed as f32")
-      type = .f32
+    let rounding: PowerRounding
+    switch try b.string("round_mode", "up") {
+    case "up": rounding = .up
+    case "down": rounding = .down
+    case "nearest": rounding = .nearest
+    default: throw b.fail("round_mode '\(try b.string("round_mode", ""))' is not supported")
     }
-    return b.elementType(x) == type ? x : b.add(.cast(Cast(to: type)), [x])
+    if b.elementType(x) == type { return x }
+    let op = Cast(to: type, saturates: try b.bool("saturate", true), rounding: rounding)
+    return b.add(.cast(op), [x])
+  }
+
+  private static func bitCast(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
+    let number = try b.integer("to", 0)
+    guard let type = ONNXTensor.elementType(Int64(number)) else {
+      throw b.fail("element type \(number) is not supported")
+    }
+    return [b.add(.bitCast(BitCast(to: type)), [try b.raw(0)])]
   }
 
   private static func gelu(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
@@ -157,6 +173,12 @@ extension ONNXOperator {
     let scaled = b.add(.unary(Unary(.affine, alpha, 0)), [x])
     let gate = b.add(.unary(Unary(.sigmoid)), [scaled])
     return [b.add(.binary(Binary(.mul)), [x, gate])]
+  }
+
+  /// a · sigmoid(alpha · a) · b.
+  private static func swiGLU(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
+    b.note("SwiGLU → swish, product")
+    return [b.binary(.mul, try swish(&b)[0], try b.input(1))]
   }
 
   /// celu(x) = alpha · elu(x / alpha).
@@ -192,25 +214,6 @@ extension ONNXOperator {
     let up = b.add(.unary(Unary(.affine, 1, bias)), [x])
     let low = b.add(.select(Select()), [isLow, up, zero])
     return [b.add(.select(Select()), [isHigh, down, low])]
-  }
-
-  private static func tan(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
-    let x = try b.input(0)
-    b.note("Tan → sine over cosine")
-    let sine = b.add(.unary(Unary(.sin)), [x])
-    return [b.add(.binary(Binary(.div)), [sine, b.add(.unary(Unary(.cos)), [x])])]
-  }
-
-  /// (eˣ ∓ e⁻ˣ) / 2.
-  private static func hyperbolic(
-    _ b: inout ONNXGraphBuilder, _ kind: BinaryKind
-  ) throws(ImportError) -> [ValueID] {
-    let x = try b.input(0)
-    b.note("\(b.node.type) → exponentials")
-    let rising = b.add(.unary(Unary(.exp)), [x])
-    let falling = b.add(.unary(Unary(.exp)), [b.add(.unary(Unary(.neg)), [x])])
-    let both = b.add(.binary(Binary(kind)), [rising, falling])
-    return [b.add(.unary(Unary(.affine, 0.5, 0)), [both])]
   }
 
   private static func isInfinite(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {

@@ -26,7 +26,8 @@ extension ONNXOperator {
     ONNXOperator("ScatterElements", 11, scatterElements),
     ONNXOperator("ScatterND", 11) { b throws(ImportError) in
       let op = ScatterND(kind: try scatterKind(b))
-      return [b.add(.scatterND(op), [try b.input(0), try indices(&b, 1), try b.input(2)])]
+      let (x, updates) = try scattered(&b, op.kind)
+      return [b.add(.scatterND(op), [x, try indices(&b, 1), updates])]
     },
     ONNXOperator("OneHot", 9, oneHot),
     ONNXOperator("TopK") { b throws(ImportError) in
@@ -35,14 +36,8 @@ extension ONNXOperator {
     ONNXOperator("TopK", 10) { b throws(ImportError) in try topK(&b, try b.input(1)) },
     ONNXOperator("ArgMax") { b throws(ImportError) in try argReduce(&b, isMinimum: false) },
     ONNXOperator("ArgMin") { b throws(ImportError) in try argReduce(&b, isMinimum: true) },
-    ONNXOperator("CumSum", 11) { b throws(ImportError) in
-      let axes = try b.integers(try b.input(1), "axis")
-      guard axes.count == 1 else { throw b.fail("expected one axis") }
-      let op = CumSum(
-        axis: try b.axis(axes[0]), isExclusive: try b.bool("exclusive", false),
-        isReverse: try b.bool("reverse", false))
-      return [b.add(.cumSum(op), [try b.input(0)])]
-    },
+    ONNXOperator("CumSum", 11) { b throws(ImportError) in try running(&b, isProduct: false) },
+    ONNXOperator("CumProd", 26) { b throws(ImportError) in try running(&b, isProduct: true) },
     ONNXOperator("Trilu", 14) { b throws(ImportError) in
       let k = try b.optionalIntegers(1, "the diagonal")
       guard (k ?? [0]).count == 1, (-(1 << 40)...1 << 40).contains(k?[0] ?? 0) else {
@@ -80,7 +75,28 @@ extension ONNXOperator {
   ) throws(ImportError) -> [ValueID] {
     let op = ScatterElements(
       axis: try b.axis(try b.integer("axis", 0)), kind: try scatterKind(b))
-    return [b.add(.scatterElements(op), [try b.input(0), try indices(&b, 1), try b.input(2)])]
+    let (x, updates) = try scattered(&b, op.kind)
+    return [b.add(.scatterElements(op), [x, try indices(&b, 1), updates])]
+  }
+
+  /// What is written to and what is written, as they are where elements only move.
+  private static func scattered(
+    _ b: inout ONNXGraphBuilder, _ kind: ScatterKind
+  ) throws(ImportError) -> (ValueID, ValueID) {
+    guard kind == .replace else { return (try b.input(0), try b.input(2)) }
+    let both = try b.moved([0, 2])
+    return (both[0], both[1])
+  }
+
+  private static func running(
+    _ b: inout ONNXGraphBuilder, isProduct: Bool
+  ) throws(ImportError) -> [ValueID] {
+    let axes = try b.integers(try b.raw(1), "axis")
+    guard axes.count == 1 else { throw b.fail("expected one axis") }
+    let op = CumSum(
+      axis: try b.axis(axes[0]), isExclusive: try b.bool("exclusive", false),
+      isReverse: try b.bool("reverse", false), isProduct: isProduct)
+    return [widened(&b, try b.input(0)) { b, x in b.add(.cumSum(op), [x]) }]
   }
 
   /// The depth may come as any number type.
@@ -100,7 +116,12 @@ extension ONNXOperator {
   ) throws(ImportError) -> [ValueID] {
     let op = TopK(
       axis: try b.axis(try b.integer("axis", -1)), isSmallest: try !b.bool("largest", true))
-    return b.add(.topK(op), [try b.input(0), k], outputs: 2)
+    let x = try b.input(0)
+    guard let type = b.elementType(x), ![.f32, .i64, .i32, .u64].contains(type) else {
+      return b.add(.topK(op), [x, k], outputs: 2)
+    }
+    let found = b.add(.topK(op), [b.cast(x, to: .i64), k], outputs: 2)
+    return [b.cast(found[0], to: type), found[1]]
   }
 
   private static func argReduce(
@@ -110,8 +131,8 @@ extension ONNXOperator {
       isMinimum: isMinimum, axis: try b.axis(try b.integer("axis", 0)),
       keepsAxis: try b.bool("keepdims", true), selectsLast: try b.bool("select_last_index", false))
     var x = try b.input(0)
-    if let type = b.elementType(x), type != .f32, type != .i64, type != .i32 {
-      x = b.add(.cast(Cast(to: .i64)), [x])
+    if let type = b.elementType(x), ![.f32, .i64, .i32, .u64].contains(type) {
+      x = b.cast(x, to: .i64)
     }
     return [b.add(.argReduce(op), [x])]
   }

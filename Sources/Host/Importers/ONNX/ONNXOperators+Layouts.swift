@@ -8,7 +8,7 @@ extension ONNXOperator {
     ONNXOperator("Reshape", 5, reshape),
     ONNXOperator("Flatten") { b throws(ImportError) in
       let axis = try b.axis(try b.integer("axis", 1))
-      return [b.add(.reshape(Reshape(.flatten, IntegerList([axis]))), [try b.input(0)])]
+      return [b.add(.reshape(Reshape(.flatten, IntegerList([axis]))), [try b.raw(0)])]
     },
     ONNXOperator("Squeeze") { b throws(ImportError) in try squeeze(&b, try b.integers("axes")) },
     ONNXOperator("Squeeze", 13) { b throws(ImportError) in
@@ -18,15 +18,16 @@ extension ONNXOperator {
       try unsqueeze(&b, try b.integers("axes") ?? [])
     },
     ONNXOperator("Unsqueeze", 13) { b throws(ImportError) in
-      try unsqueeze(&b, try b.integers(try b.input(1), "axes"))
+      try unsqueeze(&b, try b.integers(try b.raw(1), "axes"))
     },
     ONNXOperator("Transpose", transpose),
     ONNXOperator("Expand", 8) { b throws(ImportError) in
-      [b.add(.expand(Expand()), [try b.input(0), try b.input(1)])]
+      [b.add(.expand(Expand()), [try b.raw(0), try b.input(1)])]
     },
     ONNXOperator("Concat", 4) { b throws(ImportError) in
       let axis = try b.axis(try b.integer("axis", 1))
-      return [b.add(.concat(Concat(axis: axis)), try b.allInputs())]
+      let all = try b.moved(Array(0..<max(b.inputCount, 1)))
+      return [b.add(.concat(Concat(axis: axis)), all)]
     },
     ONNXOperator("Split", 2) { b throws(ImportError) in try split(&b, try b.integers("split")) },
     ONNXOperator("Split", 13) { b throws(ImportError) in
@@ -35,14 +36,14 @@ extension ONNXOperator {
     },
     ONNXOperator("Slice", sliceByAttributes), ONNXOperator("Slice", 10, sliceByInputs),
     ONNXOperator("Tile", 6) { b throws(ImportError) in
-      [b.add(.tile(Tile()), [try b.input(0), try b.input(1)])]
+      [b.add(.tile(Tile()), [try b.raw(0), try b.input(1)])]
     },
     ONNXOperator("Pad", 2, padByAttributes), ONNXOperator("Pad", 11, padByInputs),
     ONNXOperator("DepthToSpace", depthToSpace), ONNXOperator("SpaceToDepth", spaceToDepth),
   ]
 
   private static func reshape(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
-    let x = try b.input(0)
+    let x = try b.raw(0)
     let target = try b.input(1)
     let allowsZero = try b.bool("allowzero", false)
     if let list = b.fixedIntegers(target) {
@@ -59,18 +60,18 @@ extension ONNXOperator {
     _ b: inout ONNXGraphBuilder, _ axes: [Int]?
   ) throws(ImportError) -> [ValueID] {
     // An empty list squeezes nothing, no list squeezes all.
-    if let axes, axes.isEmpty { return [try b.input(0)] }
-    return [b.add(.reshape(Reshape(.squeeze, try b.axes(axes ?? []))), [try b.input(0)])]
+    if let axes, axes.isEmpty { return [try b.raw(0)] }
+    return [b.add(.reshape(Reshape(.squeeze, try b.axes(axes ?? []))), [try b.raw(0)])]
   }
 
   private static func unsqueeze(
     _ b: inout ONNXGraphBuilder, _ axes: [Int]
   ) throws(ImportError) -> [ValueID] {
-    [b.add(.reshape(Reshape(.unsqueeze, try b.axes(axes))), [try b.input(0)])]
+    [b.add(.reshape(Reshape(.unsqueeze, try b.axes(axes))), [try b.raw(0)])]
   }
 
   private static func transpose(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
-    let x = try b.input(0)
+    let x = try b.raw(0)
     let order: [Int]
     if let given = try b.integers("perm") {
       order = given
@@ -96,7 +97,7 @@ extension ONNXOperator {
   private static func split(
     _ b: inout ONNXGraphBuilder, _ sizes: [Int]?
   ) throws(ImportError) -> [ValueID] {
-    let x = try b.input(0)
+    let x = try b.raw(0)
     let axis = try b.axis(try b.integer("axis", 0))
     let count = b.node.outputs.count
     guard count >= 1 else { throw b.fail("has no output") }
@@ -132,11 +133,11 @@ extension ONNXOperator {
     let op = Slice(
       starts: try b.list(starts, "starts"), ends: try b.list(ends, "ends"),
       axes: try b.axes(try b.integers("axes") ?? []), steps: IntegerList())
-    return [b.add(.slice(op), [try b.input(0)])]
+    return [b.add(.slice(op), [try b.raw(0)])]
   }
 
   private static func sliceByInputs(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
-    let x = try b.input(0)
+    let x = try b.raw(0)
     let bounds = [try b.input(1), try b.input(2), try b.optional(3), try b.optional(4)]
     let known = bounds.map { $0 == nil ? [] : b.fixedIntegers($0!) }
     if let starts = known[0], let ends = known[1], let axes = known[2], let steps = known[3] {
@@ -169,9 +170,9 @@ extension ONNXOperator {
   }
 
   private static func padByInputs(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
-    let x = try b.input(0)
+    let moved = try b.moved(b.has(2) ? [0, 2] : [0])
+    let (x, fill) = (moved[0], b.has(2) ? moved[1] : nil)
     let pads = try b.input(1)
-    let fill = try b.optional(2)
     let axes = try b.optional(3)
     let mode = try padMode(b)
     if let list = b.fixedIntegers(pads), let places = axes == nil ? [] : b.fixedIntegers(axes!) {
@@ -192,7 +193,7 @@ extension ONNXOperator {
 
   /// [n, c, h, w] → [n, c / s², h·s, w·s], through six axes.
   private static func depthToSpace(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
-    let x = try b.input(0)
+    let x = try b.raw(0)
     let size = try blockSize(b)
     let mode = try b.string("mode", "DCR")
     guard mode == "DCR" || mode == "CRD" else { throw b.fail("mode '\(mode)' is not supported") }
@@ -214,7 +215,7 @@ extension ONNXOperator {
 
   /// [n, c, h, w] → [n, c·s², h / s, w / s], through six axes.
   private static func spaceToDepth(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
-    let x = try b.input(0)
+    let x = try b.raw(0)
     let size = try blockSize(b)
     b.note("SpaceToDepth → reshape, transpose, reshape")
     let s = b.constant([size])

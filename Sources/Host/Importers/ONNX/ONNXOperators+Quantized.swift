@@ -31,7 +31,7 @@ extension ONNXOperator {
 
   /// (x − zero point) · scale.
   private static func dequantize(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
-    let x = try b.input(0)
+    let x = try b.raw(0)
     b.note("DequantizeLinear → cast, difference, product")
     var y = b.add(.cast(Cast(to: .f32)), [x])
     if let zero = try b.optional(2) {

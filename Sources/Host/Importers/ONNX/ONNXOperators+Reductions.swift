@@ -32,17 +32,30 @@ extension ONNXOperator {
   private static func reduce(
     _ b: inout ONNXGraphBuilder, _ kind: ReduceKind, _ axes: [Int]
   ) throws(ImportError) -> [ValueID] {
-    let op = Reduce(kind, axes: try b.axes(axes), keepsAxes: try b.bool("keepdims", true))
-    let x = try b.input(0)
-    switch b.elementType(x) {
-    case .u8, .i8, .u16, .i16, .u32, .u64, .bool:
-      // The operator knows f32, i64 and i32: narrower integers are computed as i64.
-      let type = b.elementType(x)!
-      b.note("\(b.node.type) of \(type.name): computed as i64")
-      let y = b.add(.reduce(op), [b.add(.cast(Cast(to: .i64)), [x])])
-      return [b.add(.cast(Cast(to: type)), [y])]
-    default: return [b.add(.reduce(op), [x])]
+    let axes = try b.axes(axes)
+    let keepsAxes = try b.bool("keepdims", true)
+    func reduced(_ b: inout ONNXGraphBuilder, _ kind: ReduceKind, _ x: ValueID) -> ValueID {
+      b.add(.reduce(Reduce(kind, axes: axes, keepsAxes: keepsAxes)), [x])
     }
+    let x = try b.input(0)
+    guard let type = b.elementType(x), type != .f32 else { return [reduced(&b, kind, x)] }
+    if type == .bool, kind == .max || kind == .min { return [reduced(&b, kind, x)] }
+    // The operator knows f32, i64, i32 and u64: narrower integers are computed as i64.
+    var wide = x
+    if ![.i64, .i32, .u64].contains(type) {
+      b.note("\(b.node.type) of \(type.name): computed as i64")
+      wide = b.cast(x, to: .i64)
+    }
+    let y: ValueID
+    switch kind {
+    case .sum, .mean, .max, .min, .prod: y = reduced(&b, kind, wide)
+    case .l1: y = reduced(&b, .sum, b.unary(.abs, wide))
+    case .sumSquare: y = reduced(&b, .sum, b.binary(.mul, wide, wide))
+    case .l2, .logSum, .logSumExp:
+      b.note("\(b.node.type) of \(type.name): computed as f32")
+      y = reduced(&b, kind, b.cast(x, to: .f32))
+    }
+    return [b.cast(y, to: type)]
   }
 
   /// What a reduction does to each element where there is nothing to combine.

@@ -13,10 +13,10 @@ extension ONNXOperator {
       guard abs(start.clamped) <= 1 << 20, abs(end.clamped) <= 1 << 40 else {
         throw b.fail("axes are out of range")
       }
-      return [b.add(.shapeOf(ShapeOf(start: start, end: end)), [try b.input(0)])]
+      return [b.add(.shapeOf(ShapeOf(start: start, end: end)), [try b.raw(0)])]
     },
     ONNXOperator("Size") { b throws(ImportError) in
-      [b.add(.shapeOf(ShapeOf(isProduct: true)), [try b.input(0)])]
+      [b.add(.shapeOf(ShapeOf(isProduct: true)), [try b.raw(0)])]
     },
     ONNXOperator("Range", 11) { b throws(ImportError) in
       [b.add(.sequence(Sequence()), [try b.input(0), try b.input(1), try b.input(2)])]
@@ -49,12 +49,12 @@ extension ONNXOperator {
     var whole = 0
     if let attribute = b.attribute("value") {
       guard case .tensor(let tensor) = attribute else { throw b.fail("expected a tensor as value") }
-      let value = try tensor.constant(&b.files)
+      let value = try tensor.constant(&b.files).withFloatsAsF32()
       guard value.shape.elementCount == 1 else { throw b.fail("expected one number as value") }
       type = value.elementType
       if type == .f32 { real = value.floats![0] } else { whole = value.integers![0] }
     }
-    let shape = try b.input(0)
+    let shape = try b.raw(0)
     switch type {
     case .f32, .i64, .i32, .bool:
       let op = ConstantOfShape(type, value: real, integer: whole)
@@ -68,7 +68,7 @@ extension ONNXOperator {
 
   /// Ones where the row index plus k is the column index.
   private static func eyeLike(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
-    let x = try b.input(0)
+    let x = try b.raw(0)
     let number = try b.integer("dtype")
     guard let type = number.map({ ONNXTensor.elementType(Int64($0)) }) ?? b.elementType(x) else {
       throw b.fail("the element type cannot be found out")

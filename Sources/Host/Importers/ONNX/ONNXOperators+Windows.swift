@@ -7,7 +7,7 @@ extension ONNXOperator {
   static let windows: [ONNXOperator] = [
     ONNXOperator("Conv") { b throws(ImportError) in
       let op = Conv(window: try window(b), groups: try groups(b))
-      return [b.add(.conv(op), try weighted(b))]
+      return [b.add(.conv(op), try weighted(&b))]
     },
     ONNXOperator("ConvTranspose", convTranspose),
     ONNXOperator("MaxPool") { b throws(ImportError) in try pool(&b, .max) },
@@ -68,14 +68,14 @@ extension ONNXOperator {
   }
 
   /// x, the kernel and the bias if there is one.
-  private static func weighted(_ b: ONNXGraphBuilder) throws(ImportError) -> [ValueID?] {
+  private static func weighted(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID?] {
     let bias = try b.optional(2)
     return [try b.input(0), try b.input(1)] + (bias.map { [$0] } ?? [])
   }
 
   /// A given output shape settles the padding, which then needs a known input.
   private static func convTranspose(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
-    let inputs = try weighted(b)
+    let inputs = try weighted(&b)
     var window = try window(b)
     var outputPadding = try numbers(b, "output_padding", 0...1 << 20)
     if let wanted = try b.integers("output_shape") {

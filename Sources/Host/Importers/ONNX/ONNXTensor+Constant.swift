@@ -58,13 +58,18 @@ extension ONNXTensor {
     case 12: .u32
     case 13: .u64
     case 16: .bf16
+    case 17: .f8e4m3fn
+    case 18: .f8e4m3fnuz
+    case 19: .f8e5m2
+    case 20: .f8e5m2fnuz
+    case 21: .u4
+    case 22: .i4
+    case 23: .f4e2m1
+    case 24: .f8e8m0
+    case 25: .u2
+    case 26: .i2
     default: nil
     }
-  }
-
-  /// The constant this describes, its real numbers as f32.
-  func constant(_ files: inout ONNXTensorFiles) throws(ImportError) -> Constant {
-    try stored(&files).withFloatsAsF32()
   }
 
   /// The one tensor that `file` holds, such as `input_0.pb` of a test: a view, in its own element
@@ -73,10 +78,11 @@ extension ONNXTensor {
     let tensor = try ONNXTensor(file, 0..<file.count)
     guard !tensor.isExternal else { throw file.malformed(0, "its elements are in another file") }
     var files = ONNXTensorFiles(file)
-    return try tensor.stored(&files)
+    return try tensor.constant(&files)
   }
 
-  private func stored(_ files: inout ONNXTensorFiles) throws(ImportError) -> Constant {
+  /// The constant this describes, in its own element type.
+  func constant(_ files: inout ONNXTensorFiles) throws(ImportError) -> Constant {
     let model = files.model
     func refuse(_ why: String) -> ImportError {
       model.malformed(offset, "tensor '\(name)': \(why)")
@@ -95,8 +101,15 @@ extension ONNXTensor {
     guard let count = shape.checkedElementCount, count <= 1 << 40 else {
       throw refuse("\(shape) is too large")
     }
+    if type.packedBitCount < 8 {
+      return try unpacked(type, shape, count, &files)
+    }
     let byteCount = count * type.byteCount
-    if isExternal { return try readExternal(type, shape, byteCount, &files) }
+    if isExternal {
+      let (file, range) = try externalBytes(type, shape, byteCount, &files)
+      return Constant(
+        elementType: type, shape: shape, viewing: try file.view(range), owner: file)
+    }
     if let rawData {
       guard rawData.count == byteCount else {
         throw refuse("\(shape) of \(type.name) takes \(byteCount) bytes, found \(rawData.count)")
@@ -150,9 +163,47 @@ extension ONNXTensor {
     }
   }
 
-  private func readExternal(
-    _ type: ElementType, _ shape: Shape, _ byteCount: Int, _ files: inout ONNXTensorFiles
+  /// Elements of 4 or 2 bits, the first in the lowest bits of its byte.
+  private func unpacked(
+    _ type: ElementType, _ shape: Shape, _ count: Int, _ files: inout ONNXTensorFiles
   ) throws(ImportError) -> Constant {
+    let bits = type.packedBitCount
+    let perByte = 8 / bits
+    let byteCount = (count + perByte - 1) / perByte
+    let found: Int
+    let byte: (Int) -> UInt8
+    if isExternal {
+      let (file, range) = try externalBytes(type, shape, byteCount, &files)
+      let view = try file.view(range)
+      (found, byte) = (view.count, { view[$0] })
+    } else if let rawData {
+      let view = try files.model.view(rawData)
+      (found, byte) = (view.count, { view[$0] })
+    } else {
+      let data = integerData
+      (found, byte) = (data.count, { UInt8(truncatingIfNeeded: data[$0]) })
+    }
+    guard found == byteCount else {
+      throw files.model.malformed(
+        offset,
+        "tensor '\(name)': \(shape) of \(type.name) takes \(byteCount) bytes, found \(found)")
+    }
+    let isSigned = type == .i4 || type == .i2
+    return Constant(elementType: type, shape: shape) { out in
+      for i in 0..<count {
+        // Up to the top of the byte and down again: the latter extends the sign.
+        let top = (byte(i / perByte) >> UInt8(i % perByte * bits)) << UInt8(8 - bits)
+        out[i] =
+          isSigned
+          ? UInt8(bitPattern: Int8(bitPattern: top) >> Int8(8 - bits)) : top >> UInt8(8 - bits)
+      }
+    }
+  }
+
+  /// The file and the place in it of a tensor's `byteCount` external bytes.
+  private func externalBytes(
+    _ type: ElementType, _ shape: Shape, _ byteCount: Int, _ files: inout ONNXTensorFiles
+  ) throws(ImportError) -> (ModelFile, Range<Int>) {
     let model = files.model
     func number(_ key: String) throws(ImportError) -> Int? {
       guard let text = externalData[key] else { return nil }
@@ -180,7 +231,6 @@ extension ONNXTensor {
         "tensor '\(name)': bytes \(start) to \(start)+\(length) of '\(location)', which has "
           + "\(file.count)")
     }
-    return Constant(
-      elementType: type, shape: shape, viewing: try file.view(start..<start + length), owner: file)
+    return (file, start..<start + length)
   }
 }

@@ -8,6 +8,8 @@ public struct ProcessMemory: Equatable, Sendable {
   public let peakBytes: Int
   /// Bytes resident now.
   public let residentBytes: Int
+  /// Those of them that no file backs; 0 where the kernel does not say.
+  public let anonymousBytes: Int
 
   /// Nil where `status` does not have both figures.
   public init?(status: [UInt8]) {
@@ -16,6 +18,7 @@ public struct ProcessMemory: Equatable, Sendable {
     else { return nil }
     peakBytes = peak
     residentBytes = resident
+    anonymousBytes = SystemText.kilobytes("RssAnon", in: status) ?? 0
   }
 
   /// As it is now; nil where /proc is missing.

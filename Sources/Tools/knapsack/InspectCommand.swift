@@ -22,10 +22,11 @@ struct InspectCommand: ParsableCommand {
         knapsack inspect digits.knap
         knapsack inspect model.onnx --format json
         knapsack inspect model.onnx --explain
+        knapsack inspect --support
       """)
 
   @Argument(help: "A bundle, a model file, a model folder or a recipe folder.")
-  var file: String
+  var file: String?
 
   @OptionGroup var choice: InMemoryOptions
 
@@ -38,13 +39,34 @@ struct InspectCommand: ParsableCommand {
   @Flag(help: "Tell what became of a model's nodes: decomposed, folded, fused or dropped.")
   var explain = false
 
+  @Flag(help: "List a model's nodes as they are imported, and what importing takes.")
+  var nodes = false
+
+  @Flag(help: "List the operators that can be imported, and their element types.")
+  var support = false
+
   func validate() throws {
-    guard explain, let format = try? ModelFormat.detect(file), format == .bundle else { return }
-    throw ValidationError("--explain needs the model: a bundle only counts what was rewritten.")
+    guard support != (file != nil) else {
+      throw ValidationError(
+        support ? "--support is about every model: name none." : "Name a bundle or a model.")
+    }
+    guard let file else { return }
+    guard explain || nodes, let format = try? ModelFormat.detect(file), format == .bundle
+    else { return }
+    throw ValidationError(
+      "--\(explain ? "explain" : "nodes") needs the model: a bundle has only the steps it became.")
   }
 
   func run() throws {
     try reportingFailures {
+      guard let file else {
+        let table = SupportTable()
+        return try Standard.output.write(format == .json ? table.json : table.text)
+      }
+      if nodes {
+        let listing = try ImportListing(file)
+        return try Standard.output.write(format == .json ? listing.json : listing.text)
+      }
       let inspection: Inspection
       if try ModelFormat.detect(file) == .bundle {
         let reader = try BundleReader(path: file)

@@ -42,6 +42,9 @@ public enum Operator: Sendable, Equatable {
   case recurrent(Recurrent)
   case trees(Trees)
   case bitCast(BitCast)
+  case fourierTable(FourierTable)
+  case fourier(Fourier)
+  case shortTimeFourier(ShortTimeFourier)
 
   /// Hands the operator's definition to `visitor`: the only switch over all operators.
   public func accept<V: OperatorVisitor>(_ visitor: inout V) throws(V.Failure) -> V.Result {
@@ -85,6 +88,9 @@ public enum Operator: Sendable, Equatable {
     case .recurrent(let o): try visitor.visit(o)
     case .trees(let o): try visitor.visit(o)
     case .bitCast(let o): try visitor.visit(o)
+    case .fourierTable(let o): try visitor.visit(o)
+    case .fourier(let o): try visitor.visit(o)
+    case .shortTimeFourier(let o): try visitor.visit(o)
     }
   }
 
@@ -131,6 +137,9 @@ public enum Operator: Sendable, Equatable {
     case Recurrent.code: self = .recurrent(try Recurrent(from: &reader))
     case Trees.code: self = .trees(try Trees(from: &reader))
     case BitCast.code: self = .bitCast(try BitCast(from: &reader))
+    case FourierTable.code: self = .fourierTable(try FourierTable(from: &reader))
+    case Fourier.code: self = .fourier(try Fourier(from: &reader))
+    case ShortTimeFourier.code: self = .shortTimeFourier(try ShortTimeFourier(from: &reader))
     default: return nil
     }
     try reader.finish()

@@ -30,7 +30,7 @@ struct Example: CustomTestStringConvertible {
     strides: IntegerList([2, 1]), dilations: IntegerList([1, 2]), pads: IntegerList([1, 0, 2, 1]))
 
   static let all: [Example] =
-    elementwise + products + rows + moves + picks + windows + recurrent + forests
+    elementwise + products + rows + moves + picks + windows + recurrent + forests + spectra
 
   private static let elementwise = [
     Example(.unary(Unary(.clip, -1, 2)), floats(2, 3)),
@@ -176,4 +176,17 @@ struct Example: CustomTestStringConvertible {
   private static func words(_ shape: [Int], _ words: UInt32...) -> TestTensor {
     TestTensor(.u32, shape, bytes: words.flatMap { TestTensor.raw($0) })
   }
+
+  private static let spectra = [
+    Example(
+      .fourierTable(FourierTable(isReal: true, isMirrored: true, axis: 1)), floats(2, 5, 1),
+      whole(.i64, [], 6), whole(.i64, [], 0)),
+    Example(
+      .fourier(Fourier(isInverse: true, isOneSided: true, axis: 0)), floats(4, 2, 2),
+      floats(12), whole(.i64, [], 6), whole(.i64, [], 0)),
+    Example(.fourier(Fourier(axis: 1)), floats(2, 37, 2), floats(74 + 512 + 74)),
+    Example(
+      .shortTimeFourier(ShortTimeFourier(isOneSided: false)), floats(1, 9, 1), floats(8),
+      whole(.i64, [], 2), floats(4), whole(.i64, [], 4)),
+  ]
 }

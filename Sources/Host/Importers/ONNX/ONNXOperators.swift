@@ -31,8 +31,7 @@ struct ONNXOperator: Sendable {
   /// All rows, by kind of operator. To add an operator, add a row to the list it belongs to.
   static let all: [ONNXOperator] =
     elementwise + binaries + shapes + layouts + indexing + products + windows + normalisations
-    + reductions + quantized + opset6 + recurrent
-    + integers + losses + attentions
+    + reductions + quantized + opset6 + recurrent + integers + losses + attentions + audio
 
   private static let index: [String: [ONNXOperator]] = Dictionary(grouping: all) {
     "\($0.domain)::\($0.name)"

@@ -82,7 +82,8 @@ public final class ModelRunner {
       let entry = try entry(for: i, in: file)
       var shape = entry.shape
       var range = entry.byteRange
-      if let first {
+      // What has no axis for items is the same for all of them.
+      if let first, shape.rank > 0 {
         let itemBytes = shape[0] > 0 ? range.count / shape[0] : 0
         shape[0] = count
         range =
@@ -113,18 +114,29 @@ public final class ModelRunner {
   }
 
   /// How many items a file holds when the model takes only one at a time: all its tensors have this many
-  /// on axis 0 where the model's axis is fixed at 1. nil where the file fits as it is.
+  /// on axis 0 where the model's axis is fixed at 1. A model that carries state takes one at a time too,
+  /// and scalars are then for all of them. nil where the file fits as it is.
   public func itemCount(in file: TensorFile) throws(Failure) -> Int? {
     var items: Int?
     for i in callerInputs {
       let entry = try entry(for: i, in: file)
       let dimensions = model.program.inputs[i].dimensions
-      guard entry.shape.rank == dimensions.count, case .constant(1)? = dimensions.first,
-        entry.shape[0] > 1, items == nil || items == entry.shape[0]
+      if carriesState, dimensions.isEmpty { continue }
+      guard entry.shape.rank == dimensions.count, let first = dimensions.first,
+        takesOne(first), entry.shape[0] > 1, items == nil || items == entry.shape[0]
       else { return nil }
       items = entry.shape[0]
     }
     return items
+  }
+
+  private var carriesState: Bool { !model.program.states.isEmpty }
+
+  private func takesOne(_ dimension: Dimension) -> Bool {
+    switch dimension {
+    case .constant(let extent): extent == 1
+    case .symbol: carriesState
+    }
   }
 
   // MARK: Text in

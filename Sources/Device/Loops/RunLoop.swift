@@ -104,6 +104,8 @@ public final class RunLoop {
   private func loop(prints: Bool) throws(Failure) {
     var pass = 0
     while options.loops || pass < options.repeatCount {
+      // Every pass begins as the first did.
+      runner.session.resetStates()
       for (i, item) in items.items.enumerated() {
         control.waitWhilePaused()
         if control.isStopRequested { return }

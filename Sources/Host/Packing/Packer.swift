@@ -22,6 +22,8 @@ public struct PackRequest: Sendable {
   public var scheme: QuantizationScheme?
   /// Largest values of symbols; they go before the recipe's.
   public var limits: [String: Int] = [:]
+  /// Outputs that become inputs of the next run, by the input's name; the first run sees zeros.
+  public var states: [String: String] = [:]
   /// nil takes the model's or the recipe's.
   public var task: Task?
   /// Which tool will run the bundle.
@@ -57,6 +59,9 @@ public enum PackError: Error, Equatable, Sendable, CustomStringConvertible {
   /// A limit for an extent that the model does not have, or that is fixed.
   case unknownLimit(String, model: String, known: [String])
   case limitTooLarge(String, Int, model: String, most: Int)
+  /// A state between an input and an output of which one is not the model's.
+  case unknownState(
+    input: String, output: String, model: String, inputs: [String], outputs: [String])
   /// The bundle would replace the model it is made of.
   case replacesModel(String)
 
@@ -69,6 +74,11 @@ public enum PackError: Error, Equatable, Sendable, CustomStringConvertible {
         + (nearestName(to: name, among: known).map { "; did you mean '\($0)'?" } ?? "")
     case .limitTooLarge(let name, let limit, let model, let most):
       "\(model): limit \(name)=\(limit): the model takes at most \(most)"
+    case .unknownState(let input, let output, let model, let inputs, let outputs):
+      "\(model): state \(input)=\(output): "
+        + (inputs.contains(input)
+          ? "no output '\(output)': expected " + outputs.joined(separator: ", ")
+          : "no input '\(input)': expected " + inputs.joined(separator: ", "))
     case .replacesModel(let path): "\(path): the bundle would replace the model"
     }
   }
@@ -80,7 +90,8 @@ public enum Packer {
   public static func pack(_ request: PackRequest) throws -> PackedModel {
     let recipe = Recipe.isRecipe(request.model) ? try Recipe(folder: request.model) : nil
     let path = recipe?.model ?? request.model
-    let imported = try Importer.importModel(path)
+    var imported = try Importer.importModel(path)
+    try addStates(request.states, to: &imported.graph, path)
     let tokenizer = try imported.tokenizer.map { try makeTokenizer($0, imported, path) }
     var limits = recipe?.limits ?? [:]
     if let length = imported.maximumLength, limits["sequence"] == nil {
@@ -121,6 +132,22 @@ public enum Packer {
       if let most = graph.limits[name], limit > most {
         throw PackError.limitTooLarge(name, limit, model: path, most: most)
       }
+    }
+  }
+
+  private static func addStates(
+    _ states: [String: String], to graph: inout Graph, _ path: String
+  ) throws {
+    for (input, output) in states.sorted(by: { $0.key < $1.key }) {
+      guard let i = graph.inputs.firstIndex(where: { graph[$0.value].name == input }),
+        let o = graph.outputs.first(where: { $0.name == output })
+      else {
+        throw PackError.unknownState(
+          input: input, output: output, model: path,
+          inputs: graph.inputs.map { graph[$0.value].name }, outputs: graph.outputs.map(\.name))
+      }
+      graph.states.removeAll { $0.input == i }
+      graph.states.append(GraphState(input: i, next: o.value))
     }
   }
 

@@ -63,18 +63,27 @@ struct PackOptions: ParsableArguments {
       "Largest value of an open extent, such as batch=1 or sequence=128.", valueName: "name=n"))
   var limits: [String] = []
 
+  @Option(
+    name: .customLong("state"),
+    help: ArgumentHelp(
+      "An output that becomes an input of the next run; the first sees zeros.",
+      valueName: "input=output"))
+  var states: [String] = []
+
   @Option(help: "The task, where the model's files do not say it.")
   var task: String?
 
   func request(_ model: String) throws -> PackRequest {
-    try PackRequest(model: model, target: target, scheme: scheme, limits: limits, task: task)
+    try PackRequest(
+      model: model, target: target, scheme: scheme, limits: limits, states: states, task: task)
   }
 }
 
 extension PackRequest {
   /// A request from what a person typed; what cannot be understood is a usage failure.
   init(
-    model: String, target: String, scheme: String?, limits: [String], task: String? = nil
+    model: String, target: String, scheme: String?, limits: [String], states: [String] = [],
+    task: String? = nil
   ) throws {
     self.init(model: model, target: try DeviceProfile.named(target))
     if let scheme {
@@ -94,6 +103,13 @@ extension PackRequest {
       }
       self.limits[String(parts[0])] = n
     }
+    for state in states {
+      let parts = state.split(separator: "=", maxSplits: 1)
+      guard parts.count == 2 else {
+        throw Failure(.usage, "--state takes INPUT=OUTPUT, not '\(state)'")
+      }
+      self.states[String(parts[0])] = String(parts[1])
+    }
     if let task {
       guard let known = Task(name: task) else {
         throw Failure(
@@ -107,7 +123,7 @@ extension PackRequest {
   init(inMemory model: String, _ choice: InMemoryOptions) throws {
     try self.init(
       model: model, target: DeviceProfile.hostName, scheme: choice.scheme ?? "f32",
-      limits: choice.limits)
+      limits: choice.limits, states: choice.states)
   }
 }
 

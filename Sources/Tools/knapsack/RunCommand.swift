@@ -129,6 +129,13 @@ struct InMemoryOptions: ParsableArguments {
     name: .customLong("limit"),
     help: ArgumentHelp("Largest value of an open extent of such a model.", valueName: "name=n"))
   var limits: [String] = []
+
+  @Option(
+    name: .customLong("state"),
+    help: ArgumentHelp(
+      "An output of such a model that becomes an input of the next item.",
+      valueName: "input=output"))
+  var states: [String] = []
 }
 
 /// A bundle opened, or a model packed in memory.

@@ -1,0 +1,124 @@
+"""Evaluations of sound: speech recognition, voice activity, noise suppression, tagging, keywords."""
+
+import json
+import wave
+
+import numpy
+from safetensors.numpy import load_file
+
+from tables import accuracy, auc, rows
+
+
+def sound(path):
+    """Samples from -1 to 1 and their rate."""
+    with wave.open(str(path)) as file:
+        data = numpy.frombuffer(file.readframes(file.getnframes()), dtype=numpy.int16)
+        return data.astype(numpy.float32) / 32768, file.getframerate()
+
+
+def distance(a, b):
+    """Insertions, deletions and replacements between two sequences."""
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        last, row[0] = row[0], i
+        for j, y in enumerate(b, 1):
+            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (x != y))
+    return row[-1]
+
+
+def mel_features(samples):
+    """[frames, 40] log mel energies of 8 kHz speech, mean 0 and deviation 1 over the clip."""
+    window = 0.5 - 0.5 * numpy.cos(2 * numpy.pi * numpy.arange(200) / 200)
+    count = 1 + (len(samples) - 200) // 80
+    frames = numpy.stack([samples[i * 80:i * 80 + 200] for i in range(count)]) * window
+    power = abs(numpy.fft.rfft(frames, 256)) ** 2
+    mel = lambda hertz: 2595 * numpy.log10(1 + hertz / 700)
+    points = 700 * (10 ** (numpy.linspace(mel(60), mel(3800), 42) / 2595) - 1)
+    bins = numpy.arange(129) * 8000 / 256
+    weights = numpy.zeros((129, 40))
+    for i in range(40):
+        left, centre, right = points[i:i + 3]
+        weights[:, i] = numpy.maximum(0, numpy.minimum(
+            (bins - left) / (centre - left), (right - bins) / (right - centre)))
+    logs = numpy.log(power @ weights + 1e-6)
+    return ((logs - logs.mean()) / (logs.std() + 1e-5)).astype(numpy.float32)
+
+
+def asr(runner):
+    """Spoken digits to letters, greedily."""
+    folder = "asr-digits-ctc"
+    alphabet = json.loads(runner.path(f"{folder}/meta.json").read_text())["labels"]
+    lines = runner.first(rows(runner.path(f"{folder}/eval/digits.tsv")), 40)
+    errors = reference = length = 0
+    for line in lines:
+        samples, _ = sound(runner.path(f"{folder}/eval/{line['file']}"))
+        features = mel_features(samples)[None]
+        found = runner.run(f"{folder}/model.onnx", {"features": features})["logprobs"][0].argmax(1)
+        best = [c for i, c in enumerate(found) if c and (i == 0 or c != found[i - 1])]
+        text = "".join(alphabet[c] for c in best).strip()
+        errors += distance(text, line["text"])
+        reference += distance(line["ref_text"], line["text"])
+        length += len(line["text"])
+    yield (folder, "character error %", 100 * errors / length, 100 * reference / length, len(lines), False)
+
+
+def vad(runner):
+    """Speech or not, frame by frame; the state goes from call to call."""
+    folder = "vad-silero-v6"
+    clips = [json.loads(line) for line in runner.path(f"{folder}/eval/speech.jsonl").open()]
+    for model in ("silero_vad_16k_op15.onnx", "silero_vad.onnx"):
+        ours, theirs, labels = [], [], []
+        for clip in clips:
+            samples, _ = sound(runner.path(f"{folder}/eval/{clip['wav']}"))
+            count = len(samples) // 512
+            padded = numpy.concatenate([numpy.zeros(64, numpy.float32), samples])
+            frames = numpy.stack([padded[i * 512:i * 512 + 576] for i in range(count)])
+            inputs = {"input": frames, "sr": numpy.array(16000, numpy.int64)}
+            found = runner.run(f"{folder}/{model}", inputs, "--state", "state=stateN")["output"]
+            ours += list(found[:, 0])
+            theirs += clip["reference"][model][:count]
+            for i in range(count):
+                middle = (i * 512 + 256) / 16000
+                labels.append(any(w["start"] <= middle < w["end"] for w in clip["speech"]))
+        yield (f"{folder}/{model}", "frame ROC AUC %", auc(ours, labels), auc(theirs, labels), len(labels))
+
+
+def si_sdr(estimate, target):
+    """Signal to distortion in decibels, whatever the volume."""
+    target = target - target.mean()
+    estimate = estimate - estimate.mean()
+    part = target * (estimate @ target) / (target @ target)
+    return 10 * numpy.log10((part @ part) / ((estimate - part) @ (estimate - part)))
+
+
+def dtln(runner):
+    """Noise taken out of speech by two streaming models."""
+    folder = "denoise-dtln"
+    gains, reference = [], []
+    lines = rows(runner.path(f"{folder}/eval/pairs.tsv"))
+    for line in lines:
+        noisy, _ = sound(runner.path(f"{folder}/eval/{line['noisy']}"))
+        clean, _ = sound(runner.path(f"{folder}/eval/{line['clean']}"))
+        padded = numpy.concatenate([numpy.zeros(384, numpy.float32), noisy])
+        count = (len(padded) - 512) // 128 + 1
+        frames = numpy.stack([padded[i * 128:i * 128 + 512] for i in range(count)])
+        spectra = numpy.fft.rfft(frames)
+        masks = runner.run(
+            f"{folder}/dtln_1.onnx", {"input_2": abs(spectra).astype(numpy.float32)[:, None]}, "--state",
+            "input_3=tf_op_layer_stack_2")["activation_2"][:, 0]
+        estimates = numpy.fft.irfft(spectra * masks).astype(numpy.float32)
+        blocks = runner.run(
+            f"{folder}/dtln_2.onnx", {"input_4": estimates[:, None]}, "--state",
+            "input_5=tf_op_layer_stack_5")["conv1d_3"][:, 0]
+        out = numpy.zeros(count * 128 + 384, numpy.float32)
+        for i, block in enumerate(blocks):
+            out[i * 128:i * 128 + 512] += block
+        # Overlap and add has put the output behind the input by what was padded.
+        length = min(len(clean), count * 128)
+        gains.append(si_sdr(out[384:384 + length], clean[:length]) if length + 384 <= len(out)
+                     else si_sdr(out[384:], clean[:len(out) - 384]))
+        reference.append(float(line["si_sdr_ref_dB"]))
+    yield (folder, "SI-SDR dB", float(numpy.mean(gains)), float(numpy.mean(reference)), len(lines))
+
+
+EVALUATIONS = [asr, vad, dtln]

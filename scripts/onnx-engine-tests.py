@@ -122,13 +122,148 @@ def recurrent(random):
                 activation_alpha=[0.3, 0.7], activation_beta=[0.4, 0.9])
 
 
+def fused(random):
+    """What ONNX Runtime's optimiser writes."""
+    def case(name, operator, inputs, weights, outputs=("y",), order=None, **attributes):
+        return Case(name, operator, inputs, list(outputs), weights, domain="com.microsoft",
+                    order=order or [*inputs, *weights], **attributes)
+
+    x = floats(random, 2, 5, 24)
+    bias = floats(random, 24)
+    yield case("gelu", "Gelu", {"x": x}, {})
+    yield case("bias_gelu", "BiasGelu", {"x": x}, {"b": bias})
+    yield case("fast_gelu", "FastGelu", {"x": x}, {})
+    yield case("fast_gelu_bias", "FastGelu", {"x": x}, {"b": bias})
+    yield case("quick_gelu", "QuickGelu", {"x": x}, {}, alpha=1.3)
+    square = floats(random, 2, 24, 24)
+    for a, b in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        yield case(f"fused_matmul_{a}{b}", "FusedMatMul", {"x": square}, {"w": floats(random, 2, 24, 24)},
+                   transA=a, transB=b, alpha=0.5)
+    rows = floats(random, 7, 12)
+    for name, more in (("Relu", {}), ("LeakyRelu", {"activation_alpha": 0.3}), ("Tanh", {})):
+        yield case(f"fused_gemm_{name.lower()}", "FusedGemm", {"x": rows},
+                   {"w": floats(random, 12, 9), "c": floats(random, 9)}, activation=name, alpha=0.7, beta=0.5,
+                   **more)
+    image = floats(random, 1, 3, 9, 8)
+    kernel = {"w": floats(random, 4, 3, 3, 3), "b": floats(random, 4)}
+    yield case("fused_conv_relu", "FusedConv", {"x": image}, kernel, activation="Relu", pads=[1, 1, 1, 1])
+    yield case("fused_conv_clip", "FusedConv", {"x": image}, kernel, activation="Clip",
+               activation_params=[-0.5, 0.8], strides=[2, 2])
+    yield case("fused_conv_sum", "FusedConv", {"x": image, "z": floats(random, 1, 4, 7, 6)}, kernel,
+               order=["x", "w", "b", "z"], activation="Relu")
+    skip = {"x": x, "skip": floats(random, 2, 5, 24)}
+    norm = {"gamma": bias + 1, "beta": floats(random, 24)}
+    yield case("skip_layer_norm", "SkipLayerNormalization", skip, norm)
+    yield case("skip_layer_norm_bias", "SkipLayerNormalization", skip, norm | {"bias": bias},
+               outputs=("y", "", "", "sum"), epsilon=1e-5)
+    yield case("skip_rms_norm", "SkipSimplifiedLayerNormalization", skip, {"gamma": bias}, epsilon=1e-5)
+    yield case("skip_rms_norm_bias", "SkipSimplifiedLayerNormalization", skip, {"gamma": bias, "bias": bias},
+               outputs=("y", "", "", "sum"), epsilon=1e-5)
+    yield Case("rms_norm", "SimplifiedLayerNormalization", {"x": x}, ["y"], {"gamma": bias},
+               order=["x", "gamma"], axis=-1, epsilon=1e-5)
+    ids = random.integers(0, 30, (2, 5)).astype(numpy.int32)
+    kinds = random.integers(0, 2, (2, 5)).astype(numpy.int32)
+    tables = {"words": floats(random, 30, 24), "places": floats(random, 8, 24), "kinds_table": floats(random, 2, 24)}
+    mask = numpy.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]], numpy.int32)
+    yield case("embed_layer_norm", "EmbedLayerNormalization", {"ids": ids, "kinds": kinds, "mask": mask},
+               tables | norm, outputs=("y", "lengths"),
+               order=["ids", "kinds", "words", "places", "kinds_table", "gamma", "beta", "mask"])
+    del tables["kinds_table"]
+    yield case("embed_layer_norm_words", "EmbedLayerNormalization", {"ids": ids}, tables | norm,
+               outputs=("y", "lengths"), order=["ids", "", "words", "places", "", "gamma", "beta"])
+    packed = {"w": floats(random, 24, 72, scale=0.3), "b": floats(random, 72)}
+    masks = {"none": None, "rows": mask, "lengths": numpy.array([5, 3], numpy.int32),
+             "ends": numpy.array([5, 4, 0, 1], numpy.int32),
+             "square": random.integers(0, 2, (2, 5, 5)).astype(numpy.int32)}
+    for name, m in masks.items():
+        for causal in (0, 1):
+            given = {"x": x} | ({} if m is None else {"m": m})
+            yield case(f"attention_{name}_{causal}", "Attention", given, packed,
+                       order=["x", "w", "b"] + ([] if m is None else ["m"]), num_heads=4, unidirectional=causal)
+    yield case("attention_widths", "Attention", {"x": x},
+               {"w": floats(random, 24, 16 + 16 + 8, scale=0.3), "b": floats(random, 40)}, num_heads=4,
+               qkv_hidden_sizes=[16, 16, 8])
+    yield case("attention_bias", "Attention", {"x": x, "bias": floats(random, 2, 4, 5, 5)}, packed,
+               order=["x", "w", "b", "", "", "bias"], num_heads=4)
+    yield case("attention_past", "Attention", {"x": x, "past": floats(random, 2, 2, 4, 3, 6)}, packed,
+               order=["x", "w", "b", "", "past"], outputs=("y", "present"), num_heads=4, unidirectional=1)
+    q, k, v = (floats(random, 2, n, 24) for n in (5, 7, 7))
+    yield case("mha", "MultiHeadAttention", {"q": q, "k": k, "v": v}, {}, num_heads=4)
+    yield case("mha_bias", "MultiHeadAttention", {"q": q, "k": k, "v": v}, {"b": floats(random, 72)}, num_heads=4,
+               scale=0.3)
+    lengths = numpy.array([7, 4], numpy.int32)
+    yield case("mha_lengths", "MultiHeadAttention", {"q": q, "k": k, "v": v, "m": lengths}, {},
+               order=["q", "k", "v", "", "m"], num_heads=4)
+    rows01 = numpy.array([[1] * 7, [1] * 5 + [0] * 2], numpy.int32)
+    yield case("mha_rows", "MultiHeadAttention",
+               {"q": q, "k": k, "v": v, "m": rows01, "bias": floats(random, 1, 4, 5, 7)}, {},
+               order=["q", "k", "v", "", "m", "bias"], num_heads=4)
+    yield case("mha_past", "MultiHeadAttention",
+               {"q": q, "k": q * 0.5, "v": q + 1, "pk": floats(random, 2, 4, 3, 6), "pv": floats(random, 2, 4, 3, 6)},
+               {}, order=["q", "k", "v", "", "", "", "pk", "pv"], outputs=("y", "k_all", "v_all"), num_heads=4)
+    yield case("mha_causal", "MultiHeadAttention", {"q": q, "k": q * 0.5, "v": q + 1}, {}, num_heads=4,
+               unidirectional=1)
+    angles = floats(random, 16, 8)
+    turns = {"cos": numpy.cos(angles), "sin": numpy.sin(angles)}
+    heads = floats(random, 2, 4, 5, 16)
+    for interleaved in (0, 1):
+        yield case(f"rotary_{interleaved}", "RotaryEmbedding",
+                   {"x": heads, "at": random.integers(0, 16, (2, 5)).astype(numpy.int64)}, turns,
+                   interleaved=interleaved)
+        yield case(f"rotary_flat_{interleaved}", "RotaryEmbedding",
+                   {"x": floats(random, 2, 5, 64), "at": numpy.array([3], numpy.int64)}, turns,
+                   interleaved=interleaved)
+    yield case("expand_dims", "ExpandDims", {"x": x}, {"axis": numpy.array(1, numpy.int32)})
+    width, groups, count = 16, 2, 4
+    for rotary in (0, 1):
+        query = floats(random, 1, 5, count * width)
+        key, value = floats(random, 1, 5, groups * width), floats(random, 1, 5, groups * width)
+        order = ["q", "k", "v", "pk", "pv", "last", "total"] + (["cos", "sin"] if rotary else [])
+        yield case(f"gqa_prompt_{rotary}", "GroupQueryAttention",
+                   {"q": query, "k": key, "v": value},
+                   {"last": numpy.array([4], numpy.int32),
+                    "total": numpy.array([5], numpy.int32)} | (turns if rotary else {}),
+                   order=[n if n not in ("pk", "pv") else "" for n in order],
+                   outputs=("y", "k_all", "v_all"), num_heads=count, kv_num_heads=groups, do_rotary=rotary)
+        one = floats(random, 1, 1, count * width)
+        past = floats(random, 1, groups, 6, width)
+        yield case(f"gqa_step_{rotary}", "GroupQueryAttention",
+                   {"q": one, "k": floats(random, 1, 1, groups * width), "v": floats(random, 1, 1, groups * width),
+                    "pk": past, "pv": past * 0.5},
+                   {"last": numpy.array([6], numpy.int32), "total": numpy.array([7], numpy.int32)}
+                   | (turns if rotary else {}), order=order,
+                   outputs=("y", "k_all", "v_all"), num_heads=count, kv_num_heads=groups, do_rotary=rotary)
+    packed_query = floats(random, 1, 5, (count + 2 * groups) * width)
+    yield case("gqa_packed", "GroupQueryAttention", {"q": packed_query},
+               {"last": numpy.array([4], numpy.int32), "total": numpy.array([5], numpy.int32)} | turns,
+               order=["q", "", "", "", "", "last", "total", "cos", "sin"], outputs=("y", "k_all", "v_all"),
+               num_heads=count, kv_num_heads=groups, do_rotary=1)
+
+
+def spectra(random):
+    """Fourier transforms and mel filters."""
+    for length in (16, 20, 31):
+        for onesided in (0, 1):
+            yield Case(f"dft_{length}_{onesided}", "DFT", {"x": floats(random, 2, length, 1)}, ["y"], order=["x"],
+                       axis=1, onesided=onesided)
+    yield Case("dft_inverse", "DFT", {"x": floats(random, 2, 12, 2)}, ["y"], order=["x"], axis=1, inverse=1)
+    window = numpy.hanning(16).astype(numpy.float32)
+    yield Case("stft", "STFT", {"x": floats(random, 2, 100, 1)}, ["y"],
+               {"step": numpy.array(8, numpy.int64), "window": window, "length": numpy.array(16, numpy.int64)},
+               order=["x", "step", "window", "length"], onesided=1)
+    yield Case("mel_weights", "MelWeightMatrix", {}, ["y"],
+               {"bands": numpy.array(8, numpy.int64), "length": numpy.array(64, numpy.int64),
+                "rate": numpy.array(8000, numpy.int64), "low": numpy.array(60, numpy.float32),
+                "high": numpy.array(3800, numpy.float32)}, order=["bands", "length", "rate", "low", "high"])
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__.strip())
     folder = Path(sys.argv[1])
     random = numpy.random.default_rng(7)
     count = 0
-    for family in (recurrent,):
+    for family in (recurrent, fused, spectra):
         for case in family(random):
             case.write(folder)
             count += 1

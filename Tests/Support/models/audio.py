@@ -121,4 +121,34 @@ def dtln(runner):
     yield (folder, "SI-SDR dB", float(numpy.mean(gains)), float(numpy.mean(reference)), len(lines))
 
 
-EVALUATIONS = [asr, vad, dtln]
+def keywords(runner):
+    """Twelve spoken words from ready-made features."""
+    folder = "kws-dscnn-mlperftiny"
+    data = load_file(runner.path(f"{folder}/eval/kws01.safetensors"))
+    features, labels = data["features_int8"], data["labels"]
+    for file, key in (("kws_dscnn_float32.tflite", "ref_float32_probs"), ("kws_dscnn_int8.tflite", "ref_int8_probs_q")):
+        given = features
+        if "float" in file:
+            given = ((features.astype(numpy.float32) - 83) * 0.5847029).astype(numpy.float32)
+        found = next(iter(runner.run(f"{folder}/{file}", {"input_1": given}).values()))
+        yield (f"{folder}/{file}", "accuracy %", accuracy(found.argmax(1), labels),
+               accuracy(data[key].argmax(1), labels), len(labels))
+
+
+def tagging(runner):
+    """Sounds of ten kinds among 521 classes."""
+    folder = "audio-yamnet"
+    classes = runner.path(f"{folder}/labels.txt").read_text().splitlines()
+    lines = rows(runner.path(f"{folder}/eval/clips.tsv"))
+    agree = 0
+    for line in lines:
+        samples, _ = sound(runner.path(f"{folder}/eval/{line['file']}"))
+        starts = range(0, max(len(samples) - 15600, 0) + 1, 7800)
+        scores = numpy.mean([
+            next(iter(runner.run(f"{folder}/yamnet_int8mel.tflite", {
+                "waveform_binary": samples[s:s + 15600]}).values()))[0] for s in starts], axis=0)
+        agree += classes[scores.argmax()] == line["ref_top3"].split(";")[0].rsplit(" ", 1)[0]
+    yield (folder, "top-1 as reference %", 100 * agree / len(lines), 100.0, len(lines))
+
+
+EVALUATIONS = [asr, vad, dtln, keywords, tagging]

@@ -210,4 +210,71 @@ def yolox(runner):
     yield (folder, "objects found %", 100 * ours / total, 100 * theirs / total, total)
 
 
-EVALUATIONS = [mnist, mobilenet, plates, text_lines, text_direction, faces, yolox]
+def tflite_photos(runner):
+    """ImageNet classes of photos by the TFLite models, float and integer."""
+    for folder, file, table, last, score in (
+            ("cls-mobilenet-v1-025", "mobilenet_v1_025_224_float.tflite", "top5_float", "", 10),
+            ("cls-mobilenet-v1-025", "mobilenet_v1_025_224_uint8.tflite", "top5_uint8", "", 7),
+            ("cls-mobilenet-v2-uint8", "mobilenet_v2_1.0_224_uint8.tflite", "top5", "", 13)):
+        lines = rows(runner.path(f"{folder}/eval/{table}.tsv"))
+        x = numpy.stack([numpy.asarray(square(photo(runner, folder, l["file"]), 224)) for l in lines])
+        if "float" in file:
+            x = (x / 127.5 - 1).astype(numpy.float32)
+        found = next(iter(runner.run(f"{folder}/{file}", {"input": x}).values()))
+        hits = labelled = 0
+        for line, row in zip(lines, found):
+            accepted = [int(i) for i in line["imagenet_accepted(0-based,1000)"].split(",") if i]
+            labelled += bool(accepted)
+            hits += int(row.argmax()) - 1 in accepted
+        yield (f"{folder}/{file}", "top-1 of labelled %", 100 * hits / labelled, 100 * score / labelled, labelled)
+
+
+def cifar(runner):
+    """Small pictures of ten kinds."""
+    folder = "cls-resnet8-cifar10"
+    lines = runner.first(rows(runner.path(f"{folder}/eval/labels.tsv")), 1000)
+    x = numpy.stack([numpy.asarray(photo(runner, folder, l["file"])) for l in lines])
+    labels = [int(l["label"]) for l in lines]
+    for file, name, key in (("resnet8_float32.tflite", "input_1", "ref_float32"),
+                            ("resnet8_int8.tflite", "input_1_int8", "ref_int8")):
+        given = x.astype(numpy.float32) if "float" in file else (x.astype(numpy.int16) - 128).astype(numpy.int8)
+        found = next(iter(runner.run(f"{folder}/{file}", {name: given}).values()))
+        yield (f"{folder}/{file}", "accuracy %", accuracy(found.argmax(1), labels),
+               accuracy([int(l[key]) for l in lines], labels), len(lines))
+
+
+def pose(runner):
+    """Confidence in the joints of a whole person."""
+    folder = "pose-movenet-lightning-int8"
+    image = photo(runner, folder, "../../images-open/test_data_squat.jpg")
+    side = max(image.size)
+    padded = Image.new("RGB", (side, side))
+    padded.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    x = numpy.asarray(padded.resize((192, 192), Image.BILINEAR))[None]
+    found = next(iter(runner.run(f"{folder}/movenet_lightning_int8.tflite", {"serving_default_input:0": x}).values()))
+    yield (folder, "mean joint score %", 100 * float(found[..., 2].mean()), 73.41, 17)
+
+
+def ssd(runner):
+    """Objects expected in photos, by a model that selects its boxes itself."""
+    folder = "det-ssd-mobilenet-v1-uint8"
+    names = json.loads(runner.path(f"{folder}/meta.json").read_text())["labels"]
+    lines = [json.loads(l) for l in runner.path(f"{folder}/eval/detections.jsonl").open()]
+    # COCO counts 91 kinds of which it names 80.
+    missing = [11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90]
+    kinds = [i for i in range(91) if i not in missing]
+    x = numpy.stack([
+        numpy.asarray(photo(runner, folder, l["image"]).resize((300, 300), Image.BILINEAR)) for l in lines])
+    found = runner.run(f"{folder}/ssd_mobilenet_v1_uint8.tflite", {"normalized_input_image_tensor": x})
+    classes, scores = (found[f"TFLite_Detection_PostProcess{i}"] for i in (":1", ":2"))
+    ours = theirs = total = 0
+    for line, c, s in zip(lines, classes, scores):
+        seen = [names[kinds.index(int(k))] for k, score in zip(c, s) if score >= 0.4 and int(k) in kinds]
+        ours += objects_found(line["expected"], seen)
+        theirs += objects_found(
+            line["expected"], [r["cls"] for r in line["reference"] if r["score"] >= 0.4])
+        total += sum(line["expected"].values())
+    yield (folder, "objects found %", 100 * ours / total, 100 * theirs / total, total)
+
+
+EVALUATIONS = [mnist, mobilenet, plates, text_lines, text_direction, faces, yolox, tflite_photos, cifar, pose, ssd]

@@ -26,6 +26,19 @@ import tables
 # Points of a metric that may be lost: quantities of one item are allowed for besides.
 TOLERANCE = 0.5
 
+# Evaluations of models that cannot be imported yet, and why.
+OPEN = {
+    "vad": "If",
+    "digits": "ai.onnx.ml",
+    "adult": "ai.onnx.ml",
+    "tflite_photos": "TFLite",
+    "cifar": "TFLite",
+    "pose": "TFLite",
+    "ssd": "TFLite",
+    "keywords": "TFLite",
+    "tagging": "TFLite",
+}
+
 
 class Runner:
     """Runs models of one folder; `full` says whether all items are wanted."""
@@ -86,9 +99,13 @@ def main():
         try:
             results = [Result(*r) for r in evaluate(runner)]
         except RuntimeError as error:
-            print(f"{evaluate.__name__:44} failed: {error}")
-            misses += 1
+            reason = OPEN.get(evaluate.__name__)
+            print(f"{evaluate.__name__:44} {f'open: {reason}' if reason else 'FAILED'}: {error}")
+            misses += reason is None
             continue
+        if evaluate.__name__ in OPEN:
+            print(f"{evaluate.__name__:44} MISSED: runs, but is listed as open")
+            misses += 1
         seconds = (time.monotonic() - begin) / max(len(results), 1)
         for r in results:
             missed = r.loss > TOLERANCE

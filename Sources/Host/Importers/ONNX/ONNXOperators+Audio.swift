@@ -84,7 +84,8 @@ extension ONNXOperator {
   /// Triangles whose corners lie evenly on the mel scale, at whole bins of the spectrum.
   private static func melWeights(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
     func whole(_ i: Int, _ what: String, _ range: ClosedRange<Int>) throws(ImportError) -> Int {
-      let list = try b.integers(try b.input(i), what)
+      let value = try b.input(i)
+      let list = try b.integers(value, what)
       guard list.count == 1, range.contains(list[0]) else {
         throw b.fail("\(what) is out of range")
       }
@@ -94,7 +95,8 @@ extension ONNXOperator {
     let length = try whole(1, "the length of the transform", 1...1 << 20)
     let rate = try whole(2, "the sample rate", 1...1 << 30)
     func mel(_ i: Int, _ what: String) throws(ImportError) -> Double {
-      let hertz = Double(try b.number(try b.input(i), what))
+      let value = try b.input(i)
+      let hertz = Double(try b.number(value, what))
       guard hertz >= 0, hertz <= 1e9 else { throw b.fail("\(what) is out of range") }
       return 2595 * log10(1 + hertz / 700)
     }

@@ -32,6 +32,7 @@ struct ONNXOperator: Sendable {
   static let all: [ONNXOperator] =
     elementwise + binaries + shapes + layouts + indexing + products + windows + normalisations
     + reductions + quantized + opset6 + recurrent + integers + losses + attentions + audio
+    + fused + fusedAttentions
 
   private static let index: [String: [ONNXOperator]] = Dictionary(grouping: all) {
     "\($0.domain)::\($0.name)"

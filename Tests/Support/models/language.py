@@ -116,4 +116,15 @@ def minilm(runner):
            spearman([float(line["ref_cosine"]) for line in lines]), len(lines))
 
 
-EVALUATIONS = [ner, sentiment, minilm]
+def languages(runner):
+    """The language of a sentence, of 176."""
+    folder = "fasttext-lid176"
+    lines = rows(runner.path(f"{folder}/eval/udhr.tsv"))
+    found = runner.labels(f"{folder}/lid.176.ftz", [line["text"] for line in lines])
+    found = [label.removeprefix("__label__") for label in found]
+    wanted = [line["lang"] for line in lines]
+    yield (folder, "accuracy %", accuracy(found, wanted),
+           accuracy([line["ref_lang"] for line in lines], wanted), len(lines))
+
+
+EVALUATIONS = [ner, sentiment, minilm, languages]

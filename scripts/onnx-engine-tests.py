@@ -161,6 +161,9 @@ def fused(random):
                outputs=("y", "", "", "sum"), epsilon=1e-5)
     yield Case("rms_norm", "SimplifiedLayerNormalization", {"x": x}, ["y"], {"gamma": bias},
                order=["x", "gamma"], axis=-1, epsilon=1e-5)
+    # The optimiser writes it under the standard's name in models of any opset.
+    yield Case("layer_norm_of_old_opset", "LayerNormalization", {"x": x}, ["y"], norm, order=["x", "gamma", "beta"],
+               opset=11, epsilon=1e-5)
     ids = random.integers(0, 30, (2, 5)).astype(numpy.int32)
     kinds = random.integers(0, 2, (2, 5)).astype(numpy.int32)
     tables = {"words": floats(random, 30, 24), "places": floats(random, 8, 24), "kinds_table": floats(random, 2, 24)}

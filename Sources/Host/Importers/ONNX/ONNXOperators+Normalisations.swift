@@ -13,7 +13,7 @@ extension ONNXOperator {
     ONNXOperator("GroupNormalization", 21) { b throws(ImportError) in
       try groupNorm(&b, perGroup: false)
     },
-    ONNXOperator("LayerNormalization", 17) { b throws(ImportError) in
+    ONNXOperator("LayerNormalization") { b throws(ImportError) in
       let op = LayerNorm(
         axis: try b.axis(try b.integer("axis", -1)), epsilon: try b.float("epsilon", 1e-5))
       let x = try b.input(0)

@@ -13,6 +13,7 @@ extension ONNXOperator {
       guard try !b.bool("is_packed_batching", false) else {
         throw b.fail("packed batches are not supported")
       }
+      guard b.elementType(x) ?? .f32 == .f32 else { throw b.fail("takes real numbers") }
       let isFlat = try b.rank(x) == 3
       let cosines = try b.input(2)
       var count = try b.integer("num_heads", 0)

@@ -60,6 +60,13 @@ extension OperatorProbe {
     "Einsum": [
       OperatorProbe([.data([2, 3]), .data([3, 4])], [("equation", .text("ij,jk->ik"))])
     ],
+    "EmbedLayerNormalization": [
+      OperatorProbe(
+        [
+          .typed(.i32, [1, 3]), .typed(.i32, [1, 3]), .weight([5, 4]), .weight([6, 4]),
+          .weight([2, 4]), .weight([4]), .weight([4]),
+        ], outputs: 2)
+    ],
     "Expand": [OperatorProbe([.data([1, 4]), .integers([3, 4])])],
     "FusedGemm": [
       OperatorProbe([.data([4, 6]), .weight([6, 5])], [("activation", .text("Relu"))])
@@ -78,9 +85,17 @@ extension OperatorProbe {
       OperatorProbe(
         [.data(picture), .weight([4]), .weight([4])], [("num_groups", .integer(2))])
     ],
+    "GroupQueryAttention": [
+      OperatorProbe(
+        [
+          .data([1, 3, 8]), .data([1, 3, 4]), .data([1, 3, 4]), .absent, .absent,
+          .integers([2]), .integers([3]),
+        ], [("num_heads", .integer(2)), ("kv_num_heads", .integer(1))], outputs: 3)
+    ],
     "HammingWindow": [OperatorProbe([.integers([8], isScalar: true)])],
     "HannWindow": [OperatorProbe([.integers([8], isScalar: true)])],
     "InstanceNormalization": [OperatorProbe([.data(picture), .weight([4]), .weight([4])])],
+    "Irfft": [OperatorProbe([.data([3, 5, 2])])],
     "LRN": [OperatorProbe([.data(picture)], [("size", .integer(3))])],
     "LSTM": [
       OperatorProbe(
@@ -127,6 +142,10 @@ extension OperatorProbe {
         .floats([4000], isScalar: true),
       ])
     ],
+    "MultiHeadAttention": [
+      OperatorProbe(
+        [.data([1, 4, 8]), .data([1, 4, 8]), .data([1, 4, 8])], [("num_heads", .integer(2))])
+    ],
     "NegativeLogLikelihoodLoss": [OperatorProbe([.data([3, 5]), .typed(.i64, [3])])],
     "NonMaxSuppression": [
       OperatorProbe([.data([1, 6, 4]), .data([1, 1, 6]), .integers([3], isScalar: true)])
@@ -162,12 +181,20 @@ extension OperatorProbe {
       OperatorProbe([.data([1, 1, 6, 6]), .data([2, 4]), .typed(.i64, [2])])
     ],
     "RotaryEmbedding": [
-      OperatorProbe([.data([1, 2, 4, 8]), .data([16, 4]), .data([16, 4]), .typed(.i64, [1, 4])])
+      OperatorProbe([.data([1, 2, 4, 8]), .data([16, 4]), .data([16, 4]), .typed(.i64, [1, 4])]),
+      OperatorProbe(
+        [.data([1, 2, 3, 4]), .typed(.i64, [1, 3]), .weight([4, 2]), .weight([4, 2])]),
     ],
     "STFT": [OperatorProbe([.data([1, 32, 1]), .integers([4], isScalar: true), .weight([8])])],
     "Scatter": [OperatorProbe([.data([3, 3]), .typed(.i64, [1, 3]), .data([1, 3])])],
     "ScatterElements": [OperatorProbe([.data([3, 3]), .typed(.i64, [1, 3]), .data([1, 3])])],
     "ScatterND": [OperatorProbe([.data([4, 5]), .typed(.i64, [2, 1]), .data([2, 5])])],
+    "SkipLayerNormalization": [
+      OperatorProbe([.data([2, 4]), .data([2, 4]), .weight([4]), .weight([4])])
+    ],
+    "SkipSimplifiedLayerNormalization": [
+      OperatorProbe([.data([2, 4]), .data([2, 4]), .weight([4])])
+    ],
     "Slice": [OperatorProbe([.data([4, 4]), .integers([0]), .integers([2])])],
     "SoftmaxCrossEntropyLoss": [OperatorProbe([.data([3, 5]), .typed(.i64, [3])])],
     "SpaceToDepth": [OperatorProbe([.data(picture)], [("blocksize", .integer(2))])],

@@ -19,3 +19,5 @@ float kn_cosh(float x) { return coshf(x); }
 float kn_asinh(float x) { return asinhf(x); }
 float kn_acosh(float x) { return acoshf(x); }
 float kn_atanh(float x) { return atanhf(x); }
+double kn_pow_f64(double x, double y) { return pow(x, y); }
+double kn_fmod_f64(double x, double y) { return fmod(x, y); }

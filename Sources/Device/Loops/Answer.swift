@@ -9,7 +9,7 @@ import Tensors
 public enum Answer {
   case labels([(name: String, score: Float)], index: Int)
   case vector([Float])
-  /// Raw outputs: name, type, shape and the first elements where they are f32.
+  /// Raw outputs: name, type, shape and the first elements where they are real numbers.
   case tensors([(name: String, type: ElementType, shape: Shape, head: [Float])])
 
   /// The answer after a run, by the model's task.
@@ -32,12 +32,7 @@ public enum Answer {
     var list: [(name: String, type: ElementType, shape: Shape, head: [Float])] = []
     for (i, output) in runner.model.program.outputs.enumerated() {
       let view = runner.session.output(i)
-      var head: [Float] = []
-      if view.elementType == .f32 {
-        let floats = view.floats
-        head = (0..<min(8, floats.count)).map { floats[$0] }
-      }
-      list.append((output.name, view.elementType, view.shape, head))
+      list.append((output.name, view.elementType, view.shape, view.numbers(8) ?? []))
     }
     self = .tensors(list)
   }

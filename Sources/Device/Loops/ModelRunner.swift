@@ -211,6 +211,8 @@ public final class ModelRunner {
         for k in 0..<n { view.elements(Int64.self)[k] = rows.map { Int64(next() % $0) } ?? 1 }
       case .i32:
         for k in 0..<n { view.elements(Int32.self)[k] = rows.map { Int32(next() % $0) } ?? 1 }
+      case let type where type.isFloatingPoint:
+        for k in 0..<n { view.setNumber(Double(next() & 0xFFFF) / 65536, at: k) }
       default:
         let bytes = view.plainByteCount
         for k in 0..<bytes {
@@ -240,14 +242,12 @@ public final class ModelRunner {
   /// The sentence embedding after a run on one text; nil where the output holds none.
   public func embedding(_ task: SentenceEmbedding) -> [Float]? {
     let view = session.output(outputIndex(task.outputName))
-    guard view.elementType == .f32,
-      view.shape.rank <= 2 || (view.shape.rank == 3 && view.shape[0] == 1)
+    guard view.shape.rank <= 2 || (view.shape.rank == 3 && view.shape[0] == 1),
+      let hidden = view.numbers()
     else { return nil }
-    let floats = view.floats
     // Models with pooling inside give one vector a text; others one a token.
-    if view.shape.rank <= 2 { return floats.indices.map { floats[$0] } }
+    if view.shape.rank <= 2 { return hidden }
     let width = view.shape[view.shape.rank - 1]
-    let hidden = floats.indices.map { floats[$0] }
     let mask = [Int64](repeating: 1, count: view.shape[1])
     var result = [Float](repeating: 0, count: width)
     var span = result.mutableSpan
@@ -258,9 +258,7 @@ public final class ModelRunner {
   /// Class scores of the first item after a run: the output of this name, or the first one.
   public func scores(_ name: String) -> [Float] {
     let view = session.output(outputIndex(name))
-    guard view.elementType == .f32 else { return [] }
     let width = view.shape.rank == 0 ? 1 : view.shape[view.shape.rank - 1]
-    let floats = view.floats
-    return (0..<min(width, floats.count)).map { floats[$0] }
+    return view.numbers(width) ?? []
   }
 }

@@ -19,21 +19,12 @@ enum TensorConversion {
     for i in 0..<count {
       if target.elementType.isFloatingPoint {
         guard let x = unsafe real(base, type, i) else { return false }
-        store(x, target, i)
+        target.setNumber(x, at: i)
       } else {
         guard let x = unsafe integer(base, type, i), store(x, target, i) else { return false }
       }
     }
     return true
-  }
-
-  private static func store(_ x: Double, _ target: TensorView, _ i: Int) {
-    switch target.elementType {
-    case .f32: target.floats[i] = Float(x)
-    case .f64: target.elements(Double.self)[i] = x
-    case .f16, .bf16: target.elements(UInt16.self)[i] = target.elementType.bits(x)
-    default: target.elements(UInt8.self)[i] = UInt8(target.elementType.bits(x, saturates: true))
-    }
   }
 
   /// False where the element type does not hold `x`.

@@ -50,7 +50,7 @@ public enum BinaryKind: Int, Sendable, CaseIterable {
 
 /// y = a ∘ b.
 ///
-/// inputs: two tensors of one element type (f32, i64, i32, u64; bool for logic and equality) whose shapes
+/// inputs: two tensors of one element type (f32, f64, i64, i32, u64; bool for logic and equality) whose shapes
 /// broadcast → output: the broadcast shape; bool for comparisons and logic. Integer division
 /// truncates; by zero it gives 0. `mod` takes the divisor's sign, `fmod` the dividend's; `prelu` is
 /// a where a ≥ 0, else a · b.
@@ -87,11 +87,11 @@ public struct Binary: OperatorDefinition {
     if kind.isLogical {
       try step.require(0, is: .bool)
     } else if kind == .equal {
-      try step.require(0, is: .f32, .i64, .i32, .u64, .bool)
+      try step.require(0, is: .f32, .f64, .i64, .i32, .u64, .bool)
     } else if kind.isBitwise {
       try step.require(0, is: .i64, .i32, .u64)
     } else {
-      try step.require(0, is: .f32, .i64, .i32, .u64)
+      try step.require(0, is: .f32, .f64, .i64, .i32, .u64)
     }
     guard let shape = Shape.broadcast(a.shape, b.shape) else {
       throw ShapeError("shapes do not broadcast", input: 1)
@@ -113,6 +113,13 @@ public struct Binary: OperatorDefinition {
         compare(a.floats, b.floats, y.elements(UInt8.self), plan)
       } else {
         map(a.floats, b.floats, y.floats, plan) { floats($0, $1) }
+      }
+    case .f64:
+      let (p, q) = (a.elements(Double.self), b.elements(Double.self))
+      if kind.isPredicate {
+        compare(p, q, y.elements(UInt8.self), plan)
+      } else {
+        map(p, q, y.elements(Double.self), plan) { doubles($0, $1) }
       }
     case .i64:
       whole(a.elements(Int64.self), b.elements(Int64.self), y, plan)
@@ -227,6 +234,24 @@ public struct Binary: OperatorDefinition {
       let r = kn_fmod(p, q)
       return r != 0 && (r < 0) != (q < 0) ? r + q : r
     case .fmod: return kn_fmod(p, q)
+    default: return p >= 0 ? p : p * q
+    }
+  }
+
+  private func doubles(_ p: Double, _ q: Double) -> Double {
+    switch kind {
+    case .add: return p + q
+    case .sub: return p - q
+    case .mul: return p * q
+    case .div: return p / q
+    // NaN wins, as it does in the kernels.
+    case .max: return p.isNaN || p > q ? p : q
+    case .min: return p.isNaN || p < q ? p : q
+    case .pow: return kn_pow_f64(p, q)
+    case .mod:
+      let r = kn_fmod_f64(p, q)
+      return r != 0 && (r < 0) != (q < 0) ? r + q : r
+    case .fmod: return kn_fmod_f64(p, q)
     default: return p >= 0 ? p : p * q
     }
   }

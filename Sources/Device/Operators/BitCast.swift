@@ -38,6 +38,8 @@ public struct BitCast: OperatorDefinition {
     step.setOutput(0, type, x.shape)
   }
 
+  public func outputType(_ i: Int, _ inputs: [ElementType?]) -> ElementType? { type }
+
   public func run(_ step: StepContext) {
     let x = step.input(0)
     let y = step.output()

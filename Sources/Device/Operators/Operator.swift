@@ -45,6 +45,14 @@ public enum Operator: Sendable, Equatable {
   case fourierTable(FourierTable)
   case fourier(Fourier)
   case shortTimeFourier(ShortTimeFourier)
+  case poolPlaces(PoolPlaces)
+  case gridSample(GridSample)
+  case roiAlign(RoiAlign)
+  case deformConv(DeformConv)
+  case resample(Resample)
+  case determinant(Determinant)
+  case col2Im(Col2Im)
+  case linearAttention(LinearAttention)
 
   /// Hands the operator's definition to `visitor`: the only switch over all operators.
   public func accept<V: OperatorVisitor>(_ visitor: inout V) throws(V.Failure) -> V.Result {
@@ -91,6 +99,14 @@ public enum Operator: Sendable, Equatable {
     case .fourierTable(let o): try visitor.visit(o)
     case .fourier(let o): try visitor.visit(o)
     case .shortTimeFourier(let o): try visitor.visit(o)
+    case .poolPlaces(let o): try visitor.visit(o)
+    case .gridSample(let o): try visitor.visit(o)
+    case .roiAlign(let o): try visitor.visit(o)
+    case .deformConv(let o): try visitor.visit(o)
+    case .resample(let o): try visitor.visit(o)
+    case .determinant(let o): try visitor.visit(o)
+    case .col2Im(let o): try visitor.visit(o)
+    case .linearAttention(let o): try visitor.visit(o)
     }
   }
 
@@ -140,6 +156,14 @@ public enum Operator: Sendable, Equatable {
     case FourierTable.code: self = .fourierTable(try FourierTable(from: &reader))
     case Fourier.code: self = .fourier(try Fourier(from: &reader))
     case ShortTimeFourier.code: self = .shortTimeFourier(try ShortTimeFourier(from: &reader))
+    case PoolPlaces.code: self = .poolPlaces(try PoolPlaces(from: &reader))
+    case GridSample.code: self = .gridSample(try GridSample(from: &reader))
+    case RoiAlign.code: self = .roiAlign(try RoiAlign(from: &reader))
+    case DeformConv.code: self = .deformConv(try DeformConv(from: &reader))
+    case Resample.code: self = .resample(try Resample(from: &reader))
+    case Determinant.code: self = .determinant(try Determinant(from: &reader))
+    case Col2Im.code: self = .col2Im(try Col2Im(from: &reader))
+    case LinearAttention.code: self = .linearAttention(try LinearAttention(from: &reader))
     default: return nil
     }
     try reader.finish()

@@ -83,10 +83,27 @@ public struct Window: Sendable, Equatable {
     return result
   }
 
+  /// The axes over an input of any number of spatial axes, the first `x.rank − 2` of the result.
+  func allAxes(over x: Shape, kernel: IntegerList, roundsUp: Bool = false) throws(ShapeError)
+    -> InlineArray<6, WindowAxis>
+  {
+    guard x.rank >= 3 else {
+      throw ShapeError("expected spatial axes", input: 0, expected: 3, found: x.rank)
+    }
+    try checkCounts(x, kernel)
+    var result = InlineArray<6, WindowAxis>(repeating: WindowAxis())
+    for i in 0..<(x.rank - 2) { result[i] = try axis(i, x, kernel, roundsUp) }
+    return result
+  }
+
   private func check(_ x: Shape, _ kernel: IntegerList) throws(ShapeError) {
     guard x.rank == 3 || x.rank == 4 else {
       throw ShapeError("expected one or two spatial axes", input: 0, expected: 4, found: x.rank)
     }
+    try checkCounts(x, kernel)
+  }
+
+  private func checkCounts(_ x: Shape, _ kernel: IntegerList) throws(ShapeError) {
     let count = x.rank - 2
     guard kernel.count == count, strides.count == 0 || strides.count == count,
       dilations.count == 0 || dilations.count == count, pads.count == 0 || pads.count == 2 * count

@@ -31,6 +31,7 @@ struct Example: CustomTestStringConvertible {
 
   static let all: [Example] =
     elementwise + products + rows + moves + picks + windows + recurrent + forests + spectra
+    + samplings + algebra
 
   private static let elementwise = [
     Example(.unary(Unary(.clip, -1, 2)), floats(2, 3)),
@@ -62,6 +63,8 @@ struct Example: CustomTestStringConvertible {
       floats(2, 3)),
     Example(.cumSum(CumSum(axis: 1, isExclusive: true, isReverse: true)), floats(2, 3, 2)),
     Example(
+      .cumSum(CumSum(axis: 0, isProduct: true)), floats(2, 3, 2), whole(.i64, [], -1)),
+    Example(
       .topK(TopK(axis: 0, isSmallest: true)), floats(4, 2), whole(.i64, [1], 3), outputs: 2),
     Example(.lrn(LRN(size: 3, alpha: 1, beta: 2, bias: 3)), floats(1, 4, 2)),
     Example(
@@ -91,6 +94,7 @@ struct Example: CustomTestStringConvertible {
     Example(
       .pad(Pad(.wrap)), floats(2, 3), whole(.i64, [2], -1, 2), floats(), whole(.i64, [1], 1)),
     Example(.trilu(Trilu(isUpper: false, diagonal: -2)), floats(2, 3, 3)),
+    Example(.trilu(Trilu()), floats(2, 3, 3), whole(.i64, [1], 1)),
     Example(.shapeOf(ShapeOf(start: 1, end: -1, isProduct: true)), floats(2, 3, 4)),
     Example(
       .constantOfShape(ConstantOfShape(.i64, value: 2, integer: .min)), whole(.i64, [2], 2, 3)),
@@ -159,6 +163,48 @@ struct Example: CustomTestStringConvertible {
     Example(
       .recurrent(Recurrent(.rnn, f: RecurrentActivation(.affine, 0.5, 0.25))), floats(2, 1, 3),
       encoded(floats(3, 3), .iq4_nl, .panels).0, outputs: 2),
+  ]
+
+  private static let samplings = [
+    Example(
+      .gridSample(GridSample(.cubic, padding: .reflection, alignsCorners: true)),
+      floats(1, 2, 3, 4), tensor([1, 2, 2, 2]) { Double($0[1]) - 0.5 * Double($0[3]) }),
+    Example(
+      .gridSample(GridSample(.linear)), floats(1, 2, 3, 2, 2), floats(1, 2, 1, 2, 3)),
+    Example(
+      .roiAlign(
+        RoiAlign(
+          rows: 2, columns: 3, samples: 2, scale: 0.5, takesMaximum: true, hasHalfPixels: false)),
+      floats(2, 2, 5, 4), whole(.f32, [2, 4], 0, 1, 5, 4, 2, 2, 8, 9), whole(.i64, [2], 1, 0)),
+    Example(
+      .deformConv(DeformConv(window: window, groups: 2, offsetGroups: 2)), floats(1, 4, 5, 6),
+      floats(6, 2, 3, 2), floats(1, 24, 3, 5), floats(6), floats(1, 12, 3, 5)),
+    Example(
+      .poolPlaces(
+        PoolPlaces(
+          kernel: IntegerList([3, 2]), window: window, roundsUp: true, isColumnMajor: true)),
+      floats(1, 2, 5, 6), outputs: 2),
+    Example(
+      .resample(
+        Resample(
+          .cubic, isSmoothed: true, excludesOutside: true, policy: .notLarger,
+          axes: IntegerList([1, 0]))), floats(7, 5), whole(.i64, [2], 2, 3)),
+    Example(
+      .resample(Resample(.linear, rounding: .ceil, isCropped: true, outside: 9)), floats(3, 4),
+      whole(.f32, [2], 2, 1.5), whole(.f32, [4], 0.25, -0.5, 1, 1.5)),
+    Example(
+      .col2Im(
+        Col2Im(
+          window: Window(strides: IntegerList([2, 1]), pads: IntegerList([1, 0, 1, 0])))),
+      floats(1, 8, 12), whole(.i64, [2], 6, 4), whole(.i64, [2], 2, 2)),
+  ]
+
+  private static let algebra = [
+    Example(.determinant(Determinant()), floats(2, 3, 3)),
+    Example(
+      .linearAttention(LinearAttention(queryHeads: 4, keyHeads: 2, scale: 0.5)), floats(1, 3, 8),
+      floats(1, 3, 4), floats(1, 3, 6), floats(1, 2, 2, 3), floats(1, 3, 2), floats(1, 3, 1),
+      outputs: 2),
   ]
 
   /// x <= 0.5, x in {0, 2}, leaves.

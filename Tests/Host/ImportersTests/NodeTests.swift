@@ -24,7 +24,7 @@ import Testing
 
   /// At least so many pass, of each kind.
   static let minima = [
-    ("node", 1300), ("simple", 3), ("pytorch-operator", 31), ("pytorch-converted", 69),
+    ("node", 1430), ("simple", 3), ("pytorch-operator", 35), ("pytorch-converted", 82),
     ("light", 5),
   ]
 

@@ -104,6 +104,10 @@ struct ONNXModelSketch {
     graph.put(12, info)
   }
 
+  mutating func output(_ name: String, _ dimensions: [Any], type: Int) {
+    graph.put(12, ONNXModelSketch.info(name, dimensions, type))
+  }
+
   private static func info(_ name: String, _ dimensions: [Any], _ type: Int) -> Protobuf {
     var shape = Protobuf()
     for d in dimensions {
@@ -132,9 +136,17 @@ struct ONNXModelSketch {
     graph.put(1, ONNXModelSketch.node(type, inputs, outputs, domain, attributes))
   }
 
+  mutating func node(
+    _ type: String, _ inputs: [String], _ outputs: [String],
+    list: [(String, ONNXAttributeSketch)]
+  ) {
+    graph.put(
+      1, ONNXModelSketch.node(type, inputs, outputs, "", list.map { (key: $0.0, value: $0.1) }))
+  }
+
   static func node(
     _ type: String, _ inputs: [String], _ outputs: [String], _ domain: String,
-    _ attributes: KeyValuePairs<String, ONNXAttributeSketch>
+    _ attributes: some Sequence<(key: String, value: ONNXAttributeSketch)>
   ) -> Protobuf {
     var node = Protobuf()
     for name in inputs { node.put(1, name) }

@@ -18,3 +18,5 @@ float kn_pow(float x, float y);
 float kn_fmod(float x, float y);
 float kn_log(float x);
 float kn_exp(float x);
+double kn_pow_f64(double x, double y);
+double kn_fmod_f64(double x, double y);

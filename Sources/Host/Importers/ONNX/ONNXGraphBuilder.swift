@@ -153,6 +153,13 @@ struct ONNXGraphBuilder {
     return list
   }
 
+  /// Computes on with `source` where `value`, the same numbers in a type of 16 bits or more, is read:
+  /// what was f32 does not lose bits on the way to being f32 again.
+  mutating func widen(_ value: ValueID, as source: ValueID) {
+    note("Cast to \(elementType(value)?.name ?? "another type"): computed as f32")
+    widened[value] = wide(source)
+  }
+
   /// The value as f32 where it holds real numbers of another type.
   mutating func wide(_ value: ValueID) -> ValueID {
     guard let type = elementType(value), type.isFloatingPoint, type != .f32 else { return value }

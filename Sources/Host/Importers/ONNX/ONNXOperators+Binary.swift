@@ -6,8 +6,16 @@ import Tensors
 extension ONNXOperator {
   private static func binary(_ name: String, _ kind: BinaryKind, _ since: Int = 7) -> ONNXOperator {
     ONNXOperator(name, since) { b throws(ImportError) in
-      [combine(&b, kind, try b.input(0), try b.input(1))]
+      let both = try operands(&b)
+      return [combine(&b, kind, both[0], both[1])]
     }
+  }
+
+  /// Both operands as they are computed: f64 where both are that, for it reaches further than f32.
+  static func operands(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
+    let given = [try b.raw(0), try b.raw(1)]
+    if given.allSatisfy({ b.elementType($0) == .f64 }) { return given }
+    return given.map { b.wide($0) }
   }
 
   /// Any number of operands, combined from the left.
@@ -27,7 +35,7 @@ extension ONNXOperator {
     ONNXOperator("Where", 9, choose),
   ]
 
-  /// a ∘ b. The operator knows f32, i64, i32 and u64: narrower integers are computed as i64.
+  /// a ∘ b. The operator knows f32, f64, i64, i32 and u64: narrower integers are computed as i64.
   static func combine(
     _ b: inout ONNXGraphBuilder, _ kind: BinaryKind, _ x: ValueID, _ y: ValueID
   ) -> ValueID {

@@ -77,7 +77,10 @@ extension ONNXOperator {
 
   private static func dropout(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
     if b.has(2), b.fixedIntegers(try b.raw(2)) != [0] {
-      throw b.fail("a model in training mode is not supported")
+      // Training that drops nothing is inference.
+      guard let ratio = try b.optional(1), b.fixedFloats(ratio) == [0] else {
+        throw b.fail("a model in training mode is not supported")
+      }
     }
     let x = try b.raw(0)
     guard b.node.outputs.count > 1 else { return [x] }
@@ -144,7 +147,13 @@ extension ONNXOperator {
     }
     if b.elementType(x) == type { return x }
     let op = Cast(to: type, saturates: try b.bool("saturate", true), rounding: rounding)
-    return b.add(.cast(op), [x])
+    let y = b.add(.cast(op), [x])
+    if [.f16, .bf16, .f64].contains(type), let given = b.elementType(x), given.isFloatingPoint,
+      given.byteCount > 1
+    {
+      b.widen(y, as: x)
+    }
+    return y
   }
 
   private static func bitCast(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {

@@ -38,14 +38,8 @@ extension ONNXOperator {
     ONNXOperator("ArgMin") { b throws(ImportError) in try argReduce(&b, isMinimum: true) },
     ONNXOperator("CumSum", 11) { b throws(ImportError) in try running(&b, isProduct: false) },
     ONNXOperator("CumProd", 26) { b throws(ImportError) in try running(&b, isProduct: true) },
-    ONNXOperator("Trilu", 14) { b throws(ImportError) in
-      let k = try b.optionalIntegers(1, "the diagonal")
-      guard (k ?? [0]).count == 1, (-(1 << 40)...1 << 40).contains(k?[0] ?? 0) else {
-        throw b.fail("the diagonal is out of range")
-      }
-      let op = Trilu(isUpper: try b.bool("upper", true), diagonal: k?[0] ?? 0)
-      return [b.add(.trilu(op), [try b.input(0)])]
-    },
+    ONNXOperator("Trilu", 14, trilu),
+    ONNXOperator("ReverseSequence", 10, reverseSequence),
     ONNXOperator("Hardmax", 13, hardmax),
   ]
 
@@ -91,12 +85,51 @@ extension ONNXOperator {
   private static func running(
     _ b: inout ONNXGraphBuilder, isProduct: Bool
   ) throws(ImportError) -> [ValueID] {
-    let axes = try b.integers(try b.raw(1), "axis")
+    var op = CumSum(
+      axis: 0, isExclusive: try b.bool("exclusive", false), isReverse: try b.bool("reverse", false),
+      isProduct: isProduct)
+    let axis = try b.raw(1)
+    guard let axes = b.fixedIntegers(axis) else {
+      return [widened(&b, try b.input(0)) { b, x in b.add(.cumSum(op), [x, axis]) }]
+    }
     guard axes.count == 1 else { throw b.fail("expected one axis") }
-    let op = CumSum(
-      axis: try b.axis(axes[0]), isExclusive: try b.bool("exclusive", false),
-      isReverse: try b.bool("reverse", false), isProduct: isProduct)
+    op.axis = try b.axis(axes[0])
     return [widened(&b, try b.input(0)) { b, x in b.add(.cumSum(op), [x]) }]
+  }
+
+  private static func trilu(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
+    let x = try b.raw(0)
+    let isUpper = try b.bool("upper", true)
+    guard b.has(1) else { return [b.add(.trilu(Trilu(isUpper: isUpper)), [x])] }
+    let diagonal = try b.raw(1)
+    guard let k = b.fixedIntegers(diagonal) else {
+      return [b.add(.trilu(Trilu(isUpper: isUpper)), [x, diagonal])]
+    }
+    guard k.count == 1, (-(1 << 40)...1 << 40).contains(k[0]) else {
+      throw b.fail("the diagonal is out of range")
+    }
+    return [b.add(.trilu(Trilu(isUpper: isUpper, diagonal: k[0])), [x])]
+  }
+
+  /// The first elements of every sequence backwards, the rest as it is.
+  private static func reverseSequence(
+    _ b: inout ONNXGraphBuilder
+  ) throws(ImportError) -> [ValueID] {
+    let x = try b.raw(0)
+    let rank = try b.rank(x)
+    let (batch, time) = (try b.integer("batch_axis", 1), try b.integer("time_axis", 0))
+    guard rank >= 2, batch + time == 1, batch == 0 || time == 0 else {
+      throw b.fail("batch axis \(batch) and time axis \(time) are not 0 and 1")
+    }
+    b.note("ReverseSequence → indices, gather")
+    let lengths = b.unsqueeze(b.cast(try b.input(1), to: .i64), [time])
+    let step = b.unsqueeze(b.indices(upTo: b.extent(of: x, time)), [batch])
+    let turned = b.binary(.sub, b.binary(.sub, lengths, b.whole(1)), step)
+    var index = b.select(b.binary(.less, step, lengths), turned, step)
+    if rank > 2 { index = b.unsqueeze(index, Array(2..<rank)) }
+    let shape = b.add(.shapeOf(ShapeOf()), [x])
+    let places = b.add(.expand(Expand()), [index, shape])
+    return [b.add(.gatherElements(GatherElements(axis: time)), [x, places])]
   }
 
   /// The depth may come as any number type.

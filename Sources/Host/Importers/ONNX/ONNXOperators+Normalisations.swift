@@ -39,15 +39,39 @@ extension ONNXOperator {
   ]
 
   private static func batchNorm(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
-    guard try !b.bool("training_mode", false) else {
-      throw b.fail("a model in training mode is not supported")
-    }
+    if try b.bool("training_mode", false) { return try batchStatistics(&b) }
     guard try b.bool("spatial", true) else {
       throw b.fail("statistics per element are not supported")
     }
     var inputs: [ValueID?] = []
     for i in 0..<5 { inputs.append(try b.input(i)) }
     return [b.add(.batchNorm(BatchNorm(epsilon: try b.float("epsilon", 1e-5))), inputs)]
+  }
+
+  /// By the batch's own mean and variance, which the running ones follow.
+  private static func batchStatistics(
+    _ b: inout ONNXGraphBuilder
+  ) throws(ImportError) -> [ValueID] {
+    let x = try b.input(0)
+    let rank = try b.rank(x)
+    guard rank >= 2 else { throw b.fail("expected batches of channels") }
+    b.note("BatchNormalization in training mode → means")
+    let axes = [0] + Array(2..<max(rank, 2))
+    let mean = b.reduce(.mean, x, axes)
+    let centred = b.binary(.sub, x, mean)
+    let variance = b.reduce(.mean, b.binary(.mul, centred, centred), axes)
+    let share = try b.float("momentum", 0.9)
+    func running(_ i: Int, _ value: ValueID, _ b: inout ONNXGraphBuilder) throws(ImportError)
+      -> ValueID
+    {
+      let flat = b.reshape(value, [-1])
+      return b.binary(.add, b.affine(try b.input(i), share), b.affine(flat, 1 - share))
+    }
+    let inputs = [
+      x, try b.input(1), try b.input(2), b.reshape(mean, [-1]), b.reshape(variance, [-1]),
+    ]
+    let y = b.add(.batchNorm(BatchNorm(epsilon: try b.float("epsilon", 1e-5))), inputs)
+    return [y, try running(3, mean, &b), try running(4, variance, &b)]
   }
 
   /// Mean and 1 / √(variance + epsilon) along the normalised axes.

@@ -6,8 +6,8 @@ import Tensors
 extension ONNXOperator {
   private static func aligned(_ name: String, _ kind: BinaryKind) -> ONNXOperator {
     ONNXOperator(name, 6) { b throws(ImportError) in
-      let x = try b.input(0)
-      return [combine(&b, kind, x, try operand(&b, x, try b.input(1)))]
+      let both = try operands(&b)
+      return [combine(&b, kind, both[0], try operand(&b, both[0], both[1]))]
     }
   }
 

@@ -6,8 +6,14 @@ import Tensors
 extension ONNXOperator {
   static let windows: [ONNXOperator] = [
     ONNXOperator("Conv") { b throws(ImportError) in
+      let inputs = try weighted(&b)
       let op = Conv(window: try window(b), groups: try groups(b))
-      return [b.add(.conv(op), try weighted(&b))]
+      guard b.facts.rank(inputs[1]!) == 5 else { return [b.add(.conv(op), inputs)] }
+      return [
+        try convolveVolume(
+          &b, inputs[0]!, inputs[1]!, inputs.count > 2 ? inputs[2] : nil, op.window,
+          groups: op.groups)
+      ]
     },
     ONNXOperator("ConvTranspose", convTranspose),
     ONNXOperator("MaxPool") { b throws(ImportError) in try pool(&b, .max) },
@@ -43,7 +49,7 @@ extension ONNXOperator {
     return try b.list(list, name)
   }
 
-  private static func window(_ b: ONNXGraphBuilder) throws(ImportError) -> Window {
+  static func window(_ b: ONNXGraphBuilder) throws(ImportError) -> Window {
     let name = try b.string("auto_pad", "NOTSET")
     let autoPad: AutoPad
     switch name {
@@ -61,7 +67,7 @@ extension ONNXOperator {
       autoPad: autoPad)
   }
 
-  private static func groups(_ b: ONNXGraphBuilder) throws(ImportError) -> Int {
+  static func groups(_ b: ONNXGraphBuilder) throws(ImportError) -> Int {
     let groups = try b.integer("group", 1)
     guard (1...1 << 24).contains(groups) else { throw b.fail("\(groups) groups are out of range") }
     return groups
@@ -83,8 +89,10 @@ extension ONNXOperator {
       var before: [Int] = []
       var after: [Int] = []
       var behind: [Int] = []
-      for (i, extent) in wanted.suffix(2).enumerated() {
-        let spatial = min(wanted.count, 2)
+      // Older writers name batch and channels too.
+      let rank = b.facts.rank(inputs[0]!) ?? 4
+      let spatial = min(wanted.count, max(rank - 2, 1))
+      for (i, extent) in wanted.suffix(spatial).enumerated() {
         guard let input = b.facts.extent(inputs[0]!, 2 + i), input < 1 << 40,
           let kernel = b.facts.extent(inputs[1]!, 2 + i), kernel < 1 << 20,
           window.strides.count == 0 || window.strides.count == spatial,
@@ -108,6 +116,13 @@ extension ONNXOperator {
       window.pads = try b.list(before + after, "pads")
       outputPadding = try b.list(behind, "output padding")
     }
+    if b.facts.rank(inputs[1]!) == 5 {
+      return [
+        try convolveVolumeTransposed(
+          &b, inputs[0]!, inputs[1]!, inputs.count > 2 ? inputs[2] : nil, window,
+          groups: try groups(b), outputPadding: outputPadding)
+      ]
+    }
     let op = ConvTranspose(window: window, groups: try groups(b), outputPadding: outputPadding)
     return [b.add(.convTranspose(op), inputs)]
   }
@@ -122,7 +137,19 @@ extension ONNXOperator {
     let op = Pool(
       kind, kernel: kernel, window: try window(b), roundsUp: try b.bool("ceil_mode", false),
       includesPadding: try b.bool("count_include_pad", false), exponent: exponent)
-    return [b.add(.pool(op), [try b.input(0)])]
+    let x = try b.input(0)
+    let type = b.elementType(x) ?? .f32
+    // Bytes are f32 numbers too, and the largest stays the same.
+    let real = b.cast(x, to: .f32)
+    if b.node.outputs.count > 1, kind == .max {
+      let places = PoolPlaces(
+        kernel: kernel, window: op.window, roundsUp: op.roundsUp,
+        isColumnMajor: try b.bool("storage_order", false))
+      let found = b.add(.poolPlaces(places), [real], outputs: 2)
+      return [b.cast(found[0], to: type), found[1]]
+    }
+    let y = kernel.count > 2 ? try poolVolume(&b, real, op) : b.add(.pool(op), [real])
+    return [b.cast(y, to: type)]
   }
 
   private static func globalPool(
@@ -150,37 +177,63 @@ extension ONNXOperator {
 
   private static func resize(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
     let x = try b.input(0)
-    let mode = try b.string("mode", "nearest")
-    guard mode == "nearest" || mode == "linear" else {
-      throw b.fail("mode '\(mode)' is not supported")
+    let sampling: Sampling
+    switch try b.string("mode", "nearest") {
+    case "nearest": sampling = .nearest
+    case "linear": sampling = .linear
+    case "cubic": sampling = .cubic
+    case let mode: throw b.fail("mode '\(mode)' is not supported")
     }
-    let place = try b.string("coordinate_transformation_mode", "half_pixel")
+    var isCropped = false
     let coordinates: ResizeCoordinates
-    switch place {
+    switch try b.string("coordinate_transformation_mode", "half_pixel") {
     case "half_pixel": coordinates = .halfPixel
     case "pytorch_half_pixel": coordinates = .pytorchHalfPixel
     case "align_corners": coordinates = .alignCorners
     case "asymmetric": coordinates = .asymmetric
     case "half_pixel_symmetric": coordinates = .halfPixelSymmetric
-    default: throw b.fail("coordinates '\(place)' are not supported")
+    case "tf_crop_and_resize":
+      coordinates = .alignCorners
+      isCropped = true
+    case let place: throw b.fail("coordinates '\(place)' are not supported")
     }
-    let nearest = try b.string("nearest_mode", "round_prefer_floor")
     let rounding: ResizeRounding
-    switch nearest {
+    switch try b.string("nearest_mode", "round_prefer_floor") {
     case "round_prefer_floor": rounding = .preferFloor
     case "round_prefer_ceil": rounding = .preferCeil
     case "floor": rounding = .floor
     case "ceil": rounding = .ceil
-    default: throw b.fail("nearest_mode '\(nearest)' is not supported")
+    case let nearest: throw b.fail("nearest_mode '\(nearest)' is not supported")
     }
-    guard try !b.bool("antialias", false) else { throw b.fail("antialias is not supported") }
-    let policy = try b.string("keep_aspect_ratio_policy", "stretch")
-    guard policy == "stretch" else { throw b.fail("policy '\(policy)' is not supported") }
-    let op = Resize(
-      isLinear: mode == "linear", coordinates: coordinates, rounding: rounding,
-      axes: try b.axes(try b.integers("axes") ?? []))
+    let policy: AspectPolicy
+    switch try b.string("keep_aspect_ratio_policy", "stretch") {
+    case "stretch": policy = .stretch
+    case "not_larger": policy = .notLarger
+    case "not_smaller": policy = .notSmaller
+    case let name: throw b.fail("policy '\(name)' is not supported")
+    }
+    let axes = try b.axes(try b.integers("axes") ?? [])
     // Opset 11 writes an empty tensor where a later one leaves the input out.
-    if let sizes = try b.optional(3) { return [b.add(.resize(op), [x, sizes])] }
-    return [b.add(.resize(op), [x, try b.input(2)])]
+    let sizes = try b.optional(3)
+    let target: ValueID
+    if let sizes { target = sizes } else { target = try b.input(2) }
+    let isSmoothed = try b.bool("antialias", false)
+    let excludes = try b.bool("exclude_outside", false)
+    guard sampling == .cubic || isCropped || isSmoothed || excludes || policy != .stretch else {
+      let op = Resize(
+        isLinear: sampling == .linear, coordinates: coordinates, rounding: rounding, axes: axes)
+      return [b.add(.resize(op), [x, target])]
+    }
+    let op = Resample(
+      sampling, coordinates: coordinates, rounding: rounding, isCropped: isCropped,
+      isSmoothed: isSmoothed, excludesOutside: excludes,
+      policy: sizes == nil ? .stretch : policy,
+      cubicCoefficient: try b.float("cubic_coeff_a", -0.75),
+      outside: try b.float("extrapolation_value", 0), axes: axes)
+    let region = isCropped ? try b.input(1) : nil
+    let type = b.elementType(x) ?? .f32
+    let y = b.add(
+      .resample(op), [b.cast(x, to: .f32), target] + (region.map { [$0] } ?? []))
+    return [b.cast(y, to: type)]
   }
 }

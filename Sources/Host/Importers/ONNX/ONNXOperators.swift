@@ -26,13 +26,14 @@ struct ONNXOperator: Sendable {
   }
 
   /// The opsets of the standard domain that are understood.
-  static let supportedOpsets = 6...28
+  static let supportedOpsets = 1...28
 
   /// All rows, by kind of operator. To add an operator, add a row to the list it belongs to.
   static let all: [ONNXOperator] =
     elementwise + binaries + shapes + layouts + indexing + products + windows + normalisations
     + reductions + quantized + opset6 + recurrent + integers + losses + attentions + audio
     + fused + fusedAttentions
+    + sampling + sums + states
 
   private static let index: [String: [ONNXOperator]] = Dictionary(grouping: all) {
     "\($0.domain)::\($0.name)"

@@ -103,7 +103,7 @@ extension ONNXOperator {
     let low = try mel(3, "the lower edge")
     let high = try mel(4, "the upper edge")
     let rows = length / 2 + 1
-    guard rows * bands <= 1 << 24 else { throw b.fail("\(rows) by \(bands) weights are too many") }
+    guard rows * bands <= 1 << 20 else { throw b.fail("\(rows) by \(bands) weights are too many") }
     let corners = (0..<bands + 2).map { i in
       let hertz = 700 * (pow(10, (low + (high - low) / Double(bands + 2) * Double(i)) / 2595) - 1)
       return Int((Double(length + 1) * hertz / Double(rate)).rounded(.down))

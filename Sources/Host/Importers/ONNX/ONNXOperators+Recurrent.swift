@@ -92,16 +92,18 @@ extension ONNXOperator {
     }
     var product: [ValueID?] = [l.x, weight]
     if let bias = l.bias.map({ part(&b, $0, d) }) {
-      let input = slice(&b, bias, 0, 0, width)
-      var state = slice(&b, bias, 0, width, 2 * width)
-      if l.kind == .gruResetAfter {
-        inputs[3] = slice(&b, state, 0, 2 * l.hidden, width)
-        let zeros = b.addConstant(
-          Constant(floats: [Float](repeating: 0, count: l.hidden), shape: Shape([l.hidden])))
-        state = b.add(
-          .concat(Concat(axis: 0)), [slice(&b, state, 0, 0, 2 * l.hidden), zeros])
+      // What a reset behind the product reaches stays out of the sum.
+      let summed = l.kind == .gruResetAfter ? 2 * l.hidden : width
+      let sum = b.add(
+        .binary(Binary(.add)),
+        [slice(&b, bias, 0, 0, summed), slice(&b, bias, 0, width, width + summed)])
+      if summed < width {
+        inputs[3] = slice(&b, bias, 0, width + summed, 2 * width)
+        product.append(
+          b.add(.concat(Concat(axis: 0)), [sum, slice(&b, bias, 0, summed, width)]))
+      } else {
+        product.append(sum)
       }
-      product.append(b.add(.binary(Binary(.add)), [input, state]))
     }
     inputs[0] = b.add(.matMul(MatMul(transposeB: true)), product)
     inputs[5] = l.state.map { part(&b, $0, d) }

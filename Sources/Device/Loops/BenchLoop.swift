@@ -27,18 +27,17 @@ public struct BenchLoop {
     } else {
       try runner.fillWithSamples()
     }
-    let session = runner.session
     let count = max(1, options.repeatCount)
     let warmUp = max(2, min(20, count / 10))
-    for _ in 0..<warmUp { session.run() }
+    for _ in 0..<warmUp { try runner.run() }
     var times: [UInt64] = []
     times.reserveCapacity(min(count, 1 << 16))
     for _ in 0..<count {
       let begin = Clock.monotonicNanoseconds
-      session.run()
+      try runner.run()
       times.append(Clock.monotonicNanoseconds &- begin)
     }
-    let steps = profile(runs: max(3, min(count, 50)))
+    let steps = try profile(runs: max(3, min(count, 50)))
     let report = Report(
       runner: runner, times: times.sorted(), steps: steps,
       peakBytes: ProcessMemory.current?.peakBytes)
@@ -50,13 +49,13 @@ public struct BenchLoop {
   }
 
   /// Median nanoseconds of each runnable step.
-  private func profile(runs: Int) -> [UInt64] {
+  private func profile(runs: Int) throws(Failure) -> [UInt64] {
     let session = runner.session
     let n = session.runnableSteps.count
     var all = [[UInt64]](repeating: [], count: n)
     var times = [UInt64](repeating: 0, count: n)
     for _ in 0..<runs {
-      session.run(nanoseconds: &times)
+      try runner.run(nanoseconds: &times)
       for i in 0..<n { all[i].append(times[i]) }
     }
     return all.map { $0.sorted()[$0.count / 2] }

@@ -40,6 +40,8 @@ public final class TensorFile {
 public final class ModelRunner {
   public let model: LoadedModel
   public let session: Session
+  /// True when the last run was left before its end because somebody asked for that.
+  public private(set) var wasInterrupted = false
 
   public init(
     _ model: LoadedModel, threads: Int, kernels: KernelSet = .best
@@ -67,6 +69,36 @@ public final class ModelRunner {
     do throws(SessionError) {
       try session.prepare(shapes: shapes)
     } catch {
+      throw Failure(.badData, "\(model.name): \(error)")
+    }
+  }
+
+  // MARK: Running
+
+  /// One inference. Throws where shapes follow from data that asks for what cannot be done.
+  public func run() throws(Failure) {
+    wasInterrupted = false
+    do throws(SessionError) {
+      try session.run()
+    } catch {
+      try report(error)
+    }
+  }
+
+  /// One inference with a figure per runnable step.
+  public func run(nanoseconds: inout [UInt64]) throws(Failure) {
+    wasInterrupted = false
+    do throws(SessionError) {
+      try session.run(nanoseconds: &nanoseconds)
+    } catch {
+      try report(error)
+    }
+  }
+
+  private func report(_ error: SessionError) throws(Failure) {
+    if case .interrupted = error {
+      wasInterrupted = true
+    } else {
       throw Failure(.badData, "\(model.name): \(error)")
     }
   }

@@ -40,6 +40,8 @@ public final class RunLoop {
     control = RunControl()
     stepTimes = [UInt64](repeating: 0, count: runner.session.runnableSteps.count)
     results.beginArray()
+    let control = control
+    runner.session.shouldStop = { control.isStopRequested }
   }
 
   /// Runs to the end. Prints results and summary; ends the process by signal where one stopped the run.
@@ -130,10 +132,12 @@ public final class RunLoop {
     let isProfiled = collector.wantsStepTimes()
     let begin = Clock.monotonicNanoseconds
     if isProfiled {
-      runner.session.run(nanoseconds: &stepTimes)
+      try runner.run(nanoseconds: &stepTimes)
     } else {
-      runner.session.run()
+      try runner.run()
     }
+    // A loop inside of the model was left: there is no answer.
+    if control.isStopRequested, runner.wasInterrupted { return }
     let duration = Clock.monotonicNanoseconds &- begin
     if isProfiled {
       for (n, step) in runner.session.runnableSteps.enumerated() {

@@ -55,6 +55,8 @@ public struct ArgReduce: OperatorDefinition {
     step.setOutput(0, .i64, shape)
   }
 
+  public func outputType(_ i: Int, _ inputs: [ElementType?]) -> ElementType? { .i64 }
+
   public func run(_ step: StepContext) {
     let x = step.input(0)
     let y = step.output().elements(Int64.self)

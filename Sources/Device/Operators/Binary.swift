@@ -100,6 +100,11 @@ public struct Binary: OperatorDefinition {
     step.setOutput(0, kind.isPredicate ? .bool : a.elementType, shape)
   }
 
+  public func outputType(_ i: Int, _ inputs: [ElementType?]) -> ElementType? {
+    if kind.isPredicate { return .bool }
+    return inputs.count == 2 ? inputs[0] ?? inputs[1] : nil
+  }
+
   public func run(_ step: StepContext) {
     let a = step.input(0)
     let b = step.input(1)

@@ -45,6 +45,8 @@ public struct Cast: OperatorDefinition {
     step.setOutput(0, type, step.input(0).shape)
   }
 
+  public func outputType(_ i: Int, _ inputs: [ElementType?]) -> ElementType? { type }
+
   public func run(_ step: StepContext) { convert(step.input(0), to: step.output()) }
 
   /// Writes x's elements into y, which has as many elements of `type`.

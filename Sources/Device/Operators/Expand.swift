@@ -27,6 +27,8 @@ public struct Expand: OperatorDefinition {
     step.setOutput(0, step.input(0).elementType, shape)
   }
 
+  public func readsValue(ofInput i: Int) -> Bool { i == 1 }
+
   public func run(_ step: StepContext) {
     let x = step.input(0)
     switch x.elementType.byteCount {

@@ -47,6 +47,12 @@ public struct OneHot: OperatorDefinition {
     step.setOutput(0, step.input(2).elementType, shape)
   }
 
+  public func readsValue(ofInput i: Int) -> Bool { i == 1 }
+
+  public func outputType(_ i: Int, _ inputs: [ElementType?]) -> ElementType? {
+    inputs.count == 3 ? inputs[2] : nil
+  }
+
   public func run(_ step: StepContext) {
     let values = step.input(2)
     let y = step.output()

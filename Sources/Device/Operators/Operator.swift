@@ -53,6 +53,12 @@ public enum Operator: Sendable, Equatable {
   case determinant(Determinant)
   case col2Im(Col2Im)
   case linearAttention(LinearAttention)
+  case nonZero(NonZero)
+  case compress(Compress)
+  case unique(Unique)
+  case nonMaxSuppression(NonMaxSuppression)
+  case branch(Branch)
+  case loop(Loop)
 
   /// Hands the operator's definition to `visitor`: the only switch over all operators.
   public func accept<V: OperatorVisitor>(_ visitor: inout V) throws(V.Failure) -> V.Result {
@@ -107,6 +113,12 @@ public enum Operator: Sendable, Equatable {
     case .determinant(let o): try visitor.visit(o)
     case .col2Im(let o): try visitor.visit(o)
     case .linearAttention(let o): try visitor.visit(o)
+    case .nonZero(let o): try visitor.visit(o)
+    case .compress(let o): try visitor.visit(o)
+    case .unique(let o): try visitor.visit(o)
+    case .nonMaxSuppression(let o): try visitor.visit(o)
+    case .branch(let o): try visitor.visit(o)
+    case .loop(let o): try visitor.visit(o)
     }
   }
 
@@ -164,6 +176,12 @@ public enum Operator: Sendable, Equatable {
     case Determinant.code: self = .determinant(try Determinant(from: &reader))
     case Col2Im.code: self = .col2Im(try Col2Im(from: &reader))
     case LinearAttention.code: self = .linearAttention(try LinearAttention(from: &reader))
+    case NonZero.code: self = .nonZero(try NonZero(from: &reader))
+    case Compress.code: self = .compress(try Compress(from: &reader))
+    case Unique.code: self = .unique(try Unique(from: &reader))
+    case NonMaxSuppression.code: self = .nonMaxSuppression(try NonMaxSuppression(from: &reader))
+    case Branch.code: self = .branch(try Branch(from: &reader))
+    case Loop.code: self = .loop(try Loop(from: &reader))
     default: return nil
     }
     try reader.finish()
@@ -213,6 +231,23 @@ extension Operator {
     }
   }
 
+  private struct ValueReading: OperatorVisitor {
+    let input: Int
+    mutating func visit<O: OperatorDefinition>(_ o: O) throws(Never) -> Bool {
+      o.readsValue(ofInput: input)
+    }
+  }
+  private struct OutputType: OperatorVisitor {
+    let output: Int
+    let inputs: [ElementType?]
+    mutating func visit<O: OperatorDefinition>(_ o: O) throws(Never) -> ElementType? {
+      o.outputType(output, inputs)
+    }
+  }
+  private struct Bodies: OperatorVisitor {
+    mutating func visit<O: OperatorDefinition>(_ o: O) throws(Never) -> IntegerList { o.bodies }
+  }
+
   /// Checks the inputs and sets the outputs' element types and shapes.
   public func prepare(_ step: StepContext) throws(ShapeError) {
     try step.requireSoundInputs()
@@ -258,5 +293,23 @@ extension Operator {
   public var dependsOnShapesOnly: Bool {
     var v = Sharing()
     return accept(&v).1
+  }
+
+  /// True when the shape rule reads the elements of input `i`.
+  public func readsValue(ofInput i: Int) -> Bool {
+    var v = ValueReading(input: i)
+    return accept(&v)
+  }
+
+  /// The element type of output `i` where it follows from the inputs' types alone.
+  public func outputType(_ i: Int, _ inputs: [ElementType?]) -> ElementType? {
+    var v = OutputType(output: i, inputs: inputs)
+    return accept(&v)
+  }
+
+  /// The programs inside of the program that the step runs; empty for all but control flow.
+  public var bodies: IntegerList {
+    var v = Bodies()
+    return accept(&v)
   }
 }

@@ -41,6 +41,17 @@ public protocol OperatorDefinition: Sendable, Equatable {
 
   /// True when the values of the outputs follow from the inputs' shapes alone.
   var dependsOnShapesOnly: Bool { get }
+
+  /// True when `prepare` reads the elements of input `i`, not just its shape. Where these are not
+  /// known before the run, the step is prepared in the run, as soon as they are.
+  func readsValue(ofInput i: Int) -> Bool
+
+  /// The element type of output `i` where it follows from the inputs' types alone; for hosts that
+  /// look at graphs whose shapes are not known.
+  func outputType(_ i: Int, _ inputs: [ElementType?]) -> ElementType?
+
+  /// The programs inside of the program that the step runs, by number. A session runs such steps.
+  var bodies: IntegerList { get }
 }
 
 extension OperatorDefinition {
@@ -48,6 +59,11 @@ extension OperatorDefinition {
   public var aliasing: Aliasing { .none }
   public func multiplyAccumulates(_ step: StepContext) -> Int { 0 }
   public var dependsOnShapesOnly: Bool { false }
+  public func readsValue(ofInput i: Int) -> Bool { false }
+  public func outputType(_ i: Int, _ inputs: [ElementType?]) -> ElementType? {
+    inputs.first ?? nil
+  }
+  public var bodies: IntegerList { IntegerList() }
 }
 
 extension Int {

@@ -135,6 +135,8 @@ public struct Pad: OperatorDefinition {
     Remap.scratchBytes(step.output().shape)
   }
 
+  public func readsValue(ofInput i: Int) -> Bool { i == 1 || i == 3 }
+
   public func run(_ step: StepContext) {
     guard let edges = try? edges(step) else { return }
     let x = step.input(0)

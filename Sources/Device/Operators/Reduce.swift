@@ -23,11 +23,11 @@ public enum ReduceKind: Int, Sendable, CaseIterable {
   }
 }
 
-/// y = the reduction of x along `axes`; all axes where none are given.
+/// y = the reduction of x along `axes`; all axes where none are given, or none with `keepsAll`.
 ///
-/// input: f32, i64, i32 or u64 (sum, max, min, prod, mean), or bool (max, min) → output: reduced axes are 1, or gone without
-/// `keepsAxes`. An empty sum is 0, product 1, maximum −inf, minimum +inf,
-/// or the integer nearest to that.
+/// inputs: f32, i64, i32 or u64 (sum, max, min, prod, mean), or bool (max, min); the axes, integers, where
+/// `axes` is not to say them → output: reduced axes are 1, or gone without `keepsAxes`. An empty sum is
+/// 0, product 1, maximum −inf, minimum +inf, or the integer nearest to that.
 public struct Reduce: OperatorDefinition {
   public static var code: Int { 14 }
   public static var name: StaticString { "Reduce" }
@@ -35,11 +35,14 @@ public struct Reduce: OperatorDefinition {
   public var kind: ReduceKind
   public var axes: IntegerList
   public var keepsAxes: Bool
+  /// Whether an empty list of axes reduces nothing.
+  public var keepsAll: Bool
 
-  public init(_ kind: ReduceKind, axes: IntegerList, keepsAxes: Bool) {
+  public init(_ kind: ReduceKind, axes: IntegerList, keepsAxes: Bool, keepsAll: Bool = false) {
     self.kind = kind
     self.axes = axes
     self.keepsAxes = keepsAxes
+    self.keepsAll = keepsAll
   }
 
   public init(from attributes: inout AttributeReader) throws(AttributeError) {
@@ -49,16 +52,20 @@ public struct Reduce: OperatorDefinition {
     self.kind = kind
     axes = try attributes.list(in: -8...7)
     keepsAxes = try attributes.bool()
+    keepsAll = try attributes.bool()
   }
 
   public func encode(into attributes: inout AttributeWriter) {
     attributes.put(kind.rawValue)
     attributes.put(axes)
     attributes.put(keepsAxes)
+    attributes.put(keepsAll)
   }
 
-  private func isReduced(_ shape: Shape) -> InlineArray<8, Bool>? {
-    var reduced = InlineArray<8, Bool>(repeating: axes.count == 0)
+  private func isReduced(_ step: StepContext) throws(ShapeError) -> InlineArray<8, Bool>? {
+    let shape = step.input(0).shape
+    let axes = step.has(1) ? try step.integers(1) : axes
+    var reduced = InlineArray<8, Bool>(repeating: axes.count == 0 && !keepsAll)
     for i in 0..<axes.count {
       guard let axis = shape.normalized(axis: axes[i]) else { return nil }
       reduced[axis] = true
@@ -67,7 +74,7 @@ public struct Reduce: OperatorDefinition {
   }
 
   public func prepare(_ step: StepContext) throws(ShapeError) {
-    try step.require(inputs: 1...1)
+    try step.require(inputs: 1...2)
     try step.requirePlain(0)
     let x = step.input(0)
     switch kind {
@@ -75,7 +82,7 @@ public struct Reduce: OperatorDefinition {
     case .sum, .mean, .prod: try step.require(0, is: .f32, .i64, .i32, .u64)
     default: try step.require(0, is: .f32)
     }
-    guard let reduced = isReduced(x.shape) else {
+    guard let reduced = try isReduced(step) else {
       throw ShapeError("axis is out of range", input: 0)
     }
     var shape = Shape()
@@ -89,9 +96,11 @@ public struct Reduce: OperatorDefinition {
     kind == .logSumExp ? step.output().shape.elementCount * 4 : 0
   }
 
+  public func readsValue(ofInput i: Int) -> Bool { i == 1 }
+
   public func run(_ step: StepContext) {
     let x = step.input(0)
-    guard let reduced = isReduced(x.shape) else { return }
+    guard let reduced = try? isReduced(step) else { return }
     // Merge neighbours of the same fate, innermost first; only the merged axes are walked.
     var extents = Shape()
     var flags = InlineArray<8, Bool>(repeating: false)

@@ -17,8 +17,8 @@ public enum ReshapeKind: Int, Sendable {
   case identity
 }
 
-/// input: any tensor; for targets not in `values`, their extents as i64, known before the program
-/// runs → output: the same elements.
+/// input: any tensor; for extents or axes that are not in `values`, these as i64 → output: the same
+/// elements.
 public struct Reshape: OperatorDefinition {
   public static var code: Int { 23 }
   public static var name: StaticString { "Reshape" }
@@ -30,6 +30,13 @@ public struct Reshape: OperatorDefinition {
   /// A target shape from input 1.
   public init(allowsZero: Bool = false) {
     kind = allowsZero ? .targetWithZero : .target
+    isConstant = false
+    values = IntegerList()
+  }
+
+  /// Extents or axes from input 1.
+  public init(fromInput kind: ReshapeKind) {
+    self.kind = kind
     isConstant = false
     values = IntegerList()
   }
@@ -145,6 +152,8 @@ public struct Reshape: OperatorDefinition {
     }
     return result
   }
+
+  public func readsValue(ofInput i: Int) -> Bool { i == 1 }
 
   public func run(_ step: StepContext) {
     let bytes = step.input(0).plainByteCount

@@ -195,6 +195,8 @@ public struct Resize: OperatorDefinition {
     return layout(step.input(0).shape, plan).total
   }
 
+  public func readsValue(ofInput i: Int) -> Bool { i == 1 }
+
   public func run(_ step: StepContext) {
     guard let plan = try? plan(step), step.output().shape.elementCount > 0 else { return }
     let x = step.input(0)

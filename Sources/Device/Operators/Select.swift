@@ -23,6 +23,10 @@ public struct Select: OperatorDefinition {
     step.setOutput(0, step.input(1).elementType, shape)
   }
 
+  public func outputType(_ i: Int, _ inputs: [ElementType?]) -> ElementType? {
+    inputs.count == 3 ? inputs[1] ?? inputs[2] : nil
+  }
+
   public func run(_ step: StepContext) {
     switch step.output().elementType.byteCount {
     case 1: select(step, as: UInt8.self)

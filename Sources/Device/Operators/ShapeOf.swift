@@ -44,6 +44,8 @@ public struct ShapeOf: OperatorDefinition {
     step.setOutput(0, .i64, isProduct ? Shape() : Shape([count]))
   }
 
+  public func outputType(_ i: Int, _ inputs: [ElementType?]) -> ElementType? { .i64 }
+
   public func run(_ step: StepContext) {
     let x = step.input(0).shape
     let y = step.output().elements(Int64.self)
@@ -104,6 +106,10 @@ public struct ConstantOfShape: OperatorDefinition {
     step.setOutput(0, type, shape)
   }
 
+  public func readsValue(ofInput i: Int) -> Bool { true }
+
+  public func outputType(_ i: Int, _ inputs: [ElementType?]) -> ElementType? { type }
+
   public func run(_ step: StepContext) {
     let y = step.output()
     switch type {
@@ -151,6 +157,8 @@ public struct Sequence: OperatorDefinition {
     let t = step.input(i)
     return t.elementType == .f32 ? Double(t.floats[0]) : Double(t.integer(at: 0))
   }
+
+  public func readsValue(ofInput i: Int) -> Bool { true }
 
   public func run(_ step: StepContext) {
     let y = step.output()

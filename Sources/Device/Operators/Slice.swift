@@ -104,6 +104,8 @@ public struct Slice: OperatorDefinition {
     step.setOutput(0, step.input(0).elementType, try plan(step).shape)
   }
 
+  public func readsValue(ofInput i: Int) -> Bool { i > 0 }
+
   public func run(_ step: StepContext) {
     guard let p = try? plan(step) else { return }
     let x = step.input(0)

@@ -35,6 +35,8 @@ public struct Tile: OperatorDefinition {
     Remap.scratchBytes(step.output().shape)
   }
 
+  public func readsValue(ofInput i: Int) -> Bool { i == 1 }
+
   public func run(_ step: StepContext) {
     let x = step.input(0)
     let y = step.output()

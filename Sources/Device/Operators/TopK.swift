@@ -50,6 +50,12 @@ public struct TopK: OperatorDefinition {
     return step.output().shape[axis] * MemoryLayout<Int>.size
   }
 
+  public func readsValue(ofInput i: Int) -> Bool { i == 1 }
+
+  public func outputType(_ i: Int, _ inputs: [ElementType?]) -> ElementType? {
+    i == 0 ? inputs[0] : .i64
+  }
+
   public func run(_ step: StepContext) {
     let x = step.input(0)
     switch x.elementType {

@@ -107,6 +107,10 @@ public struct Unary: OperatorDefinition {
     step.setOutput(0, kind == .isNaN ? .bool : x.elementType, x.shape)
   }
 
+  public func outputType(_ i: Int, _ inputs: [ElementType?]) -> ElementType? {
+    kind == .isNaN ? .bool : inputs.first ?? nil
+  }
+
   public func run(_ step: StepContext) {
     let x = step.input(0)
     let y = step.output()

@@ -6,6 +6,7 @@ import Tensors
 ///
 /// A piece belongs to one root slot and every slot that is a view of it or overwrites it in place.
 /// Steps whose outputs follow from shapes alone (`isStatic`) run while preparing and take no part.
+/// Outputs of steps whose shapes follow from data (`isDynamic`) have memory outside of the arena.
 public struct Liveness: Sendable {
   /// The slot whose memory each slot uses, by slot number (not tensor index); itself for a root.
   public private(set) var root: [Int]
@@ -14,8 +15,12 @@ public struct Liveness: Sendable {
   public private(set) var last: [Int]
   /// Steps that run while preparing.
   public private(set) var isStatic: [Bool]
+  /// Steps that are prepared in the run.
+  public private(set) var isDynamic: [Bool]
   /// Tensors whose values are known after preparing: weights and outputs of static steps.
   public private(set) var isKnown: [Bool]
+  /// Tensors whose shape only a run finds.
+  public private(set) var isOpen: [Bool]
 
   /// `bytes`: what each slot takes, by slot number, at the extents to plan for.
   public init(_ program: Program, bytes: [Int]) {
@@ -24,7 +29,15 @@ public struct Liveness: Sendable {
     root = Array(0..<program.slotCount)
     first = [Int](repeating: 0, count: program.slotCount)
     last = [Int](repeating: -1, count: program.slotCount)
-    (isStatic, isKnown) = Liveness.staticSteps(program)
+    var kinds = StepKinds(program)
+    isStatic = []
+    isDynamic = []
+    for step in program.steps {
+      let kind = kinds.add(step.op, inputs: step.inputs, outputs: step.outputs)
+      isStatic.append(kind == .ahead)
+      isDynamic.append(kind == .dynamic)
+    }
+    (isKnown, isOpen) = (kinds.isKnown, kinds.isOpen)
 
     // Last reader of each slot. What the caller fills or reads lives from start to end.
     var lastUse = [Int](repeating: -1, count: program.slotCount)
@@ -47,7 +60,8 @@ public struct Liveness: Sendable {
         last[t - w] = max(i, lastUse[t - w])
       }
       let out = step.outputs[0] - w
-      guard let shared = shareable(step, i, out, bytes, program, isPinned, isState)
+      guard !isDynamic[i],
+        let shared = shareable(step, i, out, bytes, program, isPinned, isState)
       else { continue }
       root[out] = shared
       last[shared] = max(last[shared], last[out])
@@ -83,18 +97,13 @@ public struct Liveness: Sendable {
     }
     return nil
   }
+}
 
-  private static func staticSteps(_ program: Program) -> ([Bool], [Bool]) {
-    var known = [Bool](repeating: false, count: program.tensorCount)
-    for i in 0..<program.weights.count { known[i] = true }
-    var isStatic = [Bool](repeating: false, count: program.steps.count)
-    for (i, step) in program.steps.enumerated() {
-      var all = true
-      for t in step.inputs where t >= 0 && !known[t] { all = false }
-      guard all || step.op.dependsOnShapesOnly else { continue }
-      isStatic[i] = true
-      for t in step.outputs { known[t] = true }
-    }
-    return (isStatic, known)
+extension StepKinds {
+  /// Before the first step of `program`: weights are known, inputs of any shape open.
+  init(_ program: Program) {
+    self.init(tensorCount: program.tensorCount)
+    for i in 0..<program.weights.count { setKnown(i) }
+    for input in program.inputs where input.isOpen { setOpen(input.tensor) }
   }
 }

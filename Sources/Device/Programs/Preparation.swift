@@ -31,6 +31,10 @@ public final class Preparation {
   public private(set) var multiplyAccumulates: [Int]
   /// Steps that are done once preparing is.
   public let isStatic: [Bool]
+  /// Steps that a run prepares: their shapes follow from data. Until then they count as empty.
+  public let isDynamic: [Bool]
+  /// The last step that needs each slot; `steps.count` for what the caller reads.
+  public let lastUse: [Int]
   private let compute: Compute
 
   /// weights: one view per weight; a weight whose bytes do not exist yet has none.
@@ -43,8 +47,12 @@ public final class Preparation {
     scratchBytes = [Int](repeating: 0, count: program.steps.count)
     multiplyAccumulates = [Int](repeating: 0, count: program.steps.count)
     for (i, view) in weights.enumerated() { tensors[i] = view }
-    isStatic = Liveness(program, bytes: slotBytes).isStatic
+    let live = Liveness(program, bytes: slotBytes)
+    (isStatic, isDynamic, lastUse) = (live.isStatic, live.isDynamic, live.last)
   }
+
+  /// True where some shapes follow from data: memory is then known only in a run.
+  public var isOpen: Bool { isDynamic.contains(true) }
 
   /// Bytes of all values that follow from shapes and weights alone.
   public var staticBytes: Int {
@@ -60,7 +68,7 @@ public final class Preparation {
     var values = program.symbols.map { $0.limit }
     var isBound = [Bool](repeating: false, count: values.count)
     for (i, input) in program.inputs.enumerated() {
-      guard let shape = shapes[i] else { continue }
+      guard !input.isOpen, let shape = shapes[i] else { continue }
       var fits = shape.rank == input.dimensions.count
       if fits {
         for (axis, d) in input.dimensions.enumerated() {
@@ -85,7 +93,7 @@ public final class Preparation {
   /// Infers all shapes for these symbol values.
   public func prepare(_ values: [Int]) throws(PreparationError) {
     let w = program.weights.count
-    for (i, input) in program.inputs.enumerated() {
+    for (i, input) in program.inputs.enumerated() where !input.isOpen {
       guard let shape = program.shape(ofInput: i, values) else {
         throw .input(name: input.name, expected: "at most 2^40 elements", found: "more")
       }
@@ -98,6 +106,7 @@ public final class Preparation {
       for t in step.outputs { tensors[t] = TensorView(elementType: .f32, shape: Shape()) }
     }
     for (i, step) in program.steps.enumerated() {
+      if isDynamic[i] { continue }
       do throws(ShapeError) {
         // While packing, weights have no bytes yet: what follows from them waits for the session.
         let hasValues =
@@ -120,6 +129,10 @@ public final class Preparation {
       }
     }
     for s in 0..<program.slotCount { slotBytes[s] = tensors[w + s].plainByteCount }
+    for (i, step) in program.steps.enumerated() where isDynamic[i] {
+      for t in step.outputs { slotBytes[t - w] = 0 }
+    }
+    for input in program.inputs where input.isOpen { slotBytes[input.tensor - w] = 0 }
   }
 }
 

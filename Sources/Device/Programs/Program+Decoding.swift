@@ -12,7 +12,13 @@ extension Program {
     } catch {
       throw .malformed(at: error.description, expected: "CBOR")
     }
-    let fields = Fields(root, "program")
+    try self.init(Fields(root, "program"), within: [], depth: 0)
+  }
+
+  /// outer: the weights of the outermost program, for a body, which refers to them.
+  private init(
+    _ fields: Fields, within outer: [ProgramWeight], depth: Int
+  ) throws(ProgramError) {
     self.init()
     for s in try fields.array("symbols") {
       let f = try Fields(s, "symbols").list(2)
@@ -21,13 +27,14 @@ extension Program {
     for i in try fields.array("inputs") {
       let f = try Fields(i, "inputs").list(4)
       var dimensions: [Dimension] = []
-      for d in try f.integers(3) {
+      let isOpen = f.isNull(3)
+      for d in isOpen ? [] : try f.integers(3) {
         dimensions.append(d < 0 ? .symbol(-1 - d) : .constant(d))
       }
       inputs.append(
         ProgramInput(
           name: try f.text(0), tensor: try f.integer(1),
-          elementType: try Program.elementType(f, 2), dimensions: dimensions))
+          elementType: try Program.elementType(f, 2), dimensions: dimensions, isOpen: isOpen))
     }
     for o in try fields.array("outputs") {
       let f = try Fields(o, "outputs").list(2)
@@ -37,12 +44,30 @@ extension Program {
       let f = try Fields(s, "states").list(2)
       states.append(ProgramState(input: try f.integer(0), tensor: try f.integer(1)))
     }
-    for w in try fields.array("weights") { weights.append(try Program.weight(w)) }
+    if depth == 0 {
+      for w in try fields.array("weights") { weights.append(try Program.weight(w)) }
+    } else {
+      sharedWeights = try fields.integers("weights")
+      for i in sharedWeights {
+        guard outer.indices.contains(i) else {
+          throw .malformed(at: "weights of a body", expected: "weights of the program")
+        }
+        weights.append(outer[i])
+      }
+    }
     slotCount = try fields.integer("slots")
     for (index, s) in try fields.array("steps").enumerated() {
       steps.append(try Program.step(s, index))
     }
     plan = try ArenaPlan(Fields(try fields.value("plan"), "plan"))
+    guard fields.root["bodies"] != nil else { return }
+    guard depth < Program.maximumDepth else {
+      throw .malformed(at: "bodies", expected: "at most \(Program.maximumDepth) levels")
+    }
+    for body in try fields.array("bodies") {
+      bodies.append(
+        try Program(Fields(body, "body"), within: depth == 0 ? weights : outer, depth: depth + 1))
+    }
   }
 
   private static func elementType(_ f: List, _ i: Int) throws(ProgramError) -> ElementType {
@@ -176,6 +201,8 @@ private struct List {
     }
     return text
   }
+
+  func isNull(_ i: Int) -> Bool { items[i].isNull }
 
   func array(_ i: Int) throws(ProgramError) -> [CBORValue] {
     guard let array = items[i].arrayValue else {

@@ -5,31 +5,41 @@ import Tensors
 
 extension Program {
   /// The program section's bytes.
-  public func encoded() -> [UInt8] {
-    CBOR.encode(
-      .map([
-        "symbols": .array(symbols.map { .array([.text($0.name), .integer($0.limit)]) }),
-        "inputs": .array(inputs.map(Program.encode)),
-        "outputs": .array(outputs.map { .array([.text($0.name), .integer($0.tensor)]) }),
-        "states": .array(states.map { .array([.integer($0.input), .integer($0.tensor)]) }),
-        "weights": .array(weights.map(Program.encode)),
-        "slots": .integer(slotCount),
-        "steps": .array(steps.map(Program.encode)),
-        "plan": plan.encoded(),
-      ]))
+  public func encoded() -> [UInt8] { CBOR.encode(value(isBody: false)) }
+
+  /// A body's weights are numbers of the outermost program's; programs without bodies do not say so.
+  private func value(isBody: Bool) -> CBORValue {
+    var fields = [
+      CBORPair(
+        "symbols", .array(symbols.map { .array([.text($0.name), .integer($0.limit)]) })),
+      CBORPair("inputs", .array(inputs.map(Program.encode))),
+      CBORPair("outputs", .array(outputs.map { .array([.text($0.name), .integer($0.tensor)]) })),
+      CBORPair("states", .array(states.map { .array([.integer($0.input), .integer($0.tensor)]) })),
+      CBORPair(
+        "weights", isBody ? .integers(sharedWeights) : .array(weights.map(Program.encode))),
+      CBORPair("slots", .integer(slotCount)),
+      CBORPair("steps", .array(steps.map(Program.encode))),
+      CBORPair("plan", plan.encoded()),
+    ]
+    if !bodies.isEmpty {
+      fields.append(CBORPair("bodies", .array(bodies.map { $0.value(isBody: true) })))
+    }
+    return .map(fields)
   }
 
   private static func encode(_ input: ProgramInput) -> CBORValue {
     .array([
       .text(input.name), .integer(input.tensor), .integer(Int(input.elementType.rawValue)),
       // A symbol is the complement of its index: negative.
-      .array(
-        input.dimensions.map { d in
-          switch d {
-          case .constant(let n): .integer(n)
-          case .symbol(let s): .integer(-1 - s)
-          }
-        }),
+      input.isOpen
+        ? .null
+        : .array(
+          input.dimensions.map { d in
+            switch d {
+            case .constant(let n): .integer(n)
+            case .symbol(let s): .integer(-1 - s)
+            }
+          }),
     ])
   }
 

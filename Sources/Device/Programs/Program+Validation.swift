@@ -6,10 +6,36 @@ extension Program {
   /// Upper bounds on what a program may hold; beyond them a bundle is refused.
   public static var maximumSteps: Int { 1 << 16 }
   public static var maximumTensors: Int { 1 << 18 }
+  /// Levels of programs inside of programs, and how many there may be in all.
+  public static var maximumDepth: Int { 8 }
+  public static var maximumBodies: Int { 1 << 10 }
 
   /// Every index in range, every slot written once and before it is read, every weight inside a
   /// section of `weightBytes` bytes.
   public func validate(weightBytes: Int) throws(ProgramError) {
+    var bodyCount = 0
+    try validate(weightBytes, depth: 0, &bodyCount)
+  }
+
+  private func validate(
+    _ weightBytes: Int, depth: Int, _ bodyCount: inout Int
+  ) throws(ProgramError) {
+    bodyCount += bodies.count
+    guard depth <= Program.maximumDepth, bodyCount <= Program.maximumBodies else {
+      throw .malformed(
+        at: "bodies",
+        expected: "at most \(Program.maximumBodies), \(Program.maximumDepth) levels deep")
+    }
+    for body in bodies { try body.validate(weightBytes, depth: depth + 1, &bodyCount) }
+    guard depth == 0 || sharedWeights.count == weights.count else {
+      throw .malformed(at: "weights of a body", expected: "weights of the program")
+    }
+    for input in inputs where depth > 0 && !input.isOpen {
+      throw .malformed(at: "input \(input.name) of a body", expected: "any shape")
+    }
+    guard depth == 0 || states.isEmpty && symbols.isEmpty else {
+      throw .malformed(at: "body", expected: "neither states nor symbols")
+    }
     guard steps.count <= Program.maximumSteps else {
       throw .malformed(at: "steps", expected: "at most \(Program.maximumSteps)")
     }
@@ -54,7 +80,7 @@ extension Program {
       throw .tensor(step: -1, tensor: input.tensor, reason: "is not a free slot for an input")
     }
     written[input.tensor] = true
-    guard input.dimensions.count <= Shape.maximumRank else {
+    guard input.dimensions.count <= (input.isOpen ? 0 : Shape.maximumRank) else {
       throw .malformed(at: "input \(input.name)", expected: "at most 8 axes")
     }
     for d in input.dimensions {
@@ -84,6 +110,17 @@ extension Program {
     }
     guard !step.outputs.isEmpty else {
       throw .malformed(at: "step \(index)", expected: "an output")
+    }
+    for i in 0..<step.op.bodies.count {
+      let number = step.op.bodies[i]
+      guard bodies.indices.contains(number),
+        step.op.fits(
+          inputs: step.inputs.count, outputs: step.outputs.count,
+          bodyInputs: bodies[number].inputs.count, bodyOutputs: bodies[number].outputs.count)
+      else {
+        throw .malformed(
+          at: "step \(index)", expected: "a body that takes and gives what the step does")
+      }
     }
     for t in step.outputs {
       guard isSlot(t), t < tensorCount, !written[t] else {

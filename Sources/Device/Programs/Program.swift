@@ -26,13 +26,20 @@ public struct ProgramInput: Equatable, Sendable {
   public var name: String
   public var tensor: Int
   public var elementType: ElementType
+  /// Empty where the input is open.
   public var dimensions: [Dimension]
+  /// True for inputs that take any number of axes and any extents.
+  public var isOpen: Bool
 
-  public init(name: String, tensor: Int, elementType: ElementType, dimensions: [Dimension]) {
+  public init(
+    name: String, tensor: Int, elementType: ElementType, dimensions: [Dimension],
+    isOpen: Bool = false
+  ) {
     self.name = name
     self.tensor = tensor
     self.elementType = elementType
     self.dimensions = dimensions
+    self.isOpen = isOpen
   }
 }
 
@@ -117,11 +124,17 @@ public struct Program: Equatable, Sendable {
   public var steps: [Step]
   /// The memory plan for the symbols' limits.
   public var plan: ArenaPlan
+  /// Programs that steps of this one run: branches, bodies of loops.
+  public var bodies: [Program]
+  /// Inside of another program, where each weight stands among those of the outermost one; such a
+  /// program has no weights of its own.
+  public var sharedWeights: [Int]
 
   public init(
     symbols: [Symbol] = [], inputs: [ProgramInput] = [], outputs: [ProgramOutput] = [],
     states: [ProgramState] = [], weights: [ProgramWeight] = [], slotCount: Int = 0,
-    steps: [Step] = [], plan: ArenaPlan = ArenaPlan()
+    steps: [Step] = [], plan: ArenaPlan = ArenaPlan(), bodies: [Program] = [],
+    sharedWeights: [Int] = []
   ) {
     self.symbols = symbols
     self.inputs = inputs
@@ -131,6 +144,8 @@ public struct Program: Equatable, Sendable {
     self.slotCount = slotCount
     self.steps = steps
     self.plan = plan
+    self.bodies = bodies
+    self.sharedWeights = sharedWeights
   }
 
   public var tensorCount: Int { weights.count + slotCount }

@@ -7,34 +7,48 @@ import Tensors
 
 /// Runs a program over borrowed weights.
 ///
-/// `init` and `prepare` check and may allocate; `run` trusts: it neither allocates, locks, nor throws.
+/// `init` and `prepare` check and may allocate; `run` trusts: for a program whose shapes all follow from
+/// those of its inputs it neither allocates, locks, nor throws. Steps whose shapes follow from data are
+/// prepared in the run, in memory outside of the arena, which is kept: runs over data of the same shapes
+/// allocate nothing either.
 @safe public final class Session {
   public let program: Program
-  private let preparation: Preparation
-  private let compute: Compute
+  let preparation: Preparation
+  let compute: Compute
   private let pool: ThreadPool?
   /// Inputs then outputs of every step, one after the other.
-  private let indices: UnsafeMutablePointer<Int32>
+  let indices: UnsafeMutablePointer<Int32>
+  /// Where each step's begin.
+  private(set) var firstIndex: [Int] = []
   private var contexts: [StepContext] = []
   private var runnable: [Int] = []
   private var arena: UnsafeMutableRawPointer?
   private var arenaCapacity = 0
-  private let maximumArenaBytes: Int
+  /// Memory for what is found in a run, the bodies' too.
+  let shared: SharedResources
+  /// A session for each body of the program.
+  private(set) var bodies: [Session] = []
+  /// The block of each slot; -1 for slots in the arena or without memory.
+  var blockOf: [Int]
+  private(set) var isOpenInput: [Bool]
+  /// Slots that each step is the last to need, where they may have blocks.
+  private(set) var dying: [[Int]]
+  /// What each step that is a loop holds, and all of these.
+  private(set) var loopOf: [LoopMemory?]
+  private(set) var loops: [LoopMemory] = []
   private var symbolValues: [Int] = []
   /// The plan in use: the program's own, or one made here for larger data.
   public private(set) var plan: ArenaPlan
 
   /// weights: a view per program weight, whose bytes outlive the session.
   /// threads: counts the caller; 1 starts none.
-  /// maximumArenaBytes: refuses to reserve more, now or for larger inputs: the system would grant
-  /// more than it has.
-  public init(
+  /// maximumArenaBytes: refuses to reserve more, now, for larger inputs or in a run: the system would
+  /// grant more than it has.
+  public convenience init(
     program: Program, weights: [TensorView], threads: Int = 1, kernels: KernelSet = .best,
     maximumArenaBytes: Int = .max
   ) throws(SessionError) {
-    self.program = program
-    self.maximumArenaBytes = maximumArenaBytes
-    plan = program.plan
+    let pool: ThreadPool?
     if threads > 1 {
       do throws(ThreadPoolError) {
         pool = try ThreadPool(threads: threads)
@@ -44,24 +58,68 @@ import Tensors
     } else {
       pool = nil
     }
-    compute = unsafe Compute(
+    let compute = unsafe Compute(
       kernels: kernels.table, pool: pool?.handle, threads: max(threads, 1))
+    try self.init(
+      program, weights, all: weights, compute, pool,
+      SharedResources(maximumBytes: maximumArenaBytes))
+    try placeOpenInputs([Shape?](repeating: nil, count: program.inputs.count))
+  }
+
+  /// all: the weights of the outermost program, which bodies refer to.
+  private init(
+    _ program: Program, _ weights: [TensorView], all: [TensorView], _ compute: Compute,
+    _ pool: ThreadPool?, _ shared: SharedResources
+  ) throws(SessionError) {
+    self.program = program
+    self.compute = compute
+    self.pool = pool
+    self.shared = shared
+    plan = program.plan
     preparation = Preparation(program, weights: weights, compute: compute)
+    blockOf = [Int](repeating: -1, count: program.slotCount)
+    isOpenInput = [Bool](repeating: false, count: program.slotCount)
+    dying = [[Int]](repeating: [], count: program.steps.count)
+    loopOf = [LoopMemory?](repeating: nil, count: program.steps.count)
     var total = 0
     for step in program.steps { total += step.inputs.count + step.outputs.count }
     unsafe indices = .allocate(capacity: max(total, 1))
     var at = 0
     for step in program.steps {
+      firstIndex.append(at)
       for t in step.inputs + step.outputs {
         unsafe indices[at] = Int32(t)
         at += 1
       }
     }
     for i in program.steps.indices where !preparation.isStatic[i] { runnable.append(i) }
+    for input in program.inputs where input.isOpen {
+      isOpenInput[input.tensor - program.weights.count] = true
+    }
+    if preparation.isOpen { planBlocks() }
+    for body in program.bodies {
+      bodies.append(
+        try Session(
+          body, body.sharedWeights.map { all[$0] }, all: all, compute, nil, shared))
+    }
     try prepare(values: program.symbols.map { $0.limit })
   }
 
+  /// Who holds blocks, and until when.
+  private func planBlocks() {
+    for (s, step) in preparation.lastUse.enumerated() where program.steps.indices.contains(step) {
+      if preparation.isDynamic[step] { dying[step].append(s) }
+    }
+    for (i, step) in program.steps.enumerated() {
+      guard case .loop(let op) = step.op else { continue }
+      let memory = LoopMemory(op)
+      loopOf[i] = memory
+      loops.append(memory)
+    }
+  }
+
   deinit {
+    for block in blockOf where block >= 0 { shared.blocks.give(block) }
     if let arena = unsafe arena { unsafe munmap(arena, arenaCapacity) }
     unsafe indices.deallocate()
   }
@@ -77,8 +135,27 @@ import Tensors
     } catch {
       throw .preparation(error)
     }
-    guard values != symbolValues else { return }
-    try prepare(values: values)
+    if values != symbolValues { try prepare(values: values) }
+    try placeOpenInputs(shapes)
+  }
+
+  /// Gives inputs of any shape memory for these shapes.
+  private func placeOpenInputs(_ shapes: [Shape?]) throws(SessionError) {
+    for (i, input) in program.inputs.enumerated() where input.isOpen {
+      // Its memory stays as it is while its shape does: what the caller does not fill is kept.
+      let shape = shapes[i] ?? preparation.tensors[input.tensor].shape
+      let held = blockOf[input.tensor - program.weights.count] >= 0
+      if held, preparation.tensors[input.tensor].shape == shape { continue }
+      preparation.tensors[input.tensor] = TensorView(elementType: input.elementType, shape: shape)
+      guard let count = shape.checkedElementCount, count <= 1 << 40 else {
+        throw .preparation(
+          .input(name: input.name, expected: "at most 2^40 elements", found: "more"))
+      }
+      try place(input.tensor)
+      let view = preparation.tensors[input.tensor]
+      unsafe view.pointer.initializeMemory(
+        as: UInt8.self, repeating: 0, count: view.plainByteCount)
+    }
   }
 
   private func prepare(values: [Int]) throws(SessionError) {
@@ -103,18 +180,20 @@ import Tensors
   /// Grows the arena; it never shrinks.
   private func reserve(_ bytes: Int) throws(SessionError) {
     guard bytes > arenaCapacity else { return }
-    guard bytes <= maximumArenaBytes else { throw .preparation(.outOfMemory(bytes: bytes)) }
+    try shared.blocks.claim(bytes - arenaCapacity)
     if let old = unsafe arena { unsafe munmap(old, arenaCapacity) }
     unsafe arena = nil
     arenaCapacity = 0
     guard let memory = unsafe kp_map_anonymous(bytes) else {
+      try shared.blocks.claim(-bytes)
       throw .preparation(.outOfMemory(bytes: bytes))
     }
     unsafe arena = unsafe memory
     arenaCapacity = bytes
   }
 
-  /// Points every tensor and every step at its place in the arena.
+  /// Points every tensor and every step at its place in the arena; those with blocks find theirs in
+  /// the run.
   private func place() {
     let w = program.weights.count
     let table = preparation.tensors
@@ -164,29 +243,52 @@ import Tensors
   /// Steps that `run` runs, by their index in the program.
   public var runnableSteps: [Int] { runnable }
 
-  /// One inference.
-  public func run() {
-    for i in runnable { program.steps[i].op.run(contexts[i]) }
-    carryStates()
+  /// Asked now and then in a run whose length follows from data; true ends it with `interrupted`.
+  public var shouldStop: (() -> Bool)? {
+    get { shared.shouldStop }
+    set { shared.shouldStop = newValue }
+  }
+
+  /// One inference. Throws only where shapes follow from data, and that data asks for what cannot be
+  /// done or takes too much memory.
+  public func run() throws(SessionError) {
+    if preparation.isOpen { releaseBlocks() }
+    for i in runnable { try runStep(i) }
+    try carryStates()
+  }
+
+  private func runStep(_ i: Int) throws(SessionError) {
+    if preparation.isDynamic[i] {
+      try runDynamic(i)
+    } else {
+      program.steps[i].op.run(contexts[i])
+    }
   }
 
   /// One inference with a clock read after every step: `nanoseconds` gets one figure per entry of
   /// `runnableSteps`.
-  public func run(nanoseconds: inout [UInt64]) {
+  public func run(nanoseconds: inout [UInt64]) throws(SessionError) {
+    if preparation.isOpen { releaseBlocks() }
     var before = kp_now_ns()
     for (n, i) in runnable.enumerated() {
-      program.steps[i].op.run(contexts[i])
+      try runStep(i)
       let now = kp_now_ns()
       if n < nanoseconds.count { nanoseconds[n] = now &- before }
       before = now
     }
-    carryStates()
+    try carryStates()
   }
 
-  private func carryStates() {
+  private func carryStates() throws(SessionError) {
     for state in program.states {
       let from = preparation.tensors[state.tensor]
       let to = preparation.tensors[program.inputs[state.input].tensor]
+      if from.shape != to.shape || from.elementType != to.elementType {
+        throw .preparation(
+          .input(
+            name: program.inputs[state.input].name, expected: to.shape.description,
+            found: from.shape.description))
+      }
       guard from.plainByteCount == to.plainByteCount, from.plainByteCount > 0 else { continue }
       unsafe to.pointer.copyMemory(from: from.pointer, byteCount: from.plainByteCount)
     }
@@ -196,6 +298,8 @@ import Tensors
 
   /// Bytes of the arena, which is allocated once.
   public var arenaBytes: Int { plan.arenaBytes }
+  /// Bytes held for values whose sizes were found in runs.
+  public var dynamicBytes: Int { shared.blocks.blockBytes }
   /// Bytes of values computed while preparing.
   public var staticBytes: Int { preparation.staticBytes }
   /// Multiply-accumulates of each program step at the present shapes.
@@ -208,6 +312,8 @@ public enum SessionError: Error, Sendable {
   case preparation(PreparationError)
   /// The system gives no more threads.
   case threads(Int)
+  /// `shouldStop` ended the run.
+  case interrupted
 }
 
 extension SessionError: CustomStringConvertible {
@@ -215,6 +321,7 @@ extension SessionError: CustomStringConvertible {
     switch self {
     case .preparation(let e): e.description
     case .threads(let n): "cannot start \(n) threads"
+    case .interrupted: "was stopped"
     }
   }
 }

@@ -9,13 +9,17 @@ public final class Evaluation {
   public let tensors: TensorTable
   /// Values whose bytes are known: constants and what follows from them and from shapes.
   public private(set) var isKnown: [Bool]
+  /// Values whose shapes follow from data: nothing is said of them but, maybe, their element type.
+  public private(set) var isOpen: [Bool]
   /// Constants copied here because the file does not align them.
   private var aligned: [Constant] = []
 
   /// bindings: a number for every symbol.
   public init(_ graph: Graph, bindings: [String: Int]) throws(GraphError) {
     tensors = TensorTable(count: graph.values.count)
-    isKnown = graph.values.map { $0.constant != nil }
+    var kinds = StepKinds(graph)
+    isKnown = kinds.isKnown
+    isOpen = []
     for (i, value) in graph.values.enumerated() {
       if let constant = value.constant { tensors[i] = view(of: constant) }
     }
@@ -29,26 +33,39 @@ public final class Evaluation {
       }
       tensors[input.value.index] = TensorView(elementType: input.elementType, shape: shape)
     }
+    var types: [Int: ElementType] = [:]
+    for input in graph.inputs where input.isOpen {
+      types[input.value.index] = input.elementType
+    }
     let compute = Compute(kernels: KernelSet.best.table, pool: nil)
     // A small file must not make us compute large values: room for turning its constants, no more.
     // Int8 ones take four times as much as f32, in each of the three steps that make them so.
     let constantBytes = graph.values.reduce(0) { $0 + ($1.constant?.bytes.count ?? 0) }
     let limit = max(64 << 20, 16 * min(constantBytes, 64 << 20) + 4 * constantBytes)
     for node in graph.nodes {
-      let evaluates =
-        node.op.dependsOnShapesOnly
-        || node.inputs.allSatisfy { $0.map { isKnown[$0.index] } ?? true }
+      let kind = kinds.add(node)
+      if kind == .dynamic {
+        let given = node.inputs.map {
+          $0.flatMap { v in
+            kinds.isOpen[v.index] ? types[v.index] : tensors[v.index].elementType
+          }
+        }
+        for (i, output) in node.outputs.enumerated() {
+          types[output.index] = node.op.outputType(i, given)
+          tensors[output.index] = TensorView(
+            elementType: types[output.index] ?? .f32, shape: Shape())
+        }
+        continue
+      }
       do throws(ShapeError) {
         try tensors.prepare(
           node.op, inputs: node.inputs.map { $0?.index ?? -1 }, outputs: node.outputs.map(\.index),
-          compute: compute, evaluates: evaluates, maximumBytes: limit)
+          compute: compute, evaluates: kind == .ahead, maximumBytes: limit)
       } catch {
         throw GraphError(node: node.name, message: error.description)
       }
-      if evaluates {
-        for output in node.outputs { isKnown[output.index] = true }
-      }
     }
+    (isKnown, isOpen) = (kinds.isKnown, kinds.isOpen)
   }
 
   private func view(of constant: Constant) -> TensorView {
@@ -62,6 +79,22 @@ public final class Evaluation {
     return copy.view
   }
 
+  /// The shape of a value that is not open.
   public func shape(_ id: ValueID) -> Shape { tensors[id.index].shape }
   public func elementType(_ id: ValueID) -> ElementType { tensors[id.index].elementType }
+}
+
+extension StepKinds {
+  /// Before the first node of `graph`: constants are known, inputs of any shape open.
+  public init(_ graph: Graph) {
+    self.init(tensorCount: graph.values.count)
+    for (i, value) in graph.values.enumerated() where value.constant != nil { setKnown(i) }
+    for input in graph.inputs where input.isOpen { setOpen(input.value.index) }
+  }
+
+  /// Takes the next node in running order.
+  public mutating func add(_ node: Node) -> StepKind {
+    add(
+      node.op, inputs: node.inputs.map { $0?.index ?? -1 }, outputs: node.outputs.map(\.index))
+  }
 }

@@ -23,6 +23,12 @@ extension Graph {
   /// Values exist, are written once, constants and inputs by nobody, and are read only after they are
   /// written; outputs are written; state fits its input.
   public func verify(after pass: String = "") throws(GraphError) {
+    for body in bodies {
+      try body.verify(after: pass)
+      guard body.inputs.allSatisfy(\.isOpen), body.states.isEmpty else {
+        throw GraphError(pass: pass, node: "", message: "a body has fixed inputs or states")
+      }
+    }
     var written = values.map { $0.constant != nil }
     func check(_ id: ValueID, _ node: String) throws(GraphError) {
       guard values.indices.contains(id.index) else {
@@ -52,6 +58,15 @@ extension Graph {
       }
       guard !node.outputs.isEmpty else {
         throw GraphError(pass: pass, node: node.name, message: "has no output")
+      }
+      for number in node.op.bodies.array {
+        guard bodies.indices.contains(number),
+          node.op.fits(
+            inputs: node.inputs.count, outputs: node.outputs.count,
+            bodyInputs: bodies[number].inputs.count, bodyOutputs: bodies[number].outputs.count)
+        else {
+          throw GraphError(pass: pass, node: node.name, message: "runs a body that does not fit")
+        }
       }
       for output in node.outputs {
         try check(output, node.name)

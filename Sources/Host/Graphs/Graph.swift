@@ -46,12 +46,18 @@ public struct Node: Sendable {
 public struct GraphInput: Sendable {
   public var value: ValueID
   public var elementType: ElementType
+  /// Empty where the input is open.
   public var dimensions: [GraphDimension]
+  /// True for inputs of any number of axes: the inputs of bodies are.
+  public var isOpen: Bool
 
-  public init(value: ValueID, elementType: ElementType, dimensions: [GraphDimension]) {
+  public init(
+    value: ValueID, elementType: ElementType, dimensions: [GraphDimension], isOpen: Bool = false
+  ) {
     self.value = value
     self.elementType = elementType
     self.dimensions = dimensions
+    self.isOpen = isOpen
   }
 }
 
@@ -94,6 +100,9 @@ public struct Graph: Sendable {
   public var events: [GraphEvent] = []
   /// The largest value a symbol may take, where the model sets one (a position table, for example).
   public var limits: [String: Int] = [:]
+  /// Graphs that nodes of this one run, by the numbers their operators hold: branches, bodies of loops.
+  /// They see nothing of this graph but what the node gives them; all their inputs are open.
+  public var bodies: [Graph] = []
 
   public init(name: String) { self.name = name }
 
@@ -117,6 +126,7 @@ public struct Graph: Sendable {
   public var operatorCounts: [String: Int] {
     var counts: [String: Int] = [:]
     for node in nodes { counts[node.op.name, default: 0] += 1 }
+    for body in bodies { counts.merge(body.operatorCounts, uniquingKeysWith: +) }
     return counts
   }
 
@@ -152,6 +162,14 @@ public struct Graph: Sendable {
     let output = addValue(name)
     nodes.append(Node(name: name, op: op, inputs: inputs, outputs: [output]))
     return output
+  }
+
+  /// An input of any shape.
+  public mutating func addOpenInput(_ name: String, _ elementType: ElementType) -> ValueID {
+    let value = addValue(name)
+    inputs.append(
+      GraphInput(value: value, elementType: elementType, dimensions: [], isOpen: true))
+    return value
   }
 
   public mutating func addOutput(_ name: String, _ value: ValueID) {

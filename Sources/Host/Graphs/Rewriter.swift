@@ -49,9 +49,12 @@ public struct GraphIndex {
   /// The number in a constant whose elements are all that one number.
   public func scalar(_ id: ValueID?) -> Float? { constant(id)?.uniformFloat }
 
-  /// The shape inference where it knows the value: values made by edits since are not in it.
+  /// The shape inference where it knows the value: values made by edits since are not in it, nor are
+  /// those whose shapes follow from data.
   public func shapes(_ id: ValueID) -> ShapeInference? {
-    guard let inference, id.index < inference.base.tensors.count else { return nil }
+    guard let inference, id.index < inference.base.tensors.count, !inference.isOpen(id) else {
+      return nil
+    }
     return inference
   }
 }
@@ -118,6 +121,11 @@ public enum Rewriter {
   ) throws(GraphError) -> Graph {
     var graph = graph
     try graph.verify(after: "import")
+    for i in graph.bodies.indices {
+      graph.bodies[i] = try rewrite(graph.bodies[i], rules: rules)
+      graph.history.merge(graph.bodies[i].history, uniquingKeysWith: +)
+      graph.bodies[i].history = [:]
+    }
     for _ in 0..<8 {
       let inference = try ShapeInference(graph, limits: limits)
       var changed = false

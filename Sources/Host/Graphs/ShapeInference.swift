@@ -92,16 +92,22 @@ public struct ShapeInference {
 
   public var base: Evaluation { evaluations[0] }
 
+  /// True for values whose shapes follow from data, at whatever binding.
+  public func isOpen(_ id: ValueID) -> Bool { base.isOpen[id.index] }
+
   /// The shape of a value whose extents are all fixed.
   public func fixedShape(_ id: ValueID) -> Shape? {
+    guard !isOpen(id) else { return nil }
     let shape = base.shape(id)
     return evaluations.allSatisfy { $0.shape(id) == shape } ? shape : nil
   }
 
-  public func rank(_ id: ValueID) -> Int { base.shape(id).rank }
+  /// nil where the rank follows from data.
+  public func rank(_ id: ValueID) -> Int? { isOpen(id) ? nil : base.shape(id).rank }
 
   /// The extent of an axis where it is fixed.
   public func fixedExtent(_ id: ValueID, _ axis: Int) -> Int? {
+    guard !isOpen(id) else { return nil }
     let shape = base.shape(id)
     guard let a = shape.normalized(axis: axis) else { return nil }
     let fixed = evaluations.allSatisfy {
@@ -112,7 +118,8 @@ public struct ShapeInference {
 
   /// True when two values have one shape whatever the symbols are.
   public func haveSameShape(_ a: ValueID, _ b: ValueID) -> Bool {
-    evaluations.allSatisfy { $0.shape(a) == $0.shape(b) }
+    guard !isOpen(a), !isOpen(b) else { return a == b }
+    return evaluations.allSatisfy { $0.shape(a) == $0.shape(b) }
   }
 
   /// The bytes of a value that is known and the same at every binding.
@@ -134,8 +141,9 @@ public struct ShapeInference {
   }
 
   /// `[batch, 128, 384]`; an extent that is neither fixed nor a symbol is written at the base binding
-  /// with a tilde.
+  /// with a tilde. `[?]` where the shape follows from data.
   public func describe(_ id: ValueID) -> String {
+    guard !isOpen(id) else { return "[?]" }
     let shape = base.shape(id)
     let parts = (0..<shape.rank).map { axis -> String in
       if fixedExtent(id, axis) != nil { return "\(shape[axis])" }

@@ -46,15 +46,14 @@ public struct LoweringOptions: Sendable {
 public struct Lowering {
   private let graph: Graph
   private let options: LoweringOptions
-  private var sources: [WeightSource] = []
-  private var weightOf: [Key: Int] = [:]
+  private let collector: WeightCollector
+  /// Weights of this graph, by their numbers in the program's order: all that there are, or in a body
+  /// those that it uses.
+  private var used: [Int] = []
+  private var placeOf: [Int: Int] = [:]
+  private let isBody: Bool
   /// Values that follow from constants and shapes.
   private var isKnown: [Bool]
-
-  private struct Key: Hashable {
-    var value: ValueID
-    var role: Int
-  }
 
   /// scheme: how each weight is to be stored.
   public static func lower(
@@ -63,23 +62,31 @@ public struct Lowering {
   ) throws -> LoweredModel {
     let graph = withCopies(graph)
     try graph.verify(after: "lowering")
-    var lowering = Lowering(graph, options)
-    return try lowering.run(scheme)
-  }
-
-  private init(_ graph: Graph, _ options: LoweringOptions) {
-    self.graph = graph
-    self.options = options
-    isKnown = graph.values.map { $0.constant != nil }
-    for node in graph.nodes
-    where node.op.dependsOnShapesOnly
-      || node.inputs.allSatisfy({ $0.map { isKnown[$0.index] } ?? true })
-    {
-      for o in node.outputs { isKnown[o.index] = true }
+    return try withoutActuallyEscaping(scheme) { scheme in
+      var lowering = Lowering(graph, options, WeightCollector(scheme: scheme), isBody: false)
+      return try lowering.run()
     }
   }
 
-  private mutating func run(_ scheme: (WeightSource) -> QuantizationScheme) throws -> LoweredModel {
+  private init(
+    _ graph: Graph, _ options: LoweringOptions, _ collector: WeightCollector, isBody: Bool
+  ) {
+    self.graph = graph
+    self.options = options
+    self.collector = collector
+    self.isBody = isBody
+    var kinds = StepKinds(graph)
+    for node in graph.nodes { _ = kinds.add(node) }
+    isKnown = kinds.isKnown
+  }
+
+  private mutating func run() throws -> LoweredModel {
+    var program = Program()
+    for body in graph.bodies {
+      var lowering = Lowering(
+        body, LoweringOptions(threads: options.threads), collector, isBody: true)
+      program.bodies.append(try lowering.run().program)
+    }
     let inference = try ShapeInference(graph, limits: options.limits)
     try checkStates(inference)
     // Weights first: their count shifts every slot's index.
@@ -91,32 +98,29 @@ public struct Lowering {
     }
     let nodes = graph.nodes.map { lowered($0) }
     for output in graph.outputs where graph[output.value].constant != nil {
-      _ = weight(output.value, .plain)
+      // No node writes a constant: its value is free as a key.
+      inputs[output.value] = [weight(output.value, .plain)]
     }
-    var program = Program()
-    var offset = 0
-    for source in sources {
-      let encoding = source.encoding(scheme(source))
-      let w = ProgramWeight(
-        name: source.name, elementType: source.constant.elementType, encoding: encoding,
-        shape: source.shape, offset: offset)
-      program.weights.append(w)
-      offset = (offset + (w.byteCount ?? 0) + 63) & ~63
+    if isBody {
+      program.sharedWeights = used
+    } else {
+      used = Array(collector.weights.indices)
     }
+    program.weights = used.map { collector.weights[$0] }
     program.symbols = inference.symbols.map {
       Symbol(name: $0, limit: inference.bindings[0][$0] ?? 1)
     }
-    let views = Lowering.views(program.weights, sources)
+    let views = collector.views(used)
     var best: LoweredModel?
     for order in candidateOrders(nodes, inference) {
       var candidate = program
       build(&candidate, order.map { nodes[$0] }, inputs)
-      let planned = try plan(candidate, views, weightBytes: offset)
+      let planned = try plan(candidate, views)
       if let b = best, b.program.plan.arenaBytes <= planned.program.plan.arenaBytes { continue }
       best = planned
     }
     guard let best else { throw GraphError(node: "", message: "has no order to run in") }
-    try best.program.validate(weightBytes: offset)
+    if !isBody { try best.program.validate(weightBytes: collector.byteCount) }
     return best
   }
 
@@ -150,6 +154,8 @@ public struct Lowering {
   private func checkStates(_ inference: ShapeInference) throws {
     for state in graph.states {
       let input = graph.inputs[state.input].value
+      // A shape that follows from data is checked in the run.
+      guard !inference.isOpen(state.next) else { continue }
       for e in inference.evaluations
       where e.shape(input) != e.shape(state.next)
         || e.elementType(input) != e.elementType(state.next)
@@ -193,20 +199,15 @@ public struct Lowering {
     }
   }
 
+  /// The place among this graph's weights of a value that is a constant.
   private mutating func weight(_ v: ValueID, _ role: WeightRole) -> Int? {
     guard let constant = graph[v].constant else { return nil }
-    let number =
-      switch role {
-      case .plain: 0
-      case .kernel: 1
-      case .table: 2
-      case .matrix(let t): t ? 4 : 3
-      }
-    let key = Key(value: v, role: number)
-    if let known = weightOf[key] { return known }
-    sources.append(WeightSource(name: graph[v].name, constant: constant, role: role))
-    weightOf[key] = sources.count - 1
-    return sources.count - 1
+    let number = collector.number(of: constant, role, name: graph[v].name)
+    guard isBody else { return number }
+    if let place = placeOf[number] { return place }
+    placeOf[number] = used.count
+    used.append(number)
+    return used.count - 1
   }
 
   // MARK: Slots and steps
@@ -231,7 +232,7 @@ public struct Lowering {
             case .constant(let n): .constant(n)
             case .symbol(let name): .symbol(symbols.firstIndex(of: name) ?? 0)
             }
-          }))
+          }, isOpen: input.isOpen))
     }
     for node in nodes {
       let known = weights[node.outputs[0]] ?? []
@@ -242,8 +243,10 @@ public struct Lowering {
         Step(name: node.name, op: node.op, inputs: inputs, outputs: node.outputs.map(slot)))
     }
     for output in graph.outputs {
-      let tensor = weightOf[Key(value: output.value, role: 0)] ?? slot(output.value)
-      program.outputs.append(ProgramOutput(name: output.name, tensor: tensor))
+      let isConstant = graph[output.value].constant != nil
+      let tensor = isConstant ? weights[output.value]?.first ?? nil : nil
+      program.outputs.append(
+        ProgramOutput(name: output.name, tensor: tensor ?? slot(output.value)))
     }
     for state in graph.states {
       program.states.append(ProgramState(input: state.input, tensor: slot(state.next)))
@@ -251,20 +254,8 @@ public struct Lowering {
     program.slotCount = slots.count
   }
 
-  /// Views of the weights as preparing sees them: values of plain ones, shapes of the others.
-  private static func views(_ weights: [ProgramWeight], _ sources: [WeightSource]) -> [TensorView] {
-    zip(weights, sources).map { weight, source in
-      guard weight.encoding == nil else {
-        return TensorView(
-          base: nil, byteCount: 0, elementType: .f32, shape: weight.shape,
-          encoding: weight.encoding)
-      }
-      return source.constant.view
-    }
-  }
-
   private func plan(
-    _ program: Program, _ views: [TensorView], weightBytes: Int
+    _ program: Program, _ views: [TensorView]
   ) throws -> LoweredModel {
     var program = program
     // Which kernels run does not matter here: sizes depend on shapes and threads only.
@@ -281,7 +272,7 @@ public struct Lowering {
       lookups[table, default: 0] += preparation.tensors[step.inputs[1]].shape.elementCount
     }
     return LoweredModel(
-      program: program, sources: sources, weightBytes: weightBytes,
+      program: program, sources: collector.sources, weightBytes: collector.byteCount,
       staticBytes: preparation.staticBytes,
       multiplyAccumulates: preparation.multiplyAccumulates, lookups: lookups)
   }
@@ -299,7 +290,7 @@ public struct Lowering {
   /// List scheduling: of the nodes that can run, the one that leaves the least memory live.
   private func greedyOrder(_ nodes: [Node], _ inference: ShapeInference) -> [Int] {
     func bytes(_ v: ValueID) -> Int {
-      inference.base.tensors[v.index].plainByteCount
+      inference.isOpen(v) ? 0 : inference.base.tensors[v.index].plainByteCount
     }
     var producer: [ValueID: Int] = [:]
     var uses: [ValueID: Int] = [:]

@@ -31,7 +31,7 @@ import Testing
         let runner = try ModelRunner(model, threads: 1)
         guard runner.session.arenaBytes < 64 << 20 else { continue }
         try runner.fillWithSamples()
-        runner.session.run()
+        try runner.run()
         ran += 1
       } catch {
         let line = "\((error as? Failure)?.message ?? "\(error)")"

@@ -48,7 +48,7 @@ import Testing
     }
     guard runner.session.arenaBytes < 16 << 20, work < 50_000_000 else { return false }
     try runner.fillWithSamples()
-    runner.session.run()
+    try runner.run()
     var ranked: [RankedLabel] = []
     let answer = Answer(runner, &ranked)
     #expect(!answer.line.contains(0x1B))

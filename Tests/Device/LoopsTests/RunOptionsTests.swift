@@ -71,7 +71,7 @@ import Testing
     let runner = try ModelRunner(model, threads: 1)
     let planned = runner.session.arenaBytes
     try runner.fill(from: try TensorFile(path: Digits.data))
-    runner.session.run()
+    try runner.run()
     #expect(runner.session.output(0).shape == Shape([450, 10]))
     let floats = runner.session.output(0).floats
     #expect(floats.count == one.count)
@@ -79,7 +79,7 @@ import Testing
     #expect(runner.session.arenaBytes > planned)
     // Back to what the bundle was planned for.
     try runner.fill(from: try TensorFile(path: Digits.data), first: 3)
-    runner.session.run()
+    try runner.run()
     #expect(runner.session.output(0).shape == Shape([1, 10]))
     #expect((0..<10).map { runner.session.output(0).floats[$0] } == Array(one[30..<40]))
   }

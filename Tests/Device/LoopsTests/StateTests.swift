@@ -40,7 +40,7 @@ struct StateTests {
       var found: [Float] = []
       for row in 0..<4 {
         try runner.fill(from: file, first: row)
-        runner.session.run()
+        try runner.run()
         found.append(runner.session.output(0).floats[0])
       }
       #expect(found == [1, 3, 6, 10], "pass \(pass)")

@@ -37,7 +37,7 @@ enum Digits {
     var all: [Float] = []
     for i in 0..<images {
       try runner.fill(from: file, first: i)
-      runner.session.run()
+      try runner.run()
       let floats = runner.session.output(0).floats
       all += floats.indices.map { floats[$0] }
     }

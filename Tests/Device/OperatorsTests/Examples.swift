@@ -31,7 +31,7 @@ struct Example: CustomTestStringConvertible {
 
   static let all: [Example] =
     elementwise + products + rows + moves + picks + windows + recurrent + forests + spectra
-    + samplings + algebra
+    + samplings + algebra + selections
 
   private static let elementwise = [
     Example(.unary(Unary(.clip, -1, 2)), floats(2, 3)),
@@ -124,6 +124,17 @@ struct Example: CustomTestStringConvertible {
       floats(2, 3, 2)),
     Example(
       .oneHot(OneHot(axis: 1)), whole(.i64, [2], 1, -1), whole(.i64, [1], 3), floats(2)),
+  ]
+
+  private static let selections = [
+    Example(.nonZero(NonZero()), whole(.i64, [2, 3], 0, 3, -1, 0, 0, 2)),
+    Example(.compress(Compress(axis: -1)), floats(2, 3), whole(.bool, [3], 1, 0, 1)),
+    Example(
+      .unique(Unique(axis: 1, isSorted: false)), whole(.i32, [2, 3], 2, 1, 2, 0, 5, 0), outputs: 4),
+    Example(
+      .nonMaxSuppression(NonMaxSuppression(isCentered: true)),
+      whole(.f32, [1, 2, 4], 1, 1, 2, 2, 5, 5, 2, 2), whole(.f32, [1, 1, 2], 0.5, 0.75),
+      whole(.i64, [1], 3), whole(.f32, [1], 0.5), whole(.f32, [1], 0.25)),
   ]
 
   private static let windows = [

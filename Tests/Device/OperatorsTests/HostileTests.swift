@@ -16,7 +16,9 @@ struct HostileTests {
   @Test func `every code of the opset has an example, and a name of its own`() {
     let codes = Set(Example.all.map { $0.op.code })
     #expect(Set(Example.all.map { $0.op.name }).count == codes.count)
-    for code in -1..<300 {
+    // A session runs these: they have bodies.
+    let control = [Branch.code, Loop.code]
+    for code in -1..<300 where !control.contains(code) {
       // Attributes are missing, so a known code throws and an unknown one is nil.
       let isKnown: Bool
       do { isKnown = try Operator(code: code, attributes: []) != nil } catch { isKnown = true }

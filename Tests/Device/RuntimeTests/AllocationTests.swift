@@ -77,8 +77,8 @@ struct AllocationTests {
       _ = try run(["image": random.floats([2, 4, 16, 16])])
       var nanoseconds = [UInt64](repeating: 0, count: run.session.runnableSteps.count)
       ka_start(counter)
-      for _ in 0..<100 { run.session.run() }
-      for _ in 0..<20 { run.session.run(nanoseconds: &nanoseconds) }
+      for _ in 0..<100 { try run.session.run() }
+      for _ in 0..<20 { try run.session.run(nanoseconds: &nanoseconds) }
       let count = ka_stop(counter)
       #expect(count == 0)
     }()

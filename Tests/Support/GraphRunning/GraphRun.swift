@@ -69,7 +69,7 @@ public final class GraphRun {
           from: given.bytes.baseAddress!, byteCount: given.bytes.count)
       }
     }
-    session.run()
+    try session.run()
     var outputs: [String: Constant] = [:]
     for (i, output) in program.outputs.enumerated() {
       outputs[output.name] = Constant(copying: session.output(i))

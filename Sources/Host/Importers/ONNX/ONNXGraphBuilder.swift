@@ -5,26 +5,42 @@ import Tensors
 
 /// Builds the graph node by node. Import functions read the current node through it and add nodes.
 struct ONNXGraphBuilder {
+  let context: ONNXContext
   let file: ModelFile
   var files: ONNXTensorFiles
   var graph: Graph
   /// Values by their names in the file.
-  private(set) var values: [String: ValueID] = [:]
+  var values: [String: ValueID] = [:]
   /// Outputs that an import function left out, and of which operator.
-  private var missing: [String: String] = [:]
+  var missing: [String: String] = [:]
   /// Values of other real-number types → the same numbers in f32.
   private var widened: [ValueID: ValueID] = [:]
   var facts: ValueFacts
+  /// How many graphs this one is inside of.
+  let depth: Int
 
   /// The node being imported, and the opset of its domain.
   private(set) var node = ONNXNode()
   private(set) var opset = 0
 
-  init(_ file: ModelFile, name: String) {
-    self.file = file
+  init(_ context: ONNXContext, name: String, depth: Int = 0) {
+    self.context = context
+    self.depth = depth
+    file = context.model.file
     files = ONNXTensorFiles(file)
     graph = Graph(name: name)
     facts = ValueFacts()
+  }
+
+  /// For nodes of no model in particular.
+  init(_ file: ModelFile, name: String) {
+    self.init(ONNXContext(ONNXModel(file: file)), name: name)
+  }
+
+  /// Goes back to the node whose graph was imported.
+  mutating func restore(_ node: ONNXNode, _ opset: Int) {
+    self.node = node
+    self.opset = opset
   }
 
   /// The refusal of the current node.
@@ -204,6 +220,13 @@ struct ONNXGraphBuilder {
       throw fail("\(what) must be known before the model runs")
     }
     return list
+  }
+
+  /// Input `i` where it is there and its integers follow from data.
+  func openInput(_ i: Int) throws(ImportError) -> ValueID? {
+    guard has(i) else { return nil }
+    let value = try raw(i)
+    return fixedIntegers(value) == nil ? value : nil
   }
 
   /// Integers that input `i` gives, if it is there.

@@ -10,7 +10,8 @@ public enum ONNXImporter {
   /// Before any work is done all operators that are not supported are found and reported together.
   public static func importGraph(_ file: ModelFile) throws(ImportError) -> Graph {
     let model = try ONNXModel(reading: file)
-    let (nodes, inlined) = try model.inlinedNodes()
+    let context = ONNXContext(model)
+    let (nodes, inlined) = try model.inlined(model.graph.nodes, &context.calls)
     let opset = model.opsets[""] ?? 0
     // A model of other domains only may leave the standard one out.
     guard ONNXOperator.supportedOpsets.contains(opset) || !nodes.contains(where: \.isStandard)
@@ -23,7 +24,7 @@ public enum ONNXImporter {
 
     var name = model.graph.name
     if name.isEmpty { name = "model" }
-    var builder = ONNXGraphBuilder(file, name: name)
+    var builder = ONNXGraphBuilder(context, name: name)
     for info in model.graph.valueInfo + model.graph.outputs {
       builder.facts.declarations[info.name] = info
     }
@@ -31,7 +32,7 @@ public enum ONNXImporter {
     try addConstants(model, to: &builder)
     try addInputs(model, to: &builder)
     for (node, row) in zip(nodes, rows) {
-      try builder.add(node, opset: model.opsets[node.domain] ?? opset, row.build)
+      try builder.add(node, opset: model.opset(of: node), row.build)
     }
     try addOutputs(model, to: &builder)
     var graph = builder.graph
@@ -134,15 +135,12 @@ extension ONNXNode {
 
 extension ONNXModel {
   /// The table row of each node, or all operators that have none, those in subgraphs too.
-  fileprivate func findOperators(_ nodes: [ONNXNode]) throws(ImportError) -> [ONNXOperator] {
+  func findOperators(_ nodes: [ONNXNode]) throws(ImportError) -> [ONNXOperator] {
     var rows: [ONNXOperator] = []
     var lacking = LackingOperators()
     for node in nodes {
-      if let row = row(node) {
-        rows.append(row)
-      } else {
-        try add(node, to: &lacking, depth: 0)
-      }
+      if let row = row(node) { rows.append(row) }
+      try add(node, to: &lacking, depth: 0)
     }
     guard lacking.list.isEmpty else {
       throw ImportError(file: file.path, .unsupportedOperators(lacking.list))
@@ -151,22 +149,19 @@ extension ONNXModel {
   }
 
   private func row(_ node: ONNXNode) -> ONNXOperator? {
-    ONNXOperator.find(
-      domain: node.domain, name: node.type, opset: opsets[node.domain] ?? opsets[""] ?? 1)
+    ONNXOperator.find(domain: node.domain, name: node.type, opset: opset(of: node))
   }
 
   private func add(
     _ node: ONNXNode, to lacking: inout LackingOperators, depth: Int
   ) throws(ImportError) {
-    lacking.add(node, opset: opsets[node.domain] ?? opsets[""] ?? 1)
+    if row(node) == nil, function(node) == nil { lacking.add(node, opset: opset(of: node)) }
     for attribute in node.attributes {
-      guard case .graph(let range) = attribute.value else { continue }
+      guard let graph = try subgraph(attribute) else { continue }
       guard depth < 16 else {
         throw file.malformed(attribute.offset, "graphs inside graphs are nested too deep")
       }
-      for inner in try ONNXGraph(file, range).nodes where row(inner) == nil {
-        try add(inner, to: &lacking, depth: depth + 1)
-      }
+      for inner in graph.nodes { try add(inner, to: &lacking, depth: depth + 1) }
     }
   }
 }

@@ -1,21 +1,24 @@
 // Nodes in running order, with calls of the model's own functions replaced by their bodies.
 
 extension ONNXModel {
-  /// All nodes of the graph after inlining, and the names of the calls that were inlined.
+  /// All nodes of a graph after inlining, and the names of the calls that were inlined.
   ///
   /// A function that the operator table knows keeps its call. Bodies may call other functions to a
-  /// depth of 16; subgraphs inside of bodies are not renamed, so such functions stay calls.
-  func inlinedNodes() throws(ImportError) -> (nodes: [ONNXNode], inlined: [String]) {
+  /// depth of 16; in subgraphs of their nodes the names that these capture change too.
+  ///
+  /// calls: counts the calls of a whole model.
+  func inlined(
+    _ nodes: [ONNXNode], _ calls: inout Int
+  ) throws(ImportError) -> (nodes: [ONNXNode], inlined: [String]) {
     var result: [ONNXNode] = []
     var inlined: [String] = []
-    var calls = 0
-    for node in graph.nodes {
+    for node in nodes {
       try inline(node, depth: 0, &calls, &result, &inlined)
     }
     return (try sorted(result), inlined)
   }
 
-  private func function(_ node: ONNXNode) -> ONNXFunction? {
+  func function(_ node: ONNXNode) -> ONNXFunction? {
     guard !functions.isEmpty else { return nil }
     let opset = opsets[node.domain] ?? 1
     guard ONNXOperator.find(domain: node.domain, name: node.type, opset: opset) == nil else {
@@ -31,9 +34,7 @@ extension ONNXModel {
     _ node: ONNXNode, depth: Int, _ calls: inout Int, _ result: inout [ONNXNode],
     _ inlined: inout [String]
   ) throws(ImportError) {
-    guard let body = function(node),
-      !body.nodes.contains(where: { $0.attributes.contains { $0.isGraph } })
-    else {
+    guard let body = function(node) else {
       let limit = depth == 0 ? ONNXLimit.nodes : ONNXLimit.inlinedNodes
       guard result.count < limit else {
         throw file.malformed(node.offset, "more than \(limit) nodes")
@@ -61,23 +62,11 @@ extension ONNXModel {
     for (i, name) in body.outputs.enumerated() where i < node.outputs.count {
       if !node.outputs[i].isEmpty { names[name] = node.outputs[i] }
     }
-    let prefix = "\(node.type).\(calls)"
+    let call = ONNXCall(
+      model: self, prefix: "\(node.type).\(calls)", names: names,
+      attributes: node.attributes + body.attributes)
     for inner in body.nodes {
-      var copy = inner
-      copy.name = "\(prefix)/\(inner.label)"
-      copy.inputs = inner.inputs.map { $0.isEmpty ? "" : names[$0] ?? "\(prefix)/\($0)" }
-      copy.outputs = inner.outputs.map { $0.isEmpty ? "" : names[$0] ?? "\(prefix)/\($0)" }
-      copy.attributes = inner.attributes.compactMap { attribute in
-        guard !attribute.reference.isEmpty else { return attribute }
-        // The caller's attribute under the name that the inner node knows; its default else.
-        let given =
-          node.attributes.first { $0.name == attribute.reference }
-          ?? body.attributes.first { $0.name == attribute.reference }
-        guard var given else { return nil }
-        given.name = attribute.name
-        return given
-      }
-      try inline(copy, depth: depth + 1, &calls, &result, &inlined)
+      try inline(try call.renamed(inner), depth: depth + 1, &calls, &result, &inlined)
     }
   }
 
@@ -91,7 +80,13 @@ extension ONNXModel {
     var readers = [[Int]](repeating: [], count: nodes.count)
     var isSorted = true
     for (i, node) in nodes.enumerated() {
-      for input in Set(node.inputs) {
+      // What a node's graphs capture it reads too.
+      var graphs: [ONNXGraph] = []
+      for attribute in node.attributes {
+        if let graph = try subgraph(attribute) { graphs.append(graph) }
+      }
+      let captured = graphs.isEmpty ? [] : try freeNames(graphs)
+      for input in Set(node.inputs + captured) {
         guard let writer = writers[input] else { continue }
         if writer >= i { isSorted = false }
         waiting[i] += 1
@@ -120,8 +115,67 @@ extension ONNXModel {
   }
 }
 
-extension ONNXAttribute {
-  fileprivate var isGraph: Bool {
-    if case .graph = value { true } else { false }
+/// One call of a function: what the names and attribute references of its body stand for.
+private struct ONNXCall {
+  let model: ONNXModel
+  let prefix: String
+  /// The caller's names of inputs and outputs.
+  let names: [String: String]
+  /// The caller's attributes, then the function's defaults.
+  let attributes: [ONNXAttribute]
+
+  private func outer(_ name: String) -> String {
+    name.isEmpty ? "" : names[name] ?? "\(prefix)/\(name)"
+  }
+
+  /// A node of the body as one of the caller's graph.
+  func renamed(_ node: ONNXNode) throws(ImportError) -> ONNXNode {
+    try renamed(node, keeping: [], depth: 0)
+  }
+
+  /// keeping: names that a subgraph gives itself.
+  private func renamed(
+    _ node: ONNXNode, keeping local: Set<String>, depth: Int
+  ) throws(ImportError) -> ONNXNode {
+    var copy = node
+    copy.name = "\(prefix)/\(node.label)"
+    copy.inputs = node.inputs.map { local.contains($0) ? $0 : outer($0) }
+    copy.outputs = node.outputs.map { local.contains($0) ? $0 : outer($0) }
+    copy.attributes = []
+    for attribute in node.attributes {
+      if var graph = try model.subgraph(attribute) {
+        try rename(&graph, keeping: local, depth: depth)
+        var changed = attribute
+        changed.value = .subgraph(graph)
+        copy.attributes.append(changed)
+      } else if attribute.reference.isEmpty {
+        copy.attributes.append(attribute)
+      } else if var given = attributes.first(where: { $0.name == attribute.reference }) {
+        // Under the name that the inner node knows.
+        given.name = attribute.name
+        copy.attributes.append(given)
+      }
+    }
+    return copy
+  }
+
+  private func rename(
+    _ graph: inout ONNXGraph, keeping outer: Set<String>, depth: Int
+  ) throws(ImportError) {
+    guard depth < 16 else {
+      throw model.file.malformed(
+        graph.nodes.first?.offset ?? 0, "graphs inside graphs are nested too deep")
+    }
+    var local = outer.union(graph.inputs.map(\.name)).union(graph.initializers.map(\.name))
+    for node in graph.nodes { local.formUnion(node.outputs) }
+    local.remove("")
+    var nodes: [ONNXNode] = []
+    for node in graph.nodes {
+      nodes.append(try renamed(node, keeping: local, depth: depth + 1))
+    }
+    graph.nodes = nodes
+    for i in graph.outputs.indices where !local.contains(graph.outputs[i].name) {
+      graph.outputs[i].name = self.outer(graph.outputs[i].name)
+    }
   }
 }

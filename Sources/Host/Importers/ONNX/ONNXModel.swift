@@ -45,6 +45,8 @@ public struct ONNXAttribute: Sendable {
     case string(Range<Int>)
     case tensor(ONNXTensor)
     case graph(Range<Int>)
+    /// A graph that was read to rename what it captures.
+    case subgraph(ONNXGraph)
     case floats([Float])
     case integers([Int64])
     case strings([Range<Int>])

@@ -12,13 +12,19 @@ extension ONNXOperator {
     },
     ONNXOperator("Squeeze") { b throws(ImportError) in try squeeze(&b, try b.integers("axes")) },
     ONNXOperator("Squeeze", 13) { b throws(ImportError) in
-      try squeeze(&b, try b.optionalIntegers(1, "axes"))
+      if let axes = try b.openInput(1) {
+        return [b.add(.reshape(Reshape(fromInput: .squeeze)), [try b.raw(0), axes])]
+      }
+      return try squeeze(&b, try b.optionalIntegers(1, "axes"))
     },
     ONNXOperator("Unsqueeze") { b throws(ImportError) in
       try unsqueeze(&b, try b.integers("axes") ?? [])
     },
     ONNXOperator("Unsqueeze", 13) { b throws(ImportError) in
-      try unsqueeze(&b, try b.integers(try b.raw(1), "axes"))
+      if let axes = try b.openInput(1) {
+        return [b.add(.reshape(Reshape(fromInput: .unsqueeze)), [try b.raw(0), axes])]
+      }
+      return try unsqueeze(&b, try b.integers(try b.raw(1), "axes"))
     },
     ONNXOperator("Transpose", transpose),
     ONNXOperator("Expand", 8) { b throws(ImportError) in
@@ -31,8 +37,8 @@ extension ONNXOperator {
     },
     ONNXOperator("Split", 2) { b throws(ImportError) in try split(&b, try b.integers("split")) },
     ONNXOperator("Split", 13) { b throws(ImportError) in
-      let sizes = try b.optionalIntegers(1, "sizes")
-      return try split(&b, sizes)
+      if let sizes = try b.openInput(1) { return try splitByInput(&b, sizes) }
+      return try split(&b, try b.optionalIntegers(1, "sizes"))
     },
     ONNXOperator("Slice", sliceByAttributes), ONNXOperator("Slice", 10, sliceByInputs),
     ONNXOperator("Tile", 6) { b throws(ImportError) in
@@ -109,7 +115,7 @@ extension ONNXOperator {
       parts = sizes
     } else {
       guard let extent = b.facts.extent(x, axis) else {
-        throw b.fail("splits axis \(axis), whose extent is not fixed, into equal parts")
+        return try splitEqually(&b, x, axis, count)
       }
       let part = (extent + count - 1) / count
       parts = (0..<count).map { min(part, max(0, extent - $0 * part)) }
@@ -122,6 +128,38 @@ extension ONNXOperator {
       at += part
     }
     return results
+  }
+
+  /// Equal parts, the last one smaller, of an axis whose extent follows from the input's.
+  private static func splitEqually(
+    _ b: inout ONNXGraphBuilder, _ x: ValueID, _ axis: Int, _ count: Int
+  ) throws(ImportError) -> [ValueID] {
+    b.note("Split → slices")
+    let extent = b.add(.shapeOf(ShapeOf(start: axis, end: axis == -1 ? 8 : axis + 1)), [x])
+    let more = b.add(.binary(Binary(.add)), [extent, b.constant([count - 1])])
+    let part = b.add(.binary(Binary(.div)), [more, b.constant([count])])
+    let axes = b.constant([axis])
+    return (0..<count).map { i in
+      let start = b.add(.binary(Binary(.mul)), [part, b.constant([i])])
+      let end = b.add(.binary(Binary(.add)), [start, part])
+      return b.add(.slice(Slice()), [x, start, end, axes])
+    }
+  }
+
+  /// Parts whose sizes follow from data.
+  private static func splitByInput(
+    _ b: inout ONNXGraphBuilder, _ sizes: ValueID
+  ) throws(ImportError) -> [ValueID] {
+    let x = try b.input(0)
+    let axes = b.constant([try b.axis(try b.integer("axis", 0))])
+    b.note("Split → slices")
+    let ends = b.add(.cumSum(CumSum(axis: 0)), [sizes])
+    let starts = b.add(.binary(Binary(.sub)), [ends, sizes])
+    return b.node.outputs.indices.map { i in
+      let from = slice(&b, starts, axis: 0, from: i, to: i + 1)
+      let to = slice(&b, ends, axis: 0, from: i, to: i + 1)
+      return b.add(.slice(Slice()), [x, from, to, axes])
+    }
   }
 
   private static func sliceByAttributes(

@@ -13,6 +13,7 @@ extension ONNXOperator {
         try reduce(&b, kind, try b.integers("axes") ?? [])
       },
       ONNXOperator(name, since) { b throws(ImportError) in
+        if let axes = try b.openInput(1) { return try reduce(&b, kind, [], axesInput: axes) }
         let axes = try b.optionalIntegers(1, "axes")
         if axes?.isEmpty ?? true, try b.bool("noop_with_empty_axes", false) {
           return try reduceNothing(&b, kind)
@@ -30,12 +31,15 @@ extension ONNXOperator {
     + reductions("ReduceLogSumExp", .logSumExp)
 
   private static func reduce(
-    _ b: inout ONNXGraphBuilder, _ kind: ReduceKind, _ axes: [Int]
+    _ b: inout ONNXGraphBuilder, _ kind: ReduceKind, _ axes: [Int], axesInput: ValueID? = nil
   ) throws(ImportError) -> [ValueID] {
     let axes = try b.axes(axes)
     let keepsAxes = try b.bool("keepdims", true)
+    let more = axesInput.map { [$0] } ?? []
+    let keepsAll = axesInput == nil ? false : try b.bool("noop_with_empty_axes", false)
     func reduced(_ b: inout ONNXGraphBuilder, _ kind: ReduceKind, _ x: ValueID) -> ValueID {
-      b.add(.reduce(Reduce(kind, axes: axes, keepsAxes: keepsAxes)), [x])
+      let op = Reduce(kind, axes: axes, keepsAxes: keepsAxes, keepsAll: keepsAll)
+      return b.add(.reduce(op), [x] + more)
     }
     let x = try b.input(0)
     guard let type = b.elementType(x), type != .f32 else { return [reduced(&b, kind, x)] }

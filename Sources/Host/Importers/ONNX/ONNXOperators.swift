@@ -33,7 +33,7 @@ struct ONNXOperator: Sendable {
     elementwise + binaries + shapes + layouts + indexing + products + windows + normalisations
     + reductions + quantized + opset6 + recurrent + integers + losses + attentions + audio
     + fused + fusedAttentions
-    + sampling + sums + states
+    + sampling + sums + states + control + selecting
 
   private static let index: [String: [ONNXOperator]] = Dictionary(grouping: all) {
     "\($0.domain)::\($0.name)"

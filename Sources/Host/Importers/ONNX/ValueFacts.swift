@@ -66,6 +66,22 @@ struct ValueFacts {
     }
   }
 
+  /// What is known of `source` in `other` is known of `value` here.
+  mutating func copy(_ source: ValueID, of other: ValueFacts, to value: ValueID) {
+    self[value] = other[source]
+    ranks[value.index] = other.ranks[source.index]
+    types[value.index] = other.types[source.index]
+  }
+
+  /// For values whose shape no rule finds.
+  mutating func setType(_ value: ValueID, _ type: ElementType) { types[value.index] = type }
+  mutating func setRank(_ value: ValueID, _ rank: Int) { ranks[value.index] = rank }
+
+  /// Bodies and what is around them share one budget.
+  mutating func takeBudget(of other: ValueFacts) {
+    (elementBudget, workBudget) = (other.elementBudget, other.workBudget)
+  }
+
   /// Takes what the file declares about `value` where no rule found it.
   mutating func declare(_ value: ValueID, _ name: String) {
     guard let info = declarations[name] else { return }
@@ -132,7 +148,12 @@ struct ValueFacts {
       guard zip(inputs, given).allSatisfy({ $0 == nil || $1 != nil }) else { continue }
       for (i, sample) in infer(op, given, outputs.count).enumerated() { results[i][guess] = sample }
     }
-    for (i, output) in outputs.enumerated() { self[output] = results[i] }
+    for (i, output) in outputs.enumerated() {
+      self[output] = results[i]
+      guard results[i].contains(where: { $0 == nil }) else { continue }
+      // No rule can say more where shapes follow from data.
+      types[output.index] = op.outputType(i, inputs.map { $0.flatMap { elementType($0) } })
+    }
   }
 
   private mutating func infer(

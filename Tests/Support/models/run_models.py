@@ -29,7 +29,6 @@ TOLERANCE = 0.5
 
 # Evaluations of models that cannot be imported yet, and why.
 OPEN = {
-    "vad": "If",
     "digits": "ai.onnx.ml",
     "adult": "ai.onnx.ml",
     "tflite_photos": "TFLite",
@@ -63,7 +62,7 @@ class Runner:
         """Outputs by name for inputs by name; arrays both."""
         with tempfile.TemporaryDirectory() as folder:
             source, result = f"{folder}/in.safetensors", f"{folder}/out.safetensors"
-            save_file({n: numpy.ascontiguousarray(a) for n, a in inputs.items()}, source)
+            save_file({n: numpy.ascontiguousarray(a).reshape(a.shape) for n, a in inputs.items()}, source)
             command = [self.knapsack, "run", str(self.path(model)), "--input", source, "--output", result,
                        "--format", "json", "--no-tui", *map(str, options)]
             done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)

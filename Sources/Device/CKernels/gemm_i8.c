@@ -13,10 +13,14 @@ void kn_gemm_i8__scalar(const kn_gemm *g, size_t row0, size_t row1, size_t panel
     const size_t columns = g->n - column < KN_PANEL ? g->n - column : KN_PANEL;
     for (size_t i = row0; i < row1; i++) {
       const int8_t *a = (const int8_t *)g->a + i * g->lda;
-      float *c = g->c + i * g->ldc + column;
       int32_t sums[KN_PANEL] = {0};
       for (size_t p = 0; p < g->k; p++)
         for (size_t j = 0; j < KN_PANEL; j++) sums[j] += a[p] * b[p / 4 * 64 + j * 4 + p % 4];
+      if (g->sums) {
+        memcpy(g->sums + i * g->ldc + column, sums, columns * sizeof *sums);
+        continue;
+      }
+      float *c = g->c + i * g->ldc + column;
       for (size_t j = 0; j < columns; j++) {
         const float scale = g->alpha * g->a_scales[i] * g->b_scales[column + j];
         float x = scale * (float)sums[j];
@@ -86,6 +90,32 @@ KN_LANE_FN int32_t KN_NAME(start)(const int8_t *a, size_t k4) {
 }
 
 #elif KN_LANES == 8
+#define KN_FULL_RANGE
+// Any byte times any byte: both widened to 16 bits. Sums of pairs, four to a column and two vectors:
+// pairs[r][2 v + h] holds columns 4 h … 4 h + 3 of vector v.
+KN_LANE_FN void KN_NAME(multiply_all)(
+    const int rows, const int8_t *a, size_t lda, const int8_t *b, size_t b_step, size_t k4,
+    vi sums[KN_ROWS][2]) {
+  for (int v = 0; v < 2; v++) {
+    const int8_t *from = b + (size_t)v * b_step;
+    __m256i low[KN_ROWS], high[KN_ROWS];
+    KN_UNROLL for (int r = 0; r < rows; r++) low[r] = high[r] = _mm256_setzero_si256();
+    for (size_t g = 0; g < k4; g++, from += 64) {
+      const __m256i y0 = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)from));
+      const __m256i y1 = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(from + 16)));
+      KN_UNROLL for (int r = 0; r < rows; r++) {
+        int32_t quad;
+        memcpy(&quad, a + (size_t)r * lda + 4 * g, 4);
+        const __m256i x = _mm256_broadcastq_epi64(_mm_cvtepi8_epi16(_mm_cvtsi32_si128(quad)));
+        low[r] = _mm256_add_epi32(low[r], _mm256_madd_epi16(y0, x));
+        high[r] = _mm256_add_epi32(high[r], _mm256_madd_epi16(y1, x));
+      }
+    }
+    KN_UNROLL for (int r = 0; r < rows; r++)
+      // hadd gives columns 0 1 4 5 | 2 3 6 7.
+      sums[r][v] += (vi)_mm256_permute4x64_epi64(_mm256_hadd_epi32(low[r], high[r]), 0xd8);
+  }
+}
 // maddubs wants one side unsigned: |b|, with the sign of b moved to a. 2 * 127 * 127 fits 16 bits.
 KN_LANE_FN void KN_NAME(multiply)(
     const int rows, const int8_t *a, size_t lda, const int8_t *b, size_t b_step, size_t k4,
@@ -138,6 +168,31 @@ KN_LANE_FN void KN_NAME(multiply)(
 }
 
 #else
+#define KN_FULL_RANGE
+// Any byte times any byte: products add up in 32 bits at once.
+KN_LANE_FN void KN_NAME(multiply_all)(
+    const int rows, const int8_t *a, size_t lda, const int8_t *b, size_t b_step, size_t k4,
+    vi sums[KN_ROWS][2]) {
+  int32x4_t pairs[KN_ROWS][4];
+  KN_UNROLL for (int r = 0; r < rows; r++)
+    KN_UNROLL for (int h = 0; h < 4; h++) pairs[r][h] = vdupq_n_s32(0);
+  for (size_t g = 0; g < k4; g++, a += 4, b += 64) {
+    int8x8_t x[KN_ROWS];
+    KN_UNROLL for (int r = 0; r < rows; r++) {
+      int32_t quad;
+      memcpy(&quad, a + (size_t)r * lda, 4);
+      x[r] = vreinterpret_s8_s32(vdup_n_s32(quad));
+    }
+    KN_UNROLL for (int h = 0; h < 4; h++) {
+      const int8x8_t y = vld1_s8(b + (size_t)(h / 2) * b_step + h % 2 * 8);
+      KN_UNROLL for (int r = 0; r < rows; r++)
+        pairs[r][h] = vpadalq_s16(pairs[r][h], vmull_s8(y, x[r]));
+    }
+  }
+  KN_UNROLL for (int r = 0; r < rows; r++)
+    KN_UNROLL for (int v = 0; v < 2; v++) sums[r][v] +=
+        (vi)vpaddq_s32(pairs[r][2 * v], pairs[r][2 * v + 1]);
+}
 // 8-bit products of two groups add up in 16 bits, then pairs of them in 32.
 KN_LANE_FN void KN_NAME(multiply)(
     const int rows, const int8_t *a, size_t lda, const int8_t *b, size_t b_step, size_t k4,
@@ -183,7 +238,25 @@ KN_LANE_FN void KN_NAME(tile)(
   vi sums[KN_ROWS][2];
   KN_UNROLL for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = starts[r] - (vi){0};
   const int8_t *a = (const int8_t *)g->a + row * g->lda;
-  KN_NAME(multiply)(rows, a, g->lda, b, b_step, (g->k + 3) / 4, sums);
+#ifdef KN_FULL_RANGE
+  if (g->sums)
+    KN_NAME(multiply_all)(rows, a, g->lda, b, b_step, (g->k + 3) / 4, sums);
+  else
+#endif
+    KN_NAME(multiply)(rows, a, g->lda, b, b_step, (g->k + 3) / 4, sums);
+  if (g->sums) {
+    KN_UNROLL for (int v = 0; v < 2; v++) {
+      const size_t first = (size_t)v * KN_LANES;
+      if (first >= columns) break;
+      const size_t n = columns - first < KN_LANES ? columns - first : KN_LANES;
+      int32_t *out = g->sums + row * g->ldc + column + first;
+      KN_UNROLL for (int r = 0; r < rows; r++, out += g->ldc) {
+        if (n == KN_LANES) memcpy(out, &sums[r][v], sizeof(vi));
+        else memcpy(out, &sums[r][v], n * sizeof *out);
+      }
+    }
+    return;
+  }
   KN_UNROLL for (int v = 0; v < 2; v++) {
     const size_t first = (size_t)v * KN_LANES;
     if (first >= columns) break;
@@ -274,12 +347,13 @@ KN_TARGET void KN_NAME(kn_gemm_i8)(
         rows = KN_NAME(run_tile)(
             block1 - row, g, row, column, columns, b, KN_LANES == KN_PANEL ? next : KN_LANES * 4,
             starts + (row - block0));
+        if (g->sums || op < 0) continue;
         float *c = g->c + row * g->ldc + column;
-        if (op >= 0)
-          KN_PASTE(kn_map_f32, KN_BASE)(op, c, g->ldc, c, g->ldc, rows, columns, g->p0, g->p1);
+        KN_PASTE(kn_map_f32, KN_BASE)(op, c, g->ldc, c, g->ldc, rows, columns, g->p0, g->p1);
       }
     }
   }
 }
 #undef KN_ROWS
+#undef KN_FULL_RANGE
 #endif

@@ -10,6 +10,8 @@
       .name = NAME,                                                                                \
       .gemm_f32 = kn_gemm_f32__##ISA,                                                              \
       .gemm_i8 = kn_gemm_i8__##INT8,                                                               \
+      .requantize = kn_requantize__##ISA,                                                          \
+      .depthwise_i8 = kn_depthwise_i8__##ISA,                                                      \
       .dot_f32 = kn_dot_f32__##ISA,                                                                \
       .dot_i8 = kn_dot_i8__##INT8,                                                                 \
       .decode_panel_f16 = kn_decode_panel_f16__##ISA,                                              \

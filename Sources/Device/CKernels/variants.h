@@ -14,6 +14,9 @@
 #define KN_DECLARE_VARIANTS(ISA)                                                                   \
   void kn_gemm_f32__##ISA(const kn_gemm *, size_t, size_t, size_t, size_t);                        \
   void kn_gemm_i8__##ISA(const kn_gemm *, size_t, size_t, size_t, size_t);                         \
+  void kn_requantize__##ISA(                                                                       \
+      const kn_requantize *, const int32_t *, size_t, size_t, int32_t, int32_t, void *);           \
+  void kn_depthwise_i8__##ISA(const kn_depthwise_i8 *, size_t, void *);                            \
   float kn_dot_f32__##ISA(const float *, const float *, size_t);                                   \
   int32_t kn_dot_i8__##ISA(const int8_t *, const int8_t *, size_t);                                \
   void kn_decode_panel_f16__##ISA(const uint16_t *, float *, size_t);                              \

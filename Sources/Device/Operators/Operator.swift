@@ -59,6 +59,18 @@ public enum Operator: Sendable, Equatable {
   case nonMaxSuppression(NonMaxSuppression)
   case branch(Branch)
   case loop(Loop)
+  case quantize(Quantize)
+  case byteTable(ByteTable)
+  case packRows(PackRows)
+  case integerProduct(IntegerProduct)
+  case integerConv(IntegerConv)
+  case integerDepthwise(IntegerDepthwise)
+  case integerBinary(IntegerBinary)
+  case integerPool(IntegerPool)
+  case integerSoftmax(IntegerSoftmax)
+  case integerResize(IntegerResize)
+  case quantizeRows(QuantizeRows)
+  case detection(DetectionPostProcess)
 
   /// Hands the operator's definition to `visitor`: the only switch over all operators.
   public func accept<V: OperatorVisitor>(_ visitor: inout V) throws(V.Failure) -> V.Result {
@@ -119,6 +131,18 @@ public enum Operator: Sendable, Equatable {
     case .nonMaxSuppression(let o): try visitor.visit(o)
     case .branch(let o): try visitor.visit(o)
     case .loop(let o): try visitor.visit(o)
+    case .quantize(let o): try visitor.visit(o)
+    case .byteTable(let o): try visitor.visit(o)
+    case .packRows(let o): try visitor.visit(o)
+    case .integerProduct(let o): try visitor.visit(o)
+    case .integerConv(let o): try visitor.visit(o)
+    case .integerDepthwise(let o): try visitor.visit(o)
+    case .integerBinary(let o): try visitor.visit(o)
+    case .integerPool(let o): try visitor.visit(o)
+    case .integerSoftmax(let o): try visitor.visit(o)
+    case .integerResize(let o): try visitor.visit(o)
+    case .quantizeRows(let o): try visitor.visit(o)
+    case .detection(let o): try visitor.visit(o)
     }
   }
 
@@ -182,6 +206,18 @@ public enum Operator: Sendable, Equatable {
     case NonMaxSuppression.code: self = .nonMaxSuppression(try NonMaxSuppression(from: &reader))
     case Branch.code: self = .branch(try Branch(from: &reader))
     case Loop.code: self = .loop(try Loop(from: &reader))
+    case Quantize.code: self = .quantize(try Quantize(from: &reader))
+    case ByteTable.code: self = .byteTable(try ByteTable(from: &reader))
+    case PackRows.code: self = .packRows(try PackRows(from: &reader))
+    case IntegerProduct.code: self = .integerProduct(try IntegerProduct(from: &reader))
+    case IntegerConv.code: self = .integerConv(try IntegerConv(from: &reader))
+    case IntegerDepthwise.code: self = .integerDepthwise(try IntegerDepthwise(from: &reader))
+    case IntegerBinary.code: self = .integerBinary(try IntegerBinary(from: &reader))
+    case IntegerPool.code: self = .integerPool(try IntegerPool(from: &reader))
+    case IntegerSoftmax.code: self = .integerSoftmax(try IntegerSoftmax(from: &reader))
+    case IntegerResize.code: self = .integerResize(try IntegerResize(from: &reader))
+    case QuantizeRows.code: self = .quantizeRows(try QuantizeRows(from: &reader))
+    case DetectionPostProcess.code: self = .detection(try DetectionPostProcess(from: &reader))
     default: return nil
     }
     try reader.finish()

@@ -32,6 +32,8 @@ struct Example: CustomTestStringConvertible {
   static let all: [Example] =
     elementwise + products + rows + moves + picks + windows + recurrent + forests + spectra
     + samplings + algebra + selections
+    + samplings + algebra
+    + integers
 
   private static let elementwise = [
     Example(.unary(Unary(.clip, -1, 2)), floats(2, 3)),

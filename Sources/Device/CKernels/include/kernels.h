@@ -58,6 +58,9 @@ typedef struct kn_gemm {
   int bias_axis;          // kn_bias
   int activation;         // kn_activation
   int accumulate;         // adds what C holds before bias and activation
+  // gemm_i8: where not null, [m, ldc] gets the integer sums instead of C; scales, bias and activation
+  // are not read and codes may be any byte. Exact for k up to 65,536.
+  int32_t *sums;
 } kn_gemm;
 
 // Elementwise, f32. KN_U_* take y = f(x); in place (y == x) is allowed. NaN gives NaN.
@@ -96,6 +99,38 @@ typedef struct kn_depthwise {
   int activation;
 } kn_depthwise;
 
+// From integer sums to the integers that stand for real numbers:
+// v = sum + base[j] - x_zero colsum[j] - row_sum w_zero[j], y = clamp(round(v scale[j]) + y_zero).
+typedef enum kn_rounding {
+  KN_ROUND_FLOAT = 0,   // v * scales[j] in f32, ties to even
+  // Fixed point: v 2^shift m / 2^31 with m = multipliers[2 j], shift = multipliers[2 j + 1].
+  KN_ROUND_DOUBLE = 1,  // rounded to 31 bits (ties up), then after the right shift (ties away from 0)
+  KN_ROUND_SINGLE = 2,  // rounded once (ties up)
+  KN_ROUND_NONE = 3,    // y = v
+} kn_rounding;
+typedef enum kn_integer { KN_I8 = 0, KN_U8 = 1, KN_I16 = 2, KN_I32 = 3 } kn_integer;
+typedef struct kn_requantize {
+  const int32_t *base;
+  const int32_t *column_sums;  // null: x_zero is in base already
+  const int32_t *w_zeros;      // null: zero
+  const float *scales;
+  const int32_t *multipliers;
+  int32_t y_zero, low, high;   // low <= y <= high, within the type of y
+  int rounding;                // kn_rounding
+  int type;                    // kn_integer: of y
+} kn_requantize;
+
+// Integer depthwise convolution of one output row, channels last, as many outputs as channels.
+typedef struct kn_depthwise_i8 {
+  const uint8_t *x;  // [height, width, channels]; bytes are signed after ^ flip
+  const float *w;    // [kernel_h, kernel_w, channels], zero points taken off; |w| <= 255
+  size_t height, width, channels, kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
+  size_t pad_top, pad_left, out_w;
+  uint8_t flip;      // 0x80 for unsigned bytes, else 0
+  int32_t x_zero;    // of the signed bytes
+  kn_requantize to;  // .base: the bias; .column_sums and .w_zeros null
+} kn_depthwise_i8;
+
 // The functions of one CPU feature set. kn_kernel_sets lists every set compiled in, scalar first;
 // kn_kernel_set_supported says which of them this CPU runs.
 typedef struct kn_kernels {
@@ -105,6 +140,12 @@ typedef struct kn_kernels {
   // an element becomes does not depend on the cut.
   void (*gemm_f32)(const kn_gemm *g, size_t row0, size_t row1, size_t panel0, size_t panel1);
   void (*gemm_i8)(const kn_gemm *g, size_t row0, size_t row1, size_t panel0, size_t panel1);
+  // y[j] for columns [column, column + count): sums and y start at `column`, all else at 0.
+  void (*requantize)(
+      const kn_requantize *q, const int32_t *sums, size_t column, size_t count, int32_t x_zero,
+      int32_t row_sum, void *y);
+  // Output row `row`; sums are exact for up to 256 taps.
+  void (*depthwise_i8)(const kn_depthwise_i8 *d, size_t row, void *y);
   // Σ a[i] b[i].
   float (*dot_f32)(const float *a, const float *b, size_t count);
   int32_t (*dot_i8)(const int8_t *a, const int8_t *b, size_t count);

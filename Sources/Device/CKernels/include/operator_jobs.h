@@ -161,3 +161,33 @@ typedef struct kn_trees {
   double *scratch;  // parts * block_rows * targets
 } kn_trees;
 void kn_trees_job(void *arguments, size_t part, size_t parts);
+// Integer convolution, channels last: per image and group a product of rows of bytes under the window
+// with int8 panels, requantized. A product is one with a window of 1.
+typedef struct kn_integer_conv {
+  const kn_kernels *kernels;
+  kn_im2col window;       // .channels: of one group; .x unused
+  const uint8_t *x;       // [images, height, width, groups * channels]; signed after ^ flip
+  uint8_t flip;           // 0x80 or 0
+  const int32_t *x_zeros; // of the signed bytes; padding is filled with it
+  size_t zero_image_step, zero_row_step;  // from image to image, from pixel to pixel: 0 or more
+  const int8_t *panels;   // groups (or images) matrices of ceil(outputs / 16) panels
+  int panels_per_image;
+  kn_requantize to;       // tables of groups (or images) * outputs columns
+  char *y;                // [images, out_h, out_w, groups * outputs]
+  size_t images, groups, outputs;  // outputs: of one group
+  size_t row_block;       // pixels done at a time
+  size_t column_cuts;
+  char *scratch;          // parts * kn_integer_conv_scratch bytes, 64-byte aligned
+} kn_integer_conv;
+// Scratch bytes of one part, a multiple of 64; reads window, outputs, row_block and column_cuts.
+size_t kn_integer_conv_scratch(const kn_integer_conv *c);
+void kn_integer_conv_job(void *arguments, size_t part, size_t parts);
+
+// Integer depthwise convolution of whole images.
+typedef struct kn_integer_depthwise {
+  const kn_kernels *kernels;
+  kn_depthwise_i8 row;  // .x: of image 0
+  char *y;
+  size_t images, out_h;
+} kn_integer_depthwise;
+void kn_integer_depthwise_job(void *arguments, size_t part, size_t parts);

@@ -1,0 +1,103 @@
+// Rows of real numbers quantized by their own range, while the model runs.
+import Tensors
+
+/// How a row's scale is found. Raw values are part of the bundle format.
+public enum RowQuantization: Int, Sendable, CaseIterable {
+  /// scale = max |x| / 127, ties away from zero: TFLite's hybrid kernels.
+  case symmetric = 0
+  /// Range and zero point of 8 bits, 0 in it: XNNPACK, and TFLite's asymmetric hybrid kernels.
+  case asymmetric
+}
+
+/// x ≈ scale (code − zero point), row by row along the last `width` elements.
+///
+/// input: f32, a whole number of rows of `width` → outputs: codes i8 of x's shape; scales f32 [rows];
+/// zero points i8 [rows].
+public struct QuantizeRows: OperatorDefinition {
+  public static var code: Int { 110 }
+  public static var name: StaticString { "QuantizeRows" }
+
+  public var kind: RowQuantization
+  /// How many leading axes count rows; the others lie in a row.
+  public var rowAxes: Int
+
+  public init(_ kind: RowQuantization, rowAxes: Int) {
+    self.kind = kind
+    self.rowAxes = rowAxes
+  }
+
+  public init(from attributes: inout AttributeReader) throws(AttributeError) {
+    guard let kind = RowQuantization(rawValue: try attributes.integer()) else {
+      throw attributes.fail("unknown kind")
+    }
+    self.kind = kind
+    rowAxes = try attributes.integer(in: 0...8)
+  }
+
+  public func encode(into attributes: inout AttributeWriter) {
+    attributes.put(kind.rawValue)
+    attributes.put(rowAxes)
+  }
+
+  public func prepare(_ step: StepContext) throws(ShapeError) {
+    try step.require(inputs: 1...1, outputs: 3)
+    try step.requirePlain(0)
+    try step.require(0, is: .f32)
+    let x = step.input(0).shape
+    guard rowAxes <= x.rank else {
+      throw ShapeError("wrong rank", input: 0, expected: rowAxes, found: x.rank)
+    }
+    let rows = Shape([x.elementCount(of: 0..<rowAxes)])
+    step.setOutput(0, .i8, x)
+    step.setOutput(1, .f32, rows)
+    step.setOutput(2, .i8, rows)
+  }
+
+  public func run(_ step: StepContext) {
+    let x = step.input(0).floats
+    let codes = step.output(0).elements(Int8.self)
+    let scales = step.output(1).floats
+    let zeros = step.output(2).elements(Int8.self)
+    let rows = scales.count
+    guard rows > 0 else { return }
+    let width = x.count / rows
+    for row in 0..<rows {
+      var (low, high): (Float, Float) = (0, 0)
+      for i in (row * width)..<((row + 1) * width) {
+        let v = x[i]
+        if v < low { low = v }
+        if v > high { high = v }
+      }
+      let (scale, inverse, zero) = parameters(low, high)
+      scales[row] = scale
+      zeros[row] = Int8(zero)
+      for i in (row * width)..<((row + 1) * width) {
+        let scaled = x[i] * inverse
+        let bound: Float = 1000
+        let bounded =
+          scaled > -bound ? (scaled < bound ? scaled : bound) : scaled <= -bound ? -bound : 0
+        let rounded = bounded.rounded(
+          kind == .symmetric ? .toNearestOrAwayFromZero : .toNearestOrEven)
+        let lowest = kind == .symmetric ? -127 : -128
+        codes[i] = Int8(min(max(Int(rounded) + zero, lowest), 127))
+      }
+    }
+  }
+
+  /// Scale, its inverse and the zero point of a range that holds 0.
+  private func parameters(_ low: Float, _ high: Float) -> (Float, Float, Int) {
+    guard kind == .asymmetric else {
+      let most = max(-low, high)
+      guard most > 0, most.isFinite else { return (1, 0, 0) }
+      return (most / 127, 127 / most, 0)
+    }
+    guard low != high, low.isFinite, high.isFinite else { return (1, low == high ? 1 : 0, 0) }
+    let inverse = 255 / (high - low)
+    let (least, most) = (low * inverse, high * inverse)
+    // The end whose rounding errs less decides.
+    let zero = (-128 + least) + (127 + most) > 0 ? -128 - least : 127 - most
+    guard zero.isFinite else { return (1, 0, 0) }
+    let nudged = min(max(zero, -128), 127).rounded(.toNearestOrEven)
+    return (1 / inverse, inverse, Int(nudged))
+  }
+}

@@ -4,6 +4,8 @@ import Graphs
 /// What a file or folder is.
 public enum ModelFormat: String, Sendable {
   case onnx
+  /// A FlatBuffers file of TensorFlow Lite.
+  case tfLite = "tflite"
   /// A folder with `config.json` and `model.safetensors`.
   case huggingFace = "hugging-face"
   /// A folder with `bundle.json5`.
@@ -37,6 +39,7 @@ public enum ModelFormat: String, Sendable {
     let head = [UInt8](file.bytes.prefix(64))
     guard !head.isEmpty else { throw refuse("the file is empty") }
     if starts(head.dropFirst(), "KNAP") { return .bundle }
+    if starts(head.dropFirst(4), "TFL3") { return .tfLite }
     for (magic, offset, what) in known where starts(head.dropFirst(offset), magic) {
       throw refuse("looks like \(what), which is not supported yet")
     }
@@ -54,13 +57,12 @@ public enum ModelFormat: String, Sendable {
       return digits.count == 1 ? "0" + digits : digits
     }
     throw refuse(
-      "expected an ONNX file, a Hugging Face folder, a recipe folder or a bundle, found bytes "
-        + start.joined(separator: " "))
+      "expected an ONNX or TFLite file, a Hugging Face folder, a recipe folder or a bundle, "
+        + "found bytes " + start.joined(separator: " "))
   }
 
   private static let known: [(magic: String, offset: Int, what: String)] = [
     ("GGUF", 0, "a GGUF model"),
-    ("TFL3", 4, "a TFLite model"),
     ("PK\u{3}\u{4}", 0, "a zip archive, such as PyTorch writes"),
     ("\u{89}HDF", 0, "a Keras HDF5 model"),
   ]
@@ -119,6 +121,8 @@ public enum Importer {
     switch format {
     case .onnx:
       return ImportedModel(graph: try ONNXImporter.importGraph(file), format: .onnx)
+    case .tfLite:
+      return ImportedModel(graph: try TFLiteImporter.importGraph(file), format: .tfLite)
     case .huggingFace, .recipe:
       throw ImportError(file: file.path, .unsupportedFormat("a file, expected a folder"))
     case .xgboost: return try XGBoostImporter.importModel(file)

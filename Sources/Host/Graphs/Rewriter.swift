@@ -103,7 +103,8 @@ public struct RewriteRule: Sendable {
 public enum Rewriter {
   /// All rules, in the order in which they are tried.
   public static let rules: [RewriteRule] = [
-    .dropIdentity, .constantSlice, .constantReshape, .mergeReshapes, .mergeTransposes, .keepAxes,
+    .dropIdentity, .constantSlice, .constantReshape, .mergeReshapes, .moveTransposes,
+    .mergeTransposes, .keepAxes,
     .mergeDuplicates,
     .clipOfExtremes, .mergeClips, .leakyRelu, .gelu, .geluTanh, .silu, .hardSigmoid, .hardSwish,
     .softmax, .layerNorm, .layerNormScale, .layerNormBias,

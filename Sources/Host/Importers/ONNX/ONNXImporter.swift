@@ -12,6 +12,8 @@ public enum ONNXImporter {
     let model = try ONNXModel(reading: file)
     let context = ONNXContext(model)
     let (nodes, inlined) = try model.inlined(model.graph.nodes, &context.calls)
+    let (given, inlined) = try model.inlinedNodes()
+    let (nodes, quantized) = model.withIntegerOperators(given)
     let opset = model.opsets[""] ?? 0
     // A model of other domains only may leave the standard one out.
     guard ONNXOperator.supportedOpsets.contains(opset) || !nodes.contains(where: \.isStandard)
@@ -28,6 +30,7 @@ public enum ONNXImporter {
     for info in model.graph.valueInfo + model.graph.outputs {
       builder.facts.declarations[info.name] = info
     }
+    for group in quantized { builder.note(group) }
     for function in inlined { builder.note("function \(function) inlined") }
     try addConstants(model, to: &builder)
     try addInputs(model, to: &builder)

@@ -134,6 +134,20 @@ extension ONNXOperator {
     guard kernel.count > 0 else { throw b.fail("has no kernel_shape") }
     let exponent = kind == .lp ? try b.integer("p", 2) : 2
     guard (1...64).contains(exponent) else { throw b.fail("exponent \(exponent) is out of range") }
+    let x = try b.input(0)
+    if kind == .max, let type = b.elementType(x), type == .i8 || type == .u8,
+      let rank = b.facts.rank(x), rank == 3 || rank == 4
+    {
+      let range = type == .i8 ? (-128, 127) : (0, 255)
+      let op = IntegerPool(
+        .max, kernel: kernel, window: try window(b), roundsUp: try b.bool("ceil_mode", false),
+        low: range.0, high: range.1)
+      let turned = b.transpose(x, rank == 4 ? [0, 2, 3, 1] : [0, 2, 1])
+      return [
+        b.transpose(
+          b.add(.integerPool(op), [turned]), rank == 4 ? [0, 3, 1, 2] : [0, 2, 1])
+      ]
+    }
     let op = Pool(
       kind, kernel: kernel, window: try window(b), roundsUp: try b.bool("ceil_mode", false),
       includesPadding: try b.bool("count_include_pad", false), exponent: exponent)
@@ -150,6 +164,7 @@ extension ONNXOperator {
     }
     let y = kernel.count > 2 ? try poolVolume(&b, real, op) : b.add(.pool(op), [real])
     return [b.cast(y, to: type)]
+    return [b.add(.pool(op), [x])]
   }
 
   private static func globalPool(

@@ -135,7 +135,8 @@ extension ONNXOperator {
     let exponent = kind == .lp ? try b.integer("p", 2) : 2
     guard (1...64).contains(exponent) else { throw b.fail("exponent \(exponent) is out of range") }
     let x = try b.input(0)
-    if kind == .max, let type = b.elementType(x), type == .i8 || type == .u8,
+    if kind == .max, b.node.outputs.count == 1, let type = b.elementType(x),
+      type == .i8 || type == .u8,
       let rank = b.facts.rank(x), rank == 3 || rank == 4
     {
       let range = type == .i8 ? (-128, 127) : (0, 255)
@@ -151,7 +152,6 @@ extension ONNXOperator {
     let op = Pool(
       kind, kernel: kernel, window: try window(b), roundsUp: try b.bool("ceil_mode", false),
       includesPadding: try b.bool("count_include_pad", false), exponent: exponent)
-    let x = try b.input(0)
     let type = b.elementType(x) ?? .f32
     // Bytes are f32 numbers too, and the largest stays the same.
     let real = b.cast(x, to: .f32)
@@ -164,7 +164,6 @@ extension ONNXOperator {
     }
     let y = kernel.count > 2 ? try poolVolume(&b, real, op) : b.add(.pool(op), [real])
     return [b.cast(y, to: type)]
-    return [b.add(.pool(op), [x])]
   }
 
   private static func globalPool(

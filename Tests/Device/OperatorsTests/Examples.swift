@@ -32,7 +32,6 @@ struct Example: CustomTestStringConvertible {
   static let all: [Example] =
     elementwise + products + rows + moves + picks + windows + recurrent + forests + spectra
     + samplings + algebra + selections
-    + samplings + algebra
     + integers
 
   private static let elementwise = [

@@ -11,8 +11,7 @@ public enum ONNXImporter {
   public static func importGraph(_ file: ModelFile) throws(ImportError) -> Graph {
     let model = try ONNXModel(reading: file)
     let context = ONNXContext(model)
-    let (nodes, inlined) = try model.inlined(model.graph.nodes, &context.calls)
-    let (given, inlined) = try model.inlinedNodes()
+    let (given, inlined) = try model.inlined(model.graph.nodes, &context.calls)
     let (nodes, quantized) = model.withIntegerOperators(given)
     let opset = model.opsets[""] ?? 0
     // A model of other domains only may leave the standard one out.

@@ -34,7 +34,6 @@ struct ONNXOperator: Sendable {
     + reductions + quantized + opset6 + recurrent + integers + losses + attentions + audio
     + fused + fusedAttentions
     + sampling + sums + states + control + selecting
-    + sampling + sums + states
     + qLinear + qLinearBytes
 
   private static let index: [String: [ONNXOperator]] = Dictionary(grouping: all) {

@@ -18,11 +18,17 @@ public struct OutputCollector {
   /// Adds the outputs of the run just done; a second item is put behind the first on axis 0.
   public mutating func add(_ runner: ModelRunner) throws(Failure) {
     let isFirst = names.isEmpty
+    var views: [(name: String, view: TensorView)] = []
     for (i, output) in runner.model.program.outputs.enumerated() {
-      let view = runner.session.output(i)
+      try OutputCollector.list(output.name, runner.session.output(i), depth: 0, &views)
+    }
+    guard isFirst || views.count == names.count else {
+      throw Failure(.badData, "items have different numbers of outputs")
+    }
+    for (i, (name, view)) in views.enumerated() {
       let copy = OutputCollector.copy(view)
       if isFirst {
-        names.append(output.name)
+        names.append(name)
         types.append(view.elementType)
         shapes.append(view.shape)
         bytes.append(copy)
@@ -30,9 +36,29 @@ public struct OutputCollector {
       }
       guard view.shape.rank > 0, view.shape.rank == shapes[i].rank,
         OutputCollector.tail(view.shape) == OutputCollector.tail(shapes[i])
-      else { throw Failure(.badData, "output '\(output.name)': items have different shapes") }
+      else { throw Failure(.badData, "output '\(name)': items have different shapes") }
       shapes[i][0] += view.shape[0]
       bytes[i] += copy
+    }
+  }
+
+  /// A tensor under its name; of a sequence the items, with their numbers behind the name.
+  private static func list(
+    _ name: String, _ view: TensorView, depth: Int,
+    _ views: inout [(name: String, view: TensorView)]
+  ) throws(Failure) {
+    guard view.elementType == .sequence else {
+      guard view.elementType.safetensorsName != nil else {
+        throw Failure(.badData, "output '\(name)': \(view.elementType.name) cannot be written")
+      }
+      views.append((name, view))
+      return
+    }
+    guard let sequence = SequenceView(view), depth < 4 else {
+      throw Failure(.badData, "output '\(name)' is no sequence")
+    }
+    for i in 0..<sequence.count {
+      try list("\(name).\(i)", sequence[i], depth: depth + 1, &views)
     }
   }
 

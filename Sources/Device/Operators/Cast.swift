@@ -42,6 +42,8 @@ public struct Cast: OperatorDefinition {
   public func prepare(_ step: StepContext) throws(ShapeError) {
     try step.require(inputs: 1...1)
     try step.requirePlain(0)
+    guard type == step.input(0).elementType || (type.isNumber && step.input(0).elementType.isNumber)
+    else { throw ShapeError("there is no number in a sequence", input: 0) }
     step.setOutput(0, type, step.input(0).shape)
   }
 
@@ -127,6 +129,7 @@ public struct Cast: OperatorDefinition {
     case .u8: y.elements(UInt8.self)[i] = Cast.saturated(v)
     case .i4, .u4, .i2, .u2: store(Cast.saturated(v) as Int64, y, i)
     case .bool: y.elements(UInt8.self)[i] = v != 0 ? 1 : 0
+    case .sequence: break
     }
   }
 
@@ -141,6 +144,7 @@ public struct Cast: OperatorDefinition {
     case .u4: y.elements(UInt8.self)[i] = UInt8(v & 15)
     case .u2: y.elements(UInt8.self)[i] = UInt8(v & 3)
     case .bool: y.elements(UInt8.self)[i] = v != 0 ? 1 : 0
+    case .sequence: break
     default:
       if y.elementType == .f32 {
         y.floats[i] = Float(v)

@@ -213,13 +213,13 @@ private struct NpyHeader {
 }
 
 extension ElementType {
-  /// NumPy's name with its byte order, `<f4`; nil for bf16.
+  /// NumPy's name with its byte order, `<f4`; nil for what it has no name for.
   fileprivate var npyName: String? {
     switch self {
     case .f64: "<f8"
     case .f32: "<f4"
     case .f16: "<f2"
-    case .bf16: nil
+    case .bf16, .sequence: nil
     case .i64: "<i8"
     case .i32: "<i4"
     case .i16: "<i2"

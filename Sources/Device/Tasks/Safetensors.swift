@@ -201,15 +201,17 @@ extension ElementType {
 
   /// The type that safetensors calls `name`; nil for those that no tensor of ours has.
   public init?(safetensorsName name: String) {
-    for type in ElementType.allCases where type.safetensorsName.hasSameBytes(as: name) {
-      self = type
-      return
+    for type in ElementType.allCases {
+      if let known = type.safetensorsName, known.hasSameBytes(as: name) {
+        self = type
+        return
+      }
     }
     return nil
   }
 
-  /// `F32`, `I64`, `BOOL`, …
-  public var safetensorsName: String {
+  /// `F32`, `I64`, `BOOL`, …; nil for what such a file cannot hold.
+  public var safetensorsName: String? {
     switch self {
     case .f64: "F64"
     case .f32: "F32"
@@ -232,6 +234,7 @@ extension ElementType {
     // A byte per element, which the format knows no name for.
     case .i4, .i2: "I8"
     case .u4, .u2, .f4e2m1: "U8"
+    case .sequence: nil
     }
   }
 }

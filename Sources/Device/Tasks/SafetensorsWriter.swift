@@ -25,7 +25,7 @@ public struct SafetensorsWriter: Sendable {
     _ name: String, _ elementType: ElementType, _ shape: Shape, bytes: [UInt8]
   ) throws(SafetensorsError) {
     let expected = elementType.byteCount(of: shape.dimensions)
-    guard expected == bytes.count else {
+    guard elementType.safetensorsName != nil, expected == bytes.count else {
       throw .wrongByteCount(key: name, expected: expected, found: bytes.count)
     }
     for tensor in tensors where tensor.name.hasSameBytes(as: name) { throw .duplicateName(name) }
@@ -92,7 +92,7 @@ public struct SafetensorsWriter: Sendable {
       let tensor = tensors[i]
       json.key(tensor.name)
       json.beginObject()
-      json.field("dtype", tensor.elementType.safetensorsName)
+      json.field("dtype", tensor.elementType.safetensorsName ?? "")
       json.key("shape")
       json.beginArray()
       for extent in tensor.shape.dimensions { json.value(extent) }

@@ -27,11 +27,13 @@ public enum ElementType: UInt8, Sendable, CaseIterable {
   case u4 = 21
   case i2 = 22
   case u2 = 23
+  /// A byte of a sequence of tensors, see `SequenceView`.
+  case sequence = 31
 
   /// Bytes one element takes.
   public var byteCount: Int {
     switch self {
-    case .i8, .u8, .bool, .i4, .u4, .i2, .u2: 1
+    case .i8, .u8, .bool, .i4, .u4, .i2, .u2, .sequence: 1
     case .f8e4m3fn, .f8e4m3fnuz, .f8e5m2, .f8e5m2fnuz, .f8e8m0, .f4e2m1: 1
     case .f16, .bf16, .i16, .u16: 2
     case .f32, .i32, .u32: 4
@@ -65,6 +67,7 @@ public enum ElementType: UInt8, Sendable, CaseIterable {
     case .u4: "u4"
     case .i2: "i2"
     case .u2: "u2"
+    case .sequence: "sequence"
     }
   }
 
@@ -85,4 +88,7 @@ public enum ElementType: UInt8, Sendable, CaseIterable {
     default: 8 * byteCount
     }
   }
+
+  /// False for sequences, with which there is no arithmetic.
+  public var isNumber: Bool { self != .sequence }
 }

@@ -103,7 +103,7 @@
     case .i16: Int(elements(Int16.self)[i])
     case .u16: Int(elements(UInt16.self)[i])
     case .i8, .i4, .i2: Int(elements(Int8.self)[i])
-    case .u8, .bool, .u4, .u2: Int(elements(UInt8.self)[i])
+    case .u8, .bool, .u4, .u2, .sequence: Int(elements(UInt8.self)[i])
     default: preconditionFailure("not an integer tensor")
     }
   }

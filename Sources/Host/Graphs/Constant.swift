@@ -54,6 +54,25 @@ public final class Constant: @unchecked Sendable {
     }
   }
 
+  /// A sequence of constants, or an optional of at most one.
+  public convenience init(sequence items: [Constant], isOptional: Bool = false) {
+    let views = items.map(\.view)
+    guard let count = SequenceView.byteCount(items.count, { views[$0] }) else {
+      preconditionFailure("a sequence of constants that exist has a size")
+    }
+    self.init(elementType: .sequence, shape: Shape([count])) { out in
+      let view = TensorView(
+        base: out.baseAddress, byteCount: count, elementType: .sequence, shape: Shape([count]))
+      SequenceView.copy(into: view, isOptional: isOptional, items.count) { views[$0] }
+    }
+  }
+
+  /// The items of a sequence or an optional; nil for anything else.
+  public var items: [Constant]? {
+    guard let sequence = SequenceView(view) else { return nil }
+    return (0..<sequence.count).map { Constant(copying: sequence[$0]) }
+  }
+
   /// A copy of what a view holds now.
   public convenience init(copying view: TensorView) {
     self.init(elementType: view.elementType, shape: view.shape) { out in

@@ -313,10 +313,10 @@ struct ElementwiseTests {
     expectRefusal(.bitCast(BitCast(to: .i64)), [x])
   }
 
-  @Test(arguments: ElementType.allCases)
+  @Test(arguments: ElementType.allCases.filter(\.isNumber))
   func `casts keep what both types hold`(from: ElementType) throws {
     var random = FixedRandom(120)
-    for to in ElementType.allCases {
+    for to in ElementType.allCases where to.isNumber {
       let least = from == .f8e8m0 || to == .f8e8m0 ? 1 : 0
       let isNarrow = min(from.byteCount, to.byteCount) == 1 && ![from, to].allSatisfy(holds100)
       let x = random.integers(from, [3, 5], isNarrow ? least...1 : 0...100)

@@ -32,7 +32,7 @@ struct Example: CustomTestStringConvertible {
   static let all: [Example] =
     elementwise + products + rows + moves + picks + windows + recurrent + forests + spectra
     + samplings + algebra + selections
-    + integers
+    + integers + sequences
 
   private static let elementwise = [
     Example(.unary(Unary(.clip, -1, 2)), floats(2, 3)),
@@ -136,6 +136,25 @@ struct Example: CustomTestStringConvertible {
       .nonMaxSuppression(NonMaxSuppression(isCentered: true)),
       whole(.f32, [1, 2, 4], 1, 1, 2, 2, 5, 5, 2, 2), whole(.f32, [1, 1, 2], 0.5, 0.75),
       whole(.i64, [1], 3), whole(.f32, [1], 0.5), whole(.f32, [1], 0.25)),
+  ]
+
+  private static let pair = TestTensor(sequence: [floats(2, 3), whole(.i64, [2], 5, 6)])
+  private static let some = TestTensor(sequence: [floats(2)], isOptional: true)
+
+  private static let sequences = [
+    Example(.sequenceConstruct(SequenceConstruct()), floats(2, 3), whole(.bool, [], 1)),
+    Example(.sequenceInsert(SequenceInsert()), pair, floats(3), whole(.i64, [], -1)),
+    Example(.sequenceErase(SequenceErase()), pair, whole(.i32, [1], 0)),
+    Example(.sequenceAt(SequenceAt()), pair, whole(.i64, [], -1)),
+    Example(.sequenceLength(SequenceLength()), pair),
+    Example(.optionalHasElement(OptionalHasElement()), some),
+    Example(.optionalGetElement(OptionalGetElement()), some),
+    Example(
+      .splitToSequence(SplitToSequence(axis: -1, keepsAxis: false)), floats(2, 3),
+      whole(.i64, [2], 1, 2)),
+    Example(
+      .concatFromSequence(ConcatFromSequence(axis: 1, addsAxis: true)),
+      TestTensor(sequence: [floats(2, 3), floats(2, 3)])),
   ]
 
   private static let windows = [

@@ -60,6 +60,24 @@ struct TestTensor: Equatable {
     self.init(type, shape, bytes: values.flatMap { TestTensor.encode($0, type) })
   }
 
+  /// A sequence, or an optional, of plain tensors.
+  init(sequence items: [TestTensor], isOptional: Bool = false) {
+    let shapes = items.map { TensorView(elementType: $0.type, shape: Shape($0.shape)) }
+    let count = SequenceView.byteCount(items.count) { shapes[$0] }!
+    var bytes = [UInt8](repeating: 0, count: count)
+    bytes.withUnsafeMutableBytes { memory in
+      let view = TensorView(
+        base: memory.baseAddress, byteCount: count, elementType: .sequence, shape: Shape([count]))
+      let sequence = SequenceView.write(into: view, isOptional: isOptional, items.count) {
+        shapes[$0]
+      }
+      for (i, item) in items.enumerated() where !item.bytes.isEmpty {
+        sequence[i].pointer.copyMemory(from: item.bytes, byteCount: item.bytes.count)
+      }
+    }
+    self.init(.sequence, [count], bytes: bytes)
+  }
+
   static func i64(_ values: [Int]) -> TestTensor {
     TestTensor(.i64, [values.count], bytes: values.flatMap { raw(Int64($0)) })
   }
@@ -82,7 +100,7 @@ struct TestTensor: Equatable {
     case .i64: raw(Int64(v))
     case .u64: raw(UInt64(v))
     case .i4, .i2: raw(Int8(v))
-    case .u4, .u2: raw(UInt8(v))
+    case .u4, .u2, .sequence: raw(UInt8(v))
     default: [UInt8((0..<256).first { narrowNumber(UInt8($0), type) == v }!)]
     }
   }
@@ -131,7 +149,7 @@ struct TestTensor: Equatable {
         case .f16: Double(load(Float16.self, i))
         case .bf16: Double(Float(bitPattern: UInt32(load(UInt16.self, i)) << 16))
         case .i8: Double(load(Int8.self, i))
-        case .u8, .bool: Double(load(UInt8.self, i))
+        case .u8, .bool, .sequence: Double(load(UInt8.self, i))
         case .i16: Double(load(Int16.self, i))
         case .u16: Double(load(UInt16.self, i))
         case .i32: Double(load(Int32.self, i))

@@ -94,7 +94,7 @@ struct NodeTest {
       for (i, info) in infos.enumerated() {
         let file = data + "\(role)_\(i).pb"
         guard FileManager.default.fileExists(atPath: file) else { break }
-        list.append((info.name, try ONNXTensor.read(try ModelFile(mapping: file))))
+        list.append((info.name, try ONNXTensor.read(try ModelFile(mapping: file), as: info.kind)))
       }
       return list
     }
@@ -111,6 +111,15 @@ struct NodeTest {
   /// Where two tensors differ by more than the test allows, as ONNX's own runner tells it; nil
   /// where they do not.
   func difference(_ found: Constant, _ expected: Constant) -> String? {
+    if let items = expected.items {
+      guard let given = found.items, given.count == items.count else {
+        return " is \(found.items?.count ?? -1) items, not \(items.count)"
+      }
+      for (i, (x, y)) in zip(given, items).enumerated() {
+        if let what = difference(x, y) { return ".\(i)\(what)" }
+      }
+      return nil
+    }
     guard found.elementType == expected.elementType, found.shape == expected.shape else {
       return
         " is \(found.elementType) \(found.shape), not \(expected.elementType) \(expected.shape)"

@@ -22,11 +22,13 @@ struct ONNXBody {
   /// What is known of its outputs.
   var types: [ElementType?]
   var ranks: [Int?]
+  var itemTypes: [ElementType?]
 }
 
 /// An input that a body is given under a name of its graph.
 struct ONNXBodyInput {
   var type: ElementType?
+  var itemType: ElementType?
   /// A value of the outer graph that it always is, as far as types and shapes go.
   var like: ValueID?
 }
@@ -53,8 +55,13 @@ extension ONNXGraphBuilder {
       throw fail("its graph takes \(graph.inputs.count) values, \(given.count) are given")
     }
     let (oldValues, oldMissing, oldNode, oldOpset) = (values, missing, node, opset)
-    for (info, value) in zip(graph.inputs, given) { values[info.name] = value }
     for info in graph.valueInfo + graph.outputs { facts.declarations[info.name] = info }
+    for (info, value) in zip(graph.inputs, given) {
+      values[info.name] = value
+      guard facts.elementType(value) == nil || info.kind != .tensor else { continue }
+      facts.declarations[info.name] = info
+      facts.declare(value, info.name)
+    }
     for tensor in graph.initializers {
       let constant = try tensor.constant(&files)
       values[tensor.name] = addConstant(constant, name: tensor.name)
@@ -125,8 +132,8 @@ extension ONNXGraphBuilder {
     return ONNXBody(
       number: graph.bodies.count - 1, captured: captured,
       types: outputs.map { inner.facts.elementType($0) },
-      ranks: outputs.map { inner.facts.rank($0) }
-    )
+      ranks: outputs.map { inner.facts.rank($0) },
+      itemTypes: outputs.map { inner.facts.itemType($0) })
   }
 
   private mutating func addOpenInput(
@@ -137,6 +144,7 @@ extension ONNXGraphBuilder {
       facts.copy(like, of: outer, to: value)
     } else if let type = input.type {
       facts.setType(value, type)
+      facts.setItemType(value, input.itemType)
     }
     return value
   }

@@ -67,12 +67,24 @@ public enum ONNXImporter {
         ImportError(file: model.file.path, .key(info.name, what))
       }
       guard !info.name.isEmpty else { throw model.file.malformed(info.offset, "a nameless input") }
+      guard info.kind == .tensor else {
+        let value = builder.graph.addOpenInput(info.name, .sequence)
+        try builder.bind(info.name, value, offset: info.offset)
+        builder.facts.declarations[info.name] = info
+        builder.facts.declare(value, info.name)
+        continue
+      }
       guard let number = info.elementType, let type = ONNXTensor.elementType(number) else {
         throw refuse(
           "expected a tensor input of numbers, found element type \(info.elementType ?? 0)")
       }
       guard let declared = info.dimensions else {
-        throw refuse("expected an input with a known number of axes")
+        // Not even the number of axes is said.
+        let computed = type.isFloatingPoint ? ElementType.f32 : type
+        let value = builder.graph.addOpenInput(info.name, computed)
+        try builder.bind(info.name, value, offset: info.offset)
+        builder.facts.setType(value, computed)
+        continue
       }
       guard declared.count <= Shape.maximumRank else {
         throw refuse("\(declared.count) axes, at most \(Shape.maximumRank) are supported")

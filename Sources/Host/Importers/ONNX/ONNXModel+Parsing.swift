@@ -254,16 +254,28 @@ extension ONNXValueInfo {
     while let field = try reader.next() {
       switch field.number {
       case 1: name = try reader.text(field)
-      case 2: try readType(file, try reader.range(field))
+      case 2: try readType(file, try reader.range(field), depth: 0)
       default: break
       }
     }
   }
 
-  /// TypeProto: only tensors are understood.
-  private mutating func readType(_ file: ModelFile, _ range: Range<Int>) throws(ImportError) {
+  /// TypeProto: tensors, sequences (field 4) and optionals (field 9), whose field 1 is a type again.
+  private mutating func readType(
+    _ file: ModelFile, _ range: Range<Int>, depth: Int
+  ) throws(ImportError) {
+    guard depth < 8 else { throw file.malformed(range.lowerBound, "types are nested too deep") }
     var reader = try ProtobufReader(file, range)
     while let field = try reader.next() {
+      if field.number == 4 || field.number == 9 {
+        if depth == 0 { kind = field.number == 4 ? .sequence : .optional }
+        var inner = try ProtobufReader(file, try reader.range(field))
+        while let part = try inner.next() {
+          guard part.number == 1 else { continue }
+          try readType(file, try inner.range(part), depth: depth + 1)
+        }
+        continue
+      }
       guard field.number == 1 else { continue }
       var tensor = try ProtobufReader(file, try reader.range(field))
       while let part = try tensor.next() {

@@ -9,9 +9,16 @@ public struct ONNXValueInfo: Sendable {
     case unknown
   }
 
+  /// What a value is.
+  public enum Kind: Equatable, Sendable {
+    case tensor, sequence, optional
+  }
+
   public var name = ""
   public var offset = 0
-  /// A TensorProto.DataType; nil where the value is no tensor.
+  public var kind = Kind.tensor
+  /// A TensorProto.DataType, of a sequence or an optional that of what is inside; nil for anything but
+  /// tensors.
   public var elementType: Int64?
   /// nil where not even the rank is declared.
   public var dimensions: [Dimension]?

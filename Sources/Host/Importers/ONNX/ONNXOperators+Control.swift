@@ -34,6 +34,7 @@ extension ONNXOperator {
     let outputs = b.add(.branch(op), [condition] + bodies[0].captured, outputs: count)
     for (i, output) in outputs.enumerated() {
       if let type = bodies[0].types[i] ?? bodies[1].types[i] { b.facts.setType(output, type) }
+      b.facts.setItemType(output, bodies[0].itemTypes[i] ?? bodies[1].itemTypes[i])
       if let rank = bodies[0].ranks[i], rank == bodies[1].ranks[i] {
         b.facts.setRank(output, rank)
       }
@@ -68,7 +69,9 @@ extension ONNXOperator {
   ) throws(ImportError) -> [ValueID] {
     var given = [ONNXBodyInput(type: .i64), ONNXBodyInput(type: .bool)]
     // The shape of a carried value may change from run to run.
-    given += carried.map { ONNXBodyInput(type: b.elementType($0)) }
+    given += carried.map {
+      ONNXBodyInput(type: b.elementType($0), itemType: b.facts.itemType($0))
+    }
     given += shared.map { ONNXBodyInput(type: b.elementType($0), like: $0) }
     let body = try b.body(given, capturing: graphs, build)
     let collected = body.types.count - 1 - carried.count
@@ -79,6 +82,7 @@ extension ONNXOperator {
       outputs: carried.count + collected)
     for (i, output) in outputs.enumerated() {
       if let type = body.types[1 + i] { b.facts.setType(output, type) }
+      b.facts.setItemType(output, body.itemTypes[1 + i])
       if i >= carried.count, let rank = body.ranks[1 + i] { b.facts.setRank(output, rank + 1) }
     }
     return outputs

@@ -28,6 +28,8 @@ struct ValueFacts {
   /// Declared by the file, for when no rule finds it.
   private var ranks: [Int: Int] = [:]
   private var types: [Int: ElementType] = [:]
+  /// What the items of sequences are.
+  private var itemTypes: [Int: ElementType] = [:]
   private var guesses: [String: [Int]] = [:]
   /// Declarations of intermediate values by name.
   var declarations: [String: ONNXValueInfo] = [:]
@@ -71,10 +73,15 @@ struct ValueFacts {
     self[value] = other[source]
     ranks[value.index] = other.ranks[source.index]
     types[value.index] = other.types[source.index]
+    itemTypes[value.index] = other.itemTypes[source.index]
   }
 
   /// For values whose shape no rule finds.
   mutating func setType(_ value: ValueID, _ type: ElementType) { types[value.index] = type }
+  mutating func setItemType(_ value: ValueID, _ type: ElementType?) {
+    itemTypes[value.index] = type
+  }
+  func itemType(_ value: ValueID) -> ElementType? { itemTypes[value.index] }
   mutating func setRank(_ value: ValueID, _ rank: Int) { ranks[value.index] = rank }
 
   /// Bodies and what is around them share one budget.
@@ -85,6 +92,13 @@ struct ValueFacts {
   /// Takes what the file declares about `value` where no rule found it.
   mutating func declare(_ value: ValueID, _ name: String) {
     guard let info = declarations[name] else { return }
+    guard info.kind == .tensor else {
+      types[value.index] = .sequence
+      if itemTypes[value.index] == nil {
+        itemTypes[value.index] = info.elementType.flatMap(ONNXTensor.elementType)
+      }
+      return
+    }
     if let count = info.dimensions?.count { ranks[value.index] = count }
     if let type = info.elementType.flatMap(ONNXTensor.elementType) {
       types[value.index] = type.isFloatingPoint ? .f32 : type

@@ -34,6 +34,7 @@ struct ONNXOperator: Sendable {
     + reductions + quantized + opset6 + recurrent + integers + losses + attentions + audio
     + fused + fusedAttentions
     + sampling + sums + states + control + selecting
+    + trees + features + learning
 
   private static let index: [String: [ONNXOperator]] = Dictionary(grouping: all) {
     "\($0.domain)::\($0.name)"

@@ -154,7 +154,11 @@ let package = Package(
       path: "Tests/Support/GraphRunning", swiftSettings: common),
     tests("Host", "Graphs", ["GraphRunning", "Importers", "Operators", "Tensors"]),
     tests(
-      "Host", "Importers", ["GraphRunning", "Graphs", "Operators", "Programs", "Tasks", "Tensors"]),
+      "Host", "Importers",
+      [
+        "GraphRunning", "Graphs", "Operators", "Programs", "Tasks", "Tensors",
+        "Tokenizers",
+      ]),
     tests(
       "Host", "Lowering", ["GraphRunning", "Graphs", "Operators", "Programs", "Runtime", "Tensors"]),
     tests("Host", "Quantization", ["CKernels", "Graphs", "Kernels", "Lowering", "Tensors"]),

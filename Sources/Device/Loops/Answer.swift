@@ -21,6 +21,10 @@ public enum Answer {
       return
     }
     if let ranking = runner.model.task.ranking {
+      if runner.hasNoTokens {
+        self = .labels([], index: -1)
+        return
+      }
       var scores = runner.scores(ranking.outputName)
       let best = LabelRanking.best(scores.span) ?? 0
       var span = scores.mutableSpan

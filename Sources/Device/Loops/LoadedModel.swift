@@ -21,7 +21,7 @@ public final class LoadedModel: @unchecked Sendable {
   public let manifest: CBORValue
   public let program: Program
   public let task: Task
-  public let tokenizer: WordPieceTokenizer?
+  public let tokenizer: TextTokenizer?
   /// Nanoseconds from opening to the end of loading.
   public private(set) var loadNanoseconds: UInt64 = 0
   /// One view per program weight.
@@ -44,8 +44,8 @@ public final class LoadedModel: @unchecked Sendable {
       throw Failure(.badData, "\(name): \(error)")
     }
     if let tokenizerAsset {
-      do throws(WordPieceError) {
-        tokenizer = try WordPieceTokenizer(serialized: tokenizerAsset.span)
+      do throws(TextTokenizerError) {
+        tokenizer = try TextTokenizer(serialized: tokenizerAsset.span)
       } catch {
         throw Failure(.badData, "\(name): tokenizer: \(error)")
       }

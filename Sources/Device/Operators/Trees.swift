@@ -88,6 +88,12 @@ public struct Trees: OperatorDefinition {
     step.setOutput(0, isDouble ? .f64 : .f32, Shape([x.shape[0], targets]))
   }
 
+  public func readsValue(ofInput i: Int) -> Bool { i > 0 }
+
+  public func outputType(_ i: Int, _ inputs: [ElementType?]) -> ElementType? {
+    isDouble ? .f64 : .f32
+  }
+
   /// Rows that go through one tree before the next: their sums fit a cache, so does a tree.
   private func blockRows(_ step: StepContext) -> Int {
     Swift.max(1, Swift.min(step.input(0).shape[0], 64, (1 << 14) / targets))

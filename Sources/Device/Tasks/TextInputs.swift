@@ -5,7 +5,8 @@ import Tokenizers
 
 /// Which inputs of the model take ids, mask and types, and how many tokens they hold.
 ///
-/// Each is an i64 tensor [texts, tokens].
+/// Each is an i64 tensor [texts, tokens]. With a fastText tokenizer, ids is i64 [tokens] and the mask f32
+/// [words, tokens]: what each word's vector takes of each token's.
 public struct TextInputs: Equatable, Sendable {
   /// The most tokens of one text, [CLS] and [SEP] among them.
   public var maximumTokens = 128

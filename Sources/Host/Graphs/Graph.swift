@@ -104,6 +104,9 @@ public struct Graph: Sendable {
   /// They see nothing of this graph but what the node gives them; all their inputs are open.
   public var bodies: [Graph] = []
 
+  /// Names of the classes that the model tells apart, where its file gives them.
+  public var labels: [String] = []
+
   public init(name: String) { self.name = name }
 
   public subscript(value: ValueID) -> Value {

@@ -16,6 +16,10 @@ public struct TokenizerSource: Sendable {
   public var tokenizerJSON: [UInt8]?
   /// `tokenizer_config.json`.
   public var configurationJSON: [UInt8]?
+  /// A tokenizer that the importer made, as a bundle holds it; the others are nil then.
+  public var serialized: [UInt8]?
+
+  public init(serialized: [UInt8]) { self.serialized = serialized }
 
   public init(
     vocabulary: [UInt8]? = nil, tokenizerJSON: [UInt8]? = nil, configurationJSON: [UInt8]? = nil

@@ -15,6 +15,8 @@ public enum ModelFormat: String, Sendable {
   /// JSON or UBJSON.
   case xgboost
   case lightGBM = "lightgbm"
+  /// `.bin` or `.ftz`.
+  case fastText = "fasttext"
 
   /// The format of what lies at `path`; throws what it looks like where that is nothing we take.
   public static func detect(_ path: String) throws(ImportError) -> ModelFormat {
@@ -49,6 +51,7 @@ public enum ModelFormat: String, Sendable {
     if looksLikeONNX(file) { return .onnx }
     if starts(head, "tree\n") || starts(head, "tree\r\n") { return .lightGBM }
     if looksLikeXGBoost(file) { return .xgboost }
+    if FastTextImporter.isFastText(file) { return .fastText }
     if head.first == UInt8(ascii: "{") || head.first == UInt8(ascii: "[") {
       throw refuse("looks like JSON, which is not supported yet")
     }
@@ -120,13 +123,16 @@ public enum Importer {
   ) throws(ImportError) -> ImportedModel {
     switch format {
     case .onnx:
-      return ImportedModel(graph: try ONNXImporter.importGraph(file), format: .onnx)
+      var model = ImportedModel(graph: try ONNXImporter.importGraph(file), format: .onnx)
+      model.labels = model.graph.labels
+      return model
     case .tfLite:
       return ImportedModel(graph: try TFLiteImporter.importGraph(file), format: .tfLite)
     case .huggingFace, .recipe:
       throw ImportError(file: file.path, .unsupportedFormat("a file, expected a folder"))
     case .xgboost: return try XGBoostImporter.importModel(file)
     case .lightGBM: return try LightGBMImporter.importModel(file)
+    case .fastText: return try FastTextImporter.importModel(file)
     case .bundle:
       throw ImportError(file: file.path, .unsupportedFormat("a packed bundle, expected a model"))
     }

@@ -92,7 +92,9 @@ public enum Packer {
     let path = recipe?.model ?? request.model
     var imported = try Importer.importModel(path)
     try addStates(request.states, to: &imported.graph, path)
-    let tokenizer = try imported.tokenizer.map { try makeTokenizer($0, imported, path) }
+    let asset = try imported.tokenizer.map { source in
+      try source.serialized ?? makeTokenizer(source, imported, path).serialize()
+    }
     var limits = recipe?.limits ?? [:]
     if let length = imported.maximumLength, limits["sequence"] == nil {
       limits["sequence"] = min(length, 128)
@@ -103,7 +105,6 @@ public enum Packer {
     let task = request.task ?? recipe?.task ?? task(of: imported)
     // Plans for one thread: more threads ask for more scratch when the session is made.
     let options = LoweringOptions(limits: limits, threads: request.threads ?? 1)
-    let asset = tokenizer?.serialize()
     let budget = FitBudget(request.target)
     let candidate = try UniformFit.fit(
       budget, target: request.target.name, scheme: request.scheme
@@ -179,6 +180,7 @@ public enum Packer {
   }
 
   private static func task(of model: ImportedModel) -> Task {
+    if model.format == .fastText { return fastTextTask(of: model) }
     switch model.task {
     case .sentenceEmbedding:
       var task = SentenceEmbedding()
@@ -195,6 +197,30 @@ public enum Packer {
       return .textClassification(task)
     case .tokenClassification, nil: return .tensor
     }
+  }
+
+  /// A classifier's probabilities need no softmax; a model of word vectors gives a text's.
+  private static func fastTextTask(of model: ImportedModel) -> Task {
+    var inputs = TextInputs()
+    inputs.maximumTokens = model.maximumLength ?? inputs.maximumTokens
+    inputs.idsName = FastTextImporter.idsName
+    inputs.maskName = nil
+    inputs.typesName = nil
+    if model.task == .sentenceEmbedding {
+      var task = SentenceEmbedding()
+      inputs.maskName = FastTextImporter.averagesName
+      task.inputs = inputs
+      task.outputName = "sentence_vector"
+      task.normalizes = false
+      return .sentenceEmbedding(task)
+    }
+    var task = TextClassification()
+    task.inputs = inputs
+    task.ranking.outputName = "probabilities"
+    task.ranking.appliesSoftmax = false
+    task.ranking.labels = model.labels
+    task.ranking.topCount = max(1, min(model.labels.count, 3))
+    return .textClassification(task)
   }
 
   // MARK: Weights

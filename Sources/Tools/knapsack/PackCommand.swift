@@ -25,7 +25,9 @@ struct PackCommand: ParsableCommand {
 
   @OptionGroup var choice: PackOptions
 
-  @Option(help: ArgumentHelp("Where to write; NAME.knap here by default.", valueName: "file"))
+  @Option(
+    name: [.customShort("o"), .long],
+    help: ArgumentHelp("Where to write; NAME.knap here by default.", valueName: "file"))
   var output: String?
 
   @Option(help: "What to print: text or json.")

@@ -241,6 +241,9 @@ struct Example: CustomTestStringConvertible {
   /// x <= 0.5, x in {0, 2}, leaves.
   private static let forests = [
     Example(
+      .pairCoupling(PairCoupling(classes: 3)),
+      whole(.f32, [2, 3], 0.25, 0.5, 0.75, 0.9, 0.1, 0.2)),
+    Example(
       .trees(Trees(targets: 2, aggregate: .max, divisor: 3)), floats(3, 2),
       words([5, 2], 0x1_0000, 0x3F00_0000, 0x2_000E, 0, 3, 0, 3, 1, 3, 0),
       whole(.i32, [1, 2], 0, 1), floats(2, 2), words([2], 32, 5), floats(2)),

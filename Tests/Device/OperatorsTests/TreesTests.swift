@@ -275,3 +275,34 @@ struct TreesTests {
     }
   }
 }
+
+struct PairCouplingTests {
+  /// Where all pairs agree with one set of probabilities, those are found.
+  @Test func `pairs that agree give back the probabilities`() throws {
+    var random = FixedRandom(1210)
+    for classes in [2, 3, 7] {
+      let rows = 5
+      let p = (0..<rows).map { _ in
+        let raw = (0..<classes).map { _ in Double.random(in: 0.2...1, using: &random) }
+        return raw.map { $0 / raw.reduce(0, +) }
+      }
+      var pairs: [Double] = []
+      for row in p {
+        for i in 0..<classes - 1 {
+          for j in i + 1..<classes { pairs.append(row[i] / (row[i] + row[j])) }
+        }
+      }
+      let count = classes * (classes - 1) / 2
+      try check(
+        .pairCoupling(PairCoupling(classes: classes)), [TestTensor(.f32, [rows, count], pairs)],
+        is: [TestTensor(.f32, [rows, classes], p.flatMap { $0 })],
+        within: Tolerance(absolute: 0.01, relative: 0.01))
+    }
+  }
+
+  @Test func `a wrong number of pairs is refused`() {
+    for shape in [[2, 2], [2], [1, 3, 1]] {
+      expectRefusal(.pairCoupling(PairCoupling(classes: 3)), [tensor(shape) { _ in 0.5 }])
+    }
+  }
+}

@@ -93,21 +93,6 @@ struct ReferenceCase: CustomTestStringConvertible, Sendable {
     }
   }
 
-  @Test(
-    .enabled(if: Models.folder != nil, "KNAPSACK_MODELS names the folder of the model set"),
-    arguments: [
-      ("tab-digits-rf/rf.onnx", ["TreeEnsembleClassifier"])
-    ])
-  func namesWhatModelsLack(model: String, operators: [String]) throws {
-    let folder = try #require(Models.folder)
-    let error = #expect(throws: ImportError.self) { try Importer.importModel(folder + "/" + model) }
-    guard case .unsupportedOperators(let list)? = error?.reason else {
-      Issue.record("\(String(describing: error))")
-      return
-    }
-    #expect(list.map(\.name).sorted() == operators)
-  }
-
   @Test func digitsMatchTheirLabels() throws {
     let graph = try Importer.importModel(Models.digits).graph
     let data = try SafetensorsWeights(

@@ -102,13 +102,43 @@ private func difference(
     #expect(abs(Double(correct) / Double(rows.count) - accuracy) < 0.0005)
   }
 
-  @Test(.enabled(if: Models.folder != nil, "KNAPSACK_MODELS names the folder of the model set"))
-  func digitsMatch() throws {
+  @Test(
+    .enabled(if: Models.folder != nil, "KNAPSACK_MODELS names the folder of the model set"),
+    arguments: [
+      ("xgb_multi.json", "prediction", "xgb", 0.9519), ("rf.onnx", "probabilities", "rf", 0.9741),
+      ("logreg.onnx", "probabilities", "logreg", 0.9611),
+    ])
+  func digitsMatch(model: String, output: String, key: String, accuracy: Double) throws {
     let folder = try #require(Models.folder) + "/tab-digits-rf/"
     let data = try tensors(folder + "eval/digits_test.safetensors")
-    let found = try run(folder + "xgb_multi.json", try #require(data["input.X"]))
-    let expected = try #require(data["output.xgb_probabilities"])
-    #expect(difference(found["prediction"], expected) == nil)
+    let outputs = try run(folder + model, try #require(data["input.X"]))
+    let expected = try #require(data["output.\(key)_probabilities"])
+    #expect(difference(outputs[output], expected) == nil)
+    let labels = numbers(try #require(data["labels"]))
+    let found = numbers(try #require(outputs[output]))
+    let hits = labels.indices.filter { i in
+      let row = found[i * 10..<i * 10 + 10]
+      return Double(row.firstIndex(of: row.max()!)! - i * 10) == labels[i]
+    }
+    #expect(abs(Double(hits.count) / Double(labels.count) - accuracy) < 0.0005)
+    if let label = outputs["label"] {
+      #expect(zip(numbers(label), labels).filter { $0 == $1 }.count == hits.count)
+    }
+  }
+
+  @Test(.enabled(if: Models.folder != nil, "KNAPSACK_MODELS names the folder of the model set"))
+  func adultThroughONNXMatches() throws {
+    let folder = try #require(Models.folder) + "/tab-adult-gbt/"
+    let data = try tensors(folder + "io.safetensors")
+    let outputs = try run(folder + "xgb.onnx", try #require(data["input.features"]))
+    let expected = numbers(try #require(data["output.probability_xgb"]))
+    let found = numbers(try #require(outputs["probabilities"]))
+    let labels = numbers(try #require(outputs["label"]))
+    #expect(found.count == 2 * expected.count && labels.count == expected.count)
+    for (i, p) in expected.enumerated() {
+      #expect(abs(found[2 * i + 1] - p) < 1e-5 && abs(found[2 * i] + p - 1) < 1e-5)
+      #expect((labels[i] == 1) == (p > 0.5))
+    }
   }
 
   static let folder = ProcessInfo.processInfo.environment["KNAPSACK_TREE_TESTS"]
@@ -116,7 +146,7 @@ private func difference(
   /// Models that scripts/tree-tests.py has just trained, by library.
   @Test(
     .enabled(if: folder != nil, "KNAPSACK_TREE_TESTS names the folder of trained tree models"),
-    arguments: ["xgboost", "lightgbm"])
+    arguments: ["xgboost", "lightgbm", "sklearn"])
   func trainedModelsMatch(library: String) throws {
     let folder = try #require(Self.folder) + "/" + library
     let cases = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()

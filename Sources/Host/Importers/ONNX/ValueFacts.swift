@@ -51,6 +51,12 @@ struct ValueFacts {
     self[value] = [sample, sample]
   }
 
+  /// As `set`, for an aligned constant that shape rules read whatever its size, such as trees.
+  mutating func keep(_ value: ValueID, _ constant: Constant) {
+    let sample = Sample(elementType: constant.elementType, shape: constant.shape, value: constant)
+    self[value] = [sample, sample]
+  }
+
   /// A graph input. Open extents are guessed: 1 and 2 in front, where batches are; behind, numbers
   /// that halve often and fit both pictures and position tables.
   mutating func set(_ input: GraphInput) {

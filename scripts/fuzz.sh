@@ -3,27 +3,34 @@
 #
 #   fuzz.sh SECONDS [FORMAT...]
 #
-# Each format gets SECONDS. Corpora lie in .cache/fuzz/FORMAT and grow from run to run; the first
-# run seeds them: ONNX with the node tests of KNAPSACK_NODE_TESTS, the others with what the tests'
-# scripts and KNAPSACK_MODELS have, and all with Tests/Fuzz/seeds/FORMAT. An input that crashes, hangs
+# Each format gets SECONDS. Corpora lie in .cache/fuzz/FORMAT and grow from run to run; the first run
+# seeds them: ONNX with the node tests of KNAPSACK_NODE_TESTS, trees and fastText with the models that
+# KNAPSACK_TREE_TESTS and KNAPSACK_FASTTEXT_TESTS hold, TFLite with the smallest of KNAPSACK_MODELS.
+# Where those are unset libFuzzer starts from nothing. An input that crashes, hangs
 # for 20 s or takes over 2 GiB ends the run; it is left in .cache/fuzz as crash-*, timeout-* or oom-*.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=$1
 shift
 formats=("$@")
-[ ${#formats[@]} -gt 0 ] || formats=(onnx)
+[ ${#formats[@]} -gt 0 ] || formats=(onnx tflite xgboost lightgbm fasttext)
 
 # A cache of its own: every module is compiled with coverage and checks.
 KNAPSACK_FUZZ=1 swift build -c release --scratch-path .build/fuzz --product fuzz-importers \
   --sanitize=fuzzer --sanitize=address 2>&1 | grep -v "Cannot export local symbol" | tail -n 3
 fuzzer=$PWD/.build/fuzz/release/fuzz-importers
 
+# The files below folder $1, if that is set, that pass the rest as tests of `find`.
+below() { [ ! -d "${1:-}" ] || find "$1" -type f "${@:2}"; }
+
 seed() {
   case $1 in
-  onnx) [ ! -d "${KNAPSACK_NODE_TESTS:-}" ] || find "$KNAPSACK_NODE_TESTS" -name model.onnx -size -16k ;;
+  onnx) below "${KNAPSACK_NODE_TESTS:-}" -name model.onnx -size -16k ;;
+  tflite) below "${KNAPSACK_MODELS:-}" -name '*.tflite' -size -120k ;;
+  xgboost) below "${KNAPSACK_TREE_TESTS:-}" -name 'model.[ju]*' -size -64k ;;
+  lightgbm) below "${KNAPSACK_TREE_TESTS:-}" -name model.txt -size -64k ;;
+  fasttext) below "${KNAPSACK_FASTTEXT_TESTS:-}" '(' -name '*.bin' -o -name '*.ftz' ')' -size -64k ;;
   esac
-  [ ! -d "Tests/Fuzz/seeds/$1" ] || find "Tests/Fuzz/seeds/$1" -type f
 }
 
 for format in "${formats[@]}"; do
@@ -38,7 +45,7 @@ for format in "${formats[@]}"; do
   log=.cache/fuzz/$format.log
   KNAPSACK_FUZZ_FORMAT=$format SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0 \
     "$fuzzer" "$corpus" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
-    -max_len=65536 -print_final_stats=1 -artifact_prefix=.cache/fuzz/ >"$log" 2>&1 || {
+    -max_len=120000 -print_final_stats=1 -artifact_prefix=.cache/fuzz/ >"$log" 2>&1 || {
     tail -n 40 "$log" >&2
     echo "fuzz: $format: see $log" >&2
     exit 1

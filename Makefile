@@ -22,6 +22,7 @@ build:
 test: lint check-modules
 	@scripts/setup.sh run test
 	$(SWIFT) build $(RELEASE) --build-tests
+	python3 scripts/support-table.py
 	$(SWIFT) test $(RELEASE) --skip-build
 	$(MAKE) check-embedded check-neon
 

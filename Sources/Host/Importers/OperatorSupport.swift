@@ -14,7 +14,15 @@ public struct OperatorSupport: Sendable, Equatable {
   public var elementTypes: [ElementType]
 
   /// Every operator of every format, sorted by format, domain and name.
-  public static func all() -> [OperatorSupport] { onnx }
+  public static func all() -> [OperatorSupport] { onnx + tfLite }
+
+  /// TFLite's operators have no probes: what they take also hangs on how tensors are quantized.
+  private static var tfLite: [OperatorSupport] {
+    let names = TFLiteOperatorTable.all.map(\.name) + TFLiteOperatorTable.custom.map(\.name)
+    return Set(names).sorted().map {
+      OperatorSupport(format: .tfLite, domain: "", name: $0, elementTypes: [])
+    }
+  }
 
   private static var onnx: [OperatorSupport] {
     var latest: [String: ONNXOperator] = [:]

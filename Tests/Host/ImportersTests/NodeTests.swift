@@ -24,7 +24,7 @@ import Testing
 
   /// At least so many pass, of each kind.
   static let minima = [
-    ("node", 1430), ("simple", 3), ("pytorch-operator", 35), ("pytorch-converted", 82),
+    ("node", 1798), ("simple", 15), ("pytorch-operator", 35), ("pytorch-converted", 82),
     ("light", 5),
   ]
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Feeds the importers what libFuzzer makes of their corpora, with AddressSanitizer watching.
 #
-#   fuzz.sh SECONDS [FORMAT...]
+#   FUZZ_OPTIONS=... fuzz.sh SECONDS [FORMAT...]     more options of libFuzzer
 #
 # Each format gets SECONDS. Corpora lie in .cache/fuzz/FORMAT and grow from run to run; the first run
 # seeds them: ONNX with the node tests of KNAPSACK_NODE_TESTS, trees and fastText with the models that
@@ -45,7 +45,7 @@ for format in "${formats[@]}"; do
   log=.cache/fuzz/$format.log
   KNAPSACK_FUZZ_FORMAT=$format SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0 \
     "$fuzzer" "$corpus" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
-    -max_len=120000 -print_final_stats=1 -artifact_prefix=.cache/fuzz/ >"$log" 2>&1 || {
+    -max_len=120000 -print_final_stats=1 ${FUZZ_OPTIONS:-} -artifact_prefix=.cache/fuzz/ >"$log" 2>&1 || {
     tail -n 40 "$log" >&2
     echo "fuzz: $format: see $log" >&2
     exit 1

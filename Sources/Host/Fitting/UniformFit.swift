@@ -37,11 +37,7 @@ public struct FitCandidate: Sendable {
 
 /// A limit that binds.
 public struct FitExcess: Equatable, Sendable {
-  public enum Limit: String, Sendable {
-    case ram
-    case storage
-  }
-  public var limit: Limit
+  public var limit: FitResource
   public var needBytes: Int
   public var limitBytes: Int
 
@@ -62,7 +58,7 @@ public struct FitError: Error, Sendable {
 extension FitError: CustomStringConvertible {
   public var description: String {
     let lines = excess.map { e in
-      "\(e.limit.rawValue): needs \(bytesText(e.needBytes)), has \(bytesText(e.limitBytes)), "
+      "\(e.limit.name): needs \(bytesText(e.needBytes)), has \(bytesText(e.limitBytes)), "
         + "short by \(bytesText(e.shortfallBytes))"
     }
     return "does not fit \(target) even as \(nearest.scheme.name): "

@@ -66,6 +66,17 @@ extension Failure {
     self.init(reading: error)
   }
 
+  /// Refuses a model whose weights and working memory take more than a limit.
+  public static func check(_ model: String, needs bytes: Int, limit: Int?) throws(Failure) {
+    guard let limit, bytes > limit else { return }
+    var text = TextBuffer()
+    text.put("\(model): needs ")
+    text.put(memoryBytes: bytes)
+    text.put(" for weights and working memory, the limit is ")
+    text.put(memoryBytes: limit)
+    throw Failure(.doesNotFit, text.text)
+  }
+
   /// Says on standard error why the tool `name` ends, in one line whatever names a file gave us.
   public func report(tool name: String) {
     var line = TextBuffer()

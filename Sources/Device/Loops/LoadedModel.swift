@@ -86,8 +86,11 @@ public final class LoadedModel: @unchecked Sendable {
     }
   }
 
-  /// Opens, checks and loads a bundle.
-  public static func open(bundle path: String) throws(Failure) -> LoadedModel {
+  /// Opens, checks and loads a bundle. One whose weights take more than `memoryLimit` is refused before
+  /// they are read.
+  public static func open(
+    bundle path: String, memoryLimit: Int? = nil
+  ) throws(Failure) -> LoadedModel {
     let start = Clock.monotonicNanoseconds
     let reader: BundleReader
     let programBytes: [UInt8]
@@ -97,7 +100,6 @@ public final class LoadedModel: @unchecked Sendable {
       reader = try BundleReader(path: path)
       programBytes = try reader.sectionBytes(.program)
       assets = try reader.assets()
-      weights = try reader.mapWeights()
     } catch {
       throw Failure(bundle: error)
     }
@@ -106,6 +108,12 @@ public final class LoadedModel: @unchecked Sendable {
       program = try Program(decoding: programBytes)
     } catch {
       throw Failure(.badData, "\(path): \(error)")
+    }
+    try Failure.check(path, needs: program.weightBytes, limit: memoryLimit)
+    do throws(BundleError) {
+      weights = try reader.mapWeights()
+    } catch {
+      throw Failure(bundle: error)
     }
     var tokenizer: [UInt8]?
     for asset in assets where asset.name == "tokenizer" { tokenizer = asset.bytes }

@@ -45,18 +45,43 @@ public final class ModelRunner {
   /// The last text had nothing in it that the model knows.
   public private(set) var hasNoTokens = false
 
+  /// Bytes that weights and working memory may take together; nil is what the machine has, for the
+  /// working memory alone.
+  private let memoryLimit: Int?
+
   public init(
-    _ model: LoadedModel, threads: Int, kernels: KernelSet = .best
+    _ model: LoadedModel, threads: Int, memoryLimit: Int? = nil, kernels: KernelSet = .best
   ) throws(Failure) {
     self.model = model
+    self.memoryLimit = memoryLimit
+    let weightBytes = model.program.weightBytes
+    try Failure.check(model.name, needs: weightBytes, limit: memoryLimit)
     do throws(SessionError) {
       session = try Session(
         program: model.program, weights: model.weights, threads: threads, kernels: kernels,
-        maximumArenaBytes: SystemMemory.current?.totalBytes ?? .max)
+        maximumBytes: memoryLimit.map { $0 - weightBytes }
+          ?? SystemMemory.current?.totalBytes ?? .max)
     } catch {
-      if case .threads = error { throw Failure(.unavailable, "\(model.name): \(error)") }
-      throw Failure(.badData, "\(model.name): \(error)")
+      throw ModelRunner.failure(error, model, memoryLimit)
     }
+  }
+
+  private static func failure(
+    _ error: SessionError, _ model: LoadedModel, _ memoryLimit: Int?
+  ) -> Failure {
+    switch error {
+    case .threads: return Failure(.unavailable, "\(model.name): \(error)")
+    case .preparation(.outOfMemory(let bytes)):
+      let needs = bytes.addingReportingOverflow(model.program.weightBytes)
+      do throws(Failure) {
+        try Failure.check(
+          model.name, needs: needs.overflow ? Int.max : needs.partialValue, limit: memoryLimit)
+      } catch {
+        return error
+      }
+    default: break
+    }
+    return Failure(.badData, "\(model.name): \(error)")
   }
 
   /// Inputs that the caller fills: all but those that carry state.
@@ -71,7 +96,7 @@ public final class ModelRunner {
     do throws(SessionError) {
       try session.prepare(shapes: shapes)
     } catch {
-      throw Failure(.badData, "\(model.name): \(error)")
+      throw ModelRunner.failure(error, model, memoryLimit)
     }
   }
 
@@ -101,7 +126,7 @@ public final class ModelRunner {
     if case .interrupted = error {
       wasInterrupted = true
     } else {
-      throw Failure(.badData, "\(model.name): \(error)")
+      throw ModelRunner.failure(error, model, memoryLimit)
     }
   }
 

@@ -50,6 +50,12 @@ extension RunOptions {
           options.isFormatGiven = true
         case "--threads": options.threads = try count(upTo: maximumThreads)
         case "--repeat": options.repeatCount = try count(upTo: maximumRepeats)
+        case "--memory-limit":
+          let text = try value()
+          guard let bytes = byteCount(text) else {
+            throw Failure(.usage, "--memory-limit takes a size such as 64MiB, not '\(text)'")
+          }
+          options.memoryLimit = bytes
         case "--loop": options.loops = true
         case "--tui": options.usesDashboard = true
         case "--no-tui": options.usesDashboard = false
@@ -62,6 +68,34 @@ extension RunOptions {
       i += 1
     }
     return (options, words)
+  }
+}
+
+extension RunOptions {
+  /// The bytes of a size: digits, then nothing or one of the units kB, MB, GB (thousands) and KiB, MiB,
+  /// GiB (1,024). nil for anything else, and for more than 2^50.
+  public static func byteCount(_ text: String) -> Int? {
+    var number = 0
+    var unit: [UInt8] = []
+    for c in text.utf8 {
+      if unit.isEmpty, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(c) {
+        number = number * 10 + Int(c - UInt8(ascii: "0"))
+        guard number <= 1 << 50 else { return nil }
+      } else {
+        unit.append(c)
+      }
+    }
+    guard let first = text.utf8.first, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first)
+    else { return nil }
+    let units: [(String, Int)] = [
+      ("", 1), ("B", 1), ("kB", 1000), ("MB", 1_000_000), ("GB", 1_000_000_000),
+      ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30),
+    ]
+    for (name, factor) in units where Array(name.utf8) == unit {
+      let (bytes, overflow) = number.multipliedReportingOverflow(by: factor)
+      return overflow || bytes > 1 << 50 ? nil : bytes
+    }
+    return nil
   }
 }
 

@@ -20,6 +20,8 @@ public struct RunOptions: Sendable {
   public var isFormatGiven = false
   public var threads = 1
   public var repeatCount = 1
+  /// Bytes that weights and working memory may take; nil is what the machine has.
+  public var memoryLimit: Int?
   public var loops = false
   /// nil: where standard input and output are terminals.
   public var usesDashboard: Bool?

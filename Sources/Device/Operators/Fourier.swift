@@ -5,7 +5,7 @@ import Tensors
 /// y[k] = Σ x[j] e^(−2πi jk / length); the inverse has the other sign and divides by the length.
 ///
 /// inputs: x f32 [..., 1] (real) or [..., 2] (complex); the table of `FourierTable` for the same length;
-/// the length, optional, and the axis, optional: integers known before the program runs → output f32, x's
+/// the length, optional, and the axis, optional: integers → output f32, x's
 /// shape with the length at the axis and complex numbers. x is cut or filled with zeros to the length.
 /// One-sided, a transform gives length / 2 + 1 numbers, the others being their conjugates, and an inverse
 /// takes so many and gives real ones.
@@ -34,6 +34,8 @@ public struct Fourier: OperatorDefinition {
     attributes.put(isOneSided)
     attributes.put(axis)
   }
+
+  public func readsValue(ofInput i: Int) -> Bool { i > 1 }
 
   private var isMirrored: Bool { isInverse && isOneSided }
 

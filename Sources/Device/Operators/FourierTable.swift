@@ -5,7 +5,7 @@ import Tensors
 /// The table for transforms along one axis, as `kn_fourier_table` makes it.
 ///
 /// inputs: x, any type, of which only the shape matters; the transform's length, optional, and the
-/// axis, optional: integers known before the program runs → output f32 [numbers]. Without a length it is
+/// axis, optional: integers → output f32 [numbers]. Without a length it is
 /// the axis' extent, or with `isMirrored` 2 (extent − 1).
 public struct FourierTable: OperatorDefinition {
   public static var code: Int { 131 }
@@ -36,6 +36,7 @@ public struct FourierTable: OperatorDefinition {
   }
 
   public var dependsOnShapesOnly: Bool { true }
+  public func readsValue(ofInput i: Int) -> Bool { i > 0 }
 
   /// The longest transform: its table is two or three times as many floats.
   static var maximumLength: Int { 1 << 30 }

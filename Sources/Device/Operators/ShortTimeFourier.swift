@@ -5,8 +5,8 @@ import Tensors
 /// Transform f of a signal: samples [f · step, f · step + length), weighted by the window.
 ///
 /// inputs: signal f32 [batch, samples, 1 or 2]; the table of `FourierTable` for the frame's length; the step,
-/// an integer known before the program runs; a window f32 [length], optional; the length, optional, known
-/// before the program runs → output f32 [batch, frames, length or length / 2 + 1, 2]. Without a length it is
+/// an integer; a window f32 [length], optional; the length, an integer, optional
+/// → output f32 [batch, frames, length or length / 2 + 1, 2]. Without a length it is
 /// the window's, without a window the signal's.
 public struct ShortTimeFourier: OperatorDefinition {
   public static var code: Int { 133 }
@@ -21,6 +21,8 @@ public struct ShortTimeFourier: OperatorDefinition {
   }
 
   public func encode(into attributes: inout AttributeWriter) { attributes.put(isOneSided) }
+
+  public func readsValue(ofInput i: Int) -> Bool { i == 2 || i == 4 }
 
   private struct Frames {
     var length = 0

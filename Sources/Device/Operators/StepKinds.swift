@@ -33,20 +33,19 @@ public struct StepKinds {
   public mutating func add(_ op: Operator, inputs: [Int], outputs: [Int]) -> StepKind {
     var allKnown = true
     var anyOpen = false
-    for t in inputs where t >= 0 {
-      if !isKnown[t] { allKnown = false }
+    var waits = false
+    for (i, t) in inputs.enumerated() where t >= 0 {
       if isOpen[t] { anyOpen = true }
+      guard !isKnown[t] else { continue }
+      allKnown = false
+      if op.readsValue(ofInput: i) { waits = true }
     }
     let runsBodies = op.bodies.count > 0
-    if !runsBodies, !anyOpen, allKnown || op.dependsOnShapesOnly {
+    if !runsBodies, !anyOpen, !waits, allKnown || op.dependsOnShapesOnly {
       for t in outputs { isKnown[t] = true }
       return .ahead
     }
-    var isDynamic = anyOpen || runsBodies
-    for (i, t) in inputs.enumerated() where t >= 0 && !isKnown[t] && op.readsValue(ofInput: i) {
-      isDynamic = true
-    }
-    guard isDynamic else { return .planned }
+    guard anyOpen || runsBodies || waits else { return .planned }
     for t in outputs { isOpen[t] = true }
     return .dynamic
   }

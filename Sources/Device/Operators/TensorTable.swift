@@ -69,12 +69,13 @@ import Tensors
   /// Infers the outputs of one step and, with `evaluates`, computes them into the table's memory.
   /// Returns the scratch bytes and multiply-accumulates of the step.
   ///
-  /// maximumBytes: refuses to hold more than this for all values computed ahead of time together, the
-  /// step's scratch included. A few extents in a file can ask for any amount.
+  /// maximumBytes: the most to hold for all values computed ahead of time together, the step's scratch
+  /// included. A few extents in a file can ask for any amount.
+  /// isOptional: leaves out values that take more, instead of refusing them.
   @discardableResult
   public func prepare(
     _ op: Operator, inputs: [Int], outputs: [Int], compute: Compute, evaluates: Bool,
-    maximumBytes: Int = 1 << 29
+    maximumBytes: Int = 1 << 30, isOptional: Bool = false
   ) throws(ShapeError) -> (scratchBytes: Int, multiplyAccumulates: Int) {
     let indices = (inputs + outputs).map { Int32($0) }
     var failure: ShapeError?
@@ -95,7 +96,10 @@ import Tensors
       guard let n = self[t].shape.checkedElementCount, n <= maximumBytes / 8,
         cost.0 <= maximumBytes,
         ownedByteCount + max(self[t].plainByteCount - ownedBytes[t], 0) + cost.0 <= maximumBytes
-      else { throw ShapeError("values known ahead are too large") }
+      else {
+        if isOptional { return cost }
+        throw ShapeError("values known ahead are too large")
+      }
       allocate(t)
     }
     unsafe indices.withUnsafeBufferPointer { list in

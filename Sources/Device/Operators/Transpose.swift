@@ -3,7 +3,8 @@ import Tensors
 
 /// y[i₀, i₁, …] = x with axis `permutation[j]` as axis j of y.
 ///
-/// input: any element type → output: permuted extents.
+/// input: any element type → output: permuted extents. An empty permutation turns the axes around, however
+/// many there are.
 public struct Transpose: OperatorDefinition {
   public static var code: Int { 24 }
   public static var name: StaticString { "Transpose" }
@@ -22,10 +23,11 @@ public struct Transpose: OperatorDefinition {
     try step.require(inputs: 1...1)
     try step.requirePlain(0)
     let x = step.input(0)
-    guard permutation.count == x.shape.rank else {
+    guard permutation.count == x.shape.rank || permutation.count == 0 else {
       throw ShapeError(
         "permutation has another rank", input: 0, expected: permutation.count, found: x.shape.rank)
     }
+    let permutation = order(x.shape)
     var shape = Shape()
     for i in 0..<permutation.count {
       guard permutation[i] < x.shape.rank, permutation.contains(i) else {
@@ -34,6 +36,14 @@ public struct Transpose: OperatorDefinition {
       shape.append(x.shape[permutation[i]])
     }
     step.setOutput(0, x.elementType, shape)
+  }
+
+  /// The permutation of this shape's axes.
+  private func order(_ shape: Shape) -> IntegerList {
+    guard permutation.count == 0 else { return permutation }
+    var list = IntegerList()
+    for i in 0..<shape.rank { list.append(shape.rank - 1 - i) }
+    return list
   }
 
   public func run(_ step: StepContext) {
@@ -49,6 +59,7 @@ public struct Transpose: OperatorDefinition {
 
   private func permute<T: BitwiseCopyable>(_ x: Elements<T>, _ y: Elements<T>, _ shape: Shape) {
     guard y.count > 0 else { return }
+    let permutation = order(shape)
     let strides = shape.strides
     // Trailing axes that stay in place move as one run.
     var outer = shape.rank

@@ -90,8 +90,11 @@ public final class Preparation {
     return values
   }
 
-  /// Infers all shapes for these symbol values.
-  public func prepare(_ values: [Int]) throws(PreparationError) {
+  /// Infers all shapes for these symbol values. Values that follow from shapes and weights alone must
+  /// not take more than `maximumStaticBytes` together.
+  public func prepare(
+    _ values: [Int], maximumStaticBytes: Int = 1 << 30
+  ) throws(PreparationError) {
     let w = program.weights.count
     for (i, input) in program.inputs.enumerated() where !input.isOpen {
       guard let shape = program.shape(ofInput: i, values) else {
@@ -116,7 +119,7 @@ public final class Preparation {
         }
         let cost = try tensors.prepare(
           step.op, inputs: step.inputs, outputs: step.outputs, compute: compute,
-          evaluates: isStatic[i] && hasValues)
+          evaluates: isStatic[i] && hasValues, maximumBytes: maximumStaticBytes)
         scratchBytes[i] = isStatic[i] ? 0 : cost.scratchBytes
         multiplyAccumulates[i] = cost.multiplyAccumulates
       } catch {

@@ -148,6 +148,17 @@ public struct Program: Equatable, Sendable {
     self.sharedWeights = sharedWeights
   }
 
+  /// Bytes of all weights; `Int.max` where the program asks for more than there can be.
+  public var weightBytes: Int {
+    var sum = 0
+    for weight in weights {
+      let (total, overflow) = sum.addingReportingOverflow(weight.byteCount ?? Int.max)
+      if overflow { return Int.max }
+      sum = total
+    }
+    return sum
+  }
+
   public var tensorCount: Int { weights.count + slotCount }
 
   /// True for the tensors that are slots.

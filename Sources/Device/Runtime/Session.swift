@@ -24,6 +24,7 @@ import Tensors
   private var runnable: [Int] = []
   private var arena: UnsafeMutableRawPointer?
   private var arenaCapacity = 0
+  private var claimedStaticBytes = 0
   /// Memory for what is found in a run, the bodies' too.
   let shared: SharedResources
   /// A session for each body of the program.
@@ -42,11 +43,11 @@ import Tensors
 
   /// weights: a view per program weight, whose bytes outlive the session.
   /// threads: counts the caller; 1 starts none.
-  /// maximumArenaBytes: refuses to reserve more, now, for larger inputs or in a run: the system would
-  /// grant more than it has.
+  /// maximumBytes: refuses to take more beside the weights, now, for larger inputs or in a run: the
+  /// system would grant more than it has.
   public convenience init(
     program: Program, weights: [TensorView], threads: Int = 1, kernels: KernelSet = .best,
-    maximumArenaBytes: Int = .max
+    maximumBytes: Int = .max
   ) throws(SessionError) {
     let pool: ThreadPool?
     if threads > 1 {
@@ -62,7 +63,7 @@ import Tensors
       kernels: kernels.table, pool: pool?.handle, threads: max(threads, 1))
     try self.init(
       program, weights, all: weights, compute, pool,
-      SharedResources(maximumBytes: maximumArenaBytes))
+      SharedResources(maximumBytes: maximumBytes))
     try placeOpenInputs([Shape?](repeating: nil, count: program.inputs.count))
   }
 
@@ -161,10 +162,13 @@ import Tensors
   private func prepare(values: [Int]) throws(SessionError) {
     symbolValues = []
     do throws(PreparationError) {
-      try preparation.prepare(values)
+      try preparation.prepare(
+        values, maximumStaticBytes: min(shared.blocks.maximumBytes, 1 << 30))
     } catch {
       throw .preparation(error)
     }
+    try shared.blocks.claim(preparation.staticBytes - claimedStaticBytes)
+    claimedStaticBytes = preparation.staticBytes
     let (slots, scratch) = (preparation.slotBytes, preparation.scratchBytes)
     if program.plan.covers(program, slotBytes: slots, scratchBytes: scratch) {
       plan = program.plan

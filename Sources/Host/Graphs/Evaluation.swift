@@ -7,21 +7,27 @@ import Tensors
 /// shape rules and arithmetic.
 public final class Evaluation {
   public let tensors: TensorTable
-  /// Values whose bytes are known: constants and what follows from them and from shapes.
+  /// Values that follow from constants and shapes. Those that would be too large have no bytes here.
   public private(set) var isKnown: [Bool]
   /// Values whose shapes follow from data: nothing is said of them but, maybe, their element type.
   public private(set) var isOpen: [Bool]
-  /// Constants copied here because the file does not align them.
-  private var aligned: [Constant] = []
+  /// Constants that had to be copied.
+  private let aligned: AlignedConstants
 
   /// bindings: a number for every symbol.
-  public init(_ graph: Graph, bindings: [String: Int]) throws(GraphError) {
+  /// aligned: copies of constants, shared by the evaluations of one graph.
+  public init(
+    _ graph: Graph, bindings: [String: Int], aligned: AlignedConstants = AlignedConstants()
+  ) throws(GraphError) {
+    self.aligned = aligned
     tensors = TensorTable(count: graph.values.count)
     var kinds = StepKinds(graph)
     isKnown = kinds.isKnown
     isOpen = []
     for (i, value) in graph.values.enumerated() {
-      if let constant = value.constant { tensors[i] = view(of: constant) }
+      if let constant = value.constant {
+        tensors[i] = constant.bytes.count <= 4096 ? aligned.view(of: constant) : constant.view
+      }
     }
     for input in graph.inputs {
       var shape = Shape()
@@ -57,10 +63,21 @@ public final class Evaluation {
         }
         continue
       }
+      let hasValues =
+        node.op.dependsOnShapesOnly
+        || node.inputs.allSatisfy { $0.map { tensors[$0.index].hasValue } ?? true }
+      if kind == .ahead, hasValues {
+        for v in node.inputs {
+          if let v, let constant = graph[v].constant {
+            tensors[v.index] = aligned.view(of: constant)
+          }
+        }
+      }
       do throws(ShapeError) {
         try tensors.prepare(
           node.op, inputs: node.inputs.map { $0?.index ?? -1 }, outputs: node.outputs.map(\.index),
-          compute: compute, evaluates: kind == .ahead, maximumBytes: limit)
+          compute: compute, evaluates: kind == .ahead && hasValues, maximumBytes: limit,
+          isOptional: true)
       } catch {
         throw GraphError(node: node.name, message: error.description)
       }
@@ -68,20 +85,27 @@ public final class Evaluation {
     (isKnown, isOpen) = (kinds.isKnown, kinds.isOpen)
   }
 
-  private func view(of constant: Constant) -> TensorView {
-    let view = constant.view
-    let address = Int(bitPattern: constant.bytes.baseAddress)
-    guard address % constant.elementType.byteCount != 0, constant.bytes.count <= 1 << 24 else {
-      return view
-    }
-    let copy = Constant(copying: view)
-    aligned.append(copy)
-    return copy.view
-  }
-
   /// The shape of a value that is not open.
   public func shape(_ id: ValueID) -> Shape { tensors[id.index].shape }
   public func elementType(_ id: ValueID) -> ElementType { tensors[id.index].elementType }
+}
+
+/// Copies of constants that a file does not align: operators read elements in place.
+public final class AlignedConstants {
+  private var copies: [ObjectIdentifier: (constant: Constant, copy: Constant)] = [:]
+
+  public init() {}
+
+  /// A view that operators can read.
+  func view(of constant: Constant) -> TensorView {
+    let address = Int(bitPattern: constant.bytes.baseAddress)
+    guard address % constant.elementType.byteCount != 0 else { return constant.view }
+    let id = ObjectIdentifier(constant)
+    if let known = copies[id] { return known.copy.view }
+    let copy = Constant(copying: constant.view)
+    copies[id] = (constant, copy)
+    return copy.view
+  }
 }
 
 extension StepKinds {

@@ -18,7 +18,8 @@ public struct ShapeInference {
   /// limits: the largest values of symbols, where they are known; they are the base binding.
   public init(_ graph: Graph, limits: [String: Int] = [:]) throws(GraphError) {
     symbols = graph.symbols
-    let (base, evaluation) = try ShapeInference.base(graph, limits)
+    let aligned = AlignedConstants()
+    let (base, evaluation) = try ShapeInference.base(graph, limits, aligned)
     var bindings = [base]
     var evaluations = [evaluation]
     var pinned: [String] = []
@@ -27,7 +28,7 @@ public struct ShapeInference {
       for value in ShapeInference.alternatives(base[symbol] ?? 1, limit: graph.limits[symbol]) {
         var changed = base
         changed[symbol] = value
-        guard let e = try? Evaluation(graph, bindings: changed) else { continue }
+        guard let e = try? Evaluation(graph, bindings: changed, aligned: aligned) else { continue }
         bindings.append(changed)
         evaluations.append(e)
         accepted += 1
@@ -40,7 +41,7 @@ public struct ShapeInference {
       else { continue }
       var changed = base
       changed[symbol] = value
-      if let e = try? Evaluation(graph, bindings: changed) {
+      if let e = try? Evaluation(graph, bindings: changed, aligned: aligned) {
         bindings.append(changed)
         evaluations.append(e)
       }
@@ -52,7 +53,7 @@ public struct ShapeInference {
 
   /// The first binding that the graph accepts: what is asked for, else batches of 1 and usual extents.
   private static func base(
-    _ graph: Graph, _ limits: [String: Int]
+    _ graph: Graph, _ limits: [String: Int], _ aligned: AlignedConstants
   ) throws(GraphError) -> ([String: Int], Evaluation) {
     var leading: Set<String> = []
     for input in graph.inputs {
@@ -69,7 +70,7 @@ public struct ShapeInference {
       guard !tried.contains(binding) else { continue }
       tried.append(binding)
       do throws(GraphError) {
-        return (binding, try Evaluation(graph, bindings: binding))
+        return (binding, try Evaluation(graph, bindings: binding, aligned: aligned))
       } catch {
         if first == nil { first = error }
       }

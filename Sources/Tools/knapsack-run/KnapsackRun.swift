@@ -14,6 +14,7 @@ struct KnapsackRun {
       --format text|json|ndjson   what to print
       --threads N                 default 1
       --repeat N                  passes over the inputs (run: 1, bench: 50)
+      --memory-limit SIZE         refuse a model that takes more, such as 64MiB
       --loop                      until stopped
       --tui, --no-tui             draw the monitor, or never
 
@@ -49,7 +50,10 @@ struct KnapsackRun {
     var all = options
     all.inputs = Array(words.dropFirst())
     all.modelPath = path
-    let runner = try ModelRunner(try LoadedModel.open(bundle: path), threads: options.threads)
+    let limit = options.memoryLimit
+    let runner = try ModelRunner(
+      try LoadedModel.open(bundle: path, memoryLimit: limit), threads: options.threads,
+      memoryLimit: limit)
     if command == "run" {
       try RunLoop(runner, all).run()
     } else {

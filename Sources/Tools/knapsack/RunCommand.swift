@@ -35,7 +35,7 @@ struct RunCommand: ParsableCommand {
 
   func run() throws {
     try reportingFailures {
-      let source = try ModelSource(model, choice)
+      let source = try ModelSource(model, choice, memoryLimit: loop.memoryBytes)
       var options = loop.options(repeatCount: 1)
       options.inputs = inputs
       options.modelPath = model
@@ -44,7 +44,8 @@ struct RunCommand: ParsableCommand {
       }
       options.loops = loopForever
       options.usesDashboard = tui
-      let runner = try ModelRunner(source.model, threads: options.threads)
+      let runner = try ModelRunner(
+        source.model, threads: options.threads, memoryLimit: options.memoryLimit)
       try RunLoop(runner, options).run()
     }
   }
@@ -71,10 +72,11 @@ struct BenchCommand: ParsableCommand {
 
   func run() throws {
     try reportingFailures {
-      let source = try ModelSource(model, choice)
+      let source = try ModelSource(model, choice, memoryLimit: loop.memoryBytes)
       var options = loop.options(repeatCount: 50)
       if let text { options.inputs = [text] }
-      let runner = try ModelRunner(source.model, threads: options.threads)
+      let runner = try ModelRunner(
+        source.model, threads: options.threads, memoryLimit: options.memoryLimit)
       try BenchLoop(runner, options).run()
     }
   }
@@ -96,6 +98,11 @@ struct LoopOptions: ParsableArguments {
   @Option(help: "Threads that compute.")
   var threads: Int = 1
 
+  @Option(
+    help: ArgumentHelp(
+      "Refuse a model whose weights and working memory take more.", valueName: "size"))
+  var memoryLimit: String?
+
   @Option(name: .customLong("repeat"), help: "Passes over the inputs; measured runs of bench.")
   var repeatCount: Int?
 
@@ -106,7 +113,12 @@ struct LoopOptions: ParsableArguments {
     guard (1...RunOptions.maximumRepeats).contains(repeatCount ?? 1) else {
       throw ValidationError("--repeat takes a number from 1 to \(RunOptions.maximumRepeats)")
     }
+    if let memoryLimit, memoryBytes == nil {
+      throw ValidationError("--memory-limit takes a size such as 64MiB, not '\(memoryLimit)'")
+    }
   }
+
+  var memoryBytes: Int? { memoryLimit.flatMap(RunOptions.byteCount) }
 
   func options(repeatCount standard: Int) -> RunOptions {
     var options = RunOptions()
@@ -116,6 +128,7 @@ struct LoopOptions: ParsableArguments {
     options.isFormatGiven = format != nil
     options.threads = threads
     options.repeatCount = repeatCount ?? standard
+    options.memoryLimit = memoryBytes
     return options
   }
 }
@@ -144,16 +157,22 @@ struct ModelSource {
   /// The labelled data of a recipe.
   var evaluationData: String?
 
-  init(_ path: String, _ choice: InMemoryOptions) throws {
+  /// memoryLimit: bytes that weights and working memory may take; a model that needs more is refused
+  /// before it gets them.
+  init(_ path: String, _ choice: InMemoryOptions, memoryLimit: Int? = nil) throws {
     if try ModelFormat.detect(path) == .bundle {
       guard choice.scheme == nil else {
         throw Failure(.usage, "--scheme is for models; \(path) is packed already")
       }
-      model = try LoadedModel.open(bundle: path)
+      model = try LoadedModel.open(bundle: path, memoryLimit: memoryLimit)
       return
     }
     let begin = Clock.monotonicNanoseconds
     let packed = try Packer.pack(try PackRequest(inMemory: path, choice))
+    let lowered = packed.candidate.model
+    try Failure.check(
+      path, needs: lowered.weightBytes + lowered.staticBytes + lowered.program.plan.arenaBytes,
+      limit: memoryLimit)
     model = try packed.loaded()
     model.setLoadTime(Clock.monotonicNanoseconds &- begin)
     evaluationData = packed.recipe?.evaluationData

@@ -57,6 +57,9 @@ struct ShapeTests {
       try check(
         .transpose(Transpose(IntegerList(permutation))), [x], is: [wanted],
         note: "\(shape) \(permutation)")
+      // Without a permutation the axes are turned around.
+      let reversed = tensor(shape.reversed(), x.type) { x($0.reversed()) }
+      try check(.transpose(Transpose(IntegerList())), [x], is: [reversed], note: "\(shape)")
     }
   }
 

@@ -121,7 +121,7 @@ import Testing
 
   @Test func carriedValuesMayGrowWithinTheMemory() throws {
     let program = try Lowering.lower(ControlFlowTests.doubling()) { _ in .f32 }.program
-    let session = try Session(program: program, weights: [], maximumArenaBytes: 1 << 20)
+    let session = try Session(program: program, weights: [], maximumBytes: 1 << 20)
     for count in [0, 1, 5, 1 << 40, 3] {
       session.input(0).elements(Int64.self)[0] = Int64(count)
       for i in 0..<3 { session.input(1).floats[i] = Float(i) }

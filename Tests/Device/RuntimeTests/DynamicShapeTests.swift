@@ -60,7 +60,7 @@ import Testing
     let op = ConstantOfShape(.f32, value: 1, integer: 0)
     g.addOutput("y", g.add(.constantOfShape(op), [shape], name: "fill"))
     let program = try Lowering.lower(g) { _ in .f32 }.program
-    let session = try Session(program: program, weights: [], maximumArenaBytes: 1 << 20)
+    let session = try Session(program: program, weights: [], maximumBytes: 1 << 20)
     for (count, fits) in [(1000, true), (1 << 20, false), (1 << 39, false), (10, true)] {
       session.input(0).elements(Int64.self)[0] = Int64(count)
       if fits {

@@ -144,28 +144,18 @@ import Testing
     #expect(try Rewriter.rewrite(g).history["fuse-activation"] == nil)
   }
 
-  @Test func amountsNobodyHasAreRefused() {
-    for extents in [[1 << 20, 1 << 20], [1 << 30], [1 << 46]] {
-      let g = graph { g in
-        let big = g.add(
-          .constantOfShape(ConstantOfShape(.f32, value: 1, integer: 0)), [g.extents(extents)],
-          name: "big")
-        return g.binary(.add, g.reduce(.sum, big, []), g.floatInput([1]))
-      }
-      #expect(throws: GraphError.self) { try Rewriter.rewrite(g) }
+  /// Lowering refuses what is too much; until then nobody makes it.
+  @Test func largeAmountsAreNotMade() throws {
+    let g = graph { g in
+      let big = g.add(
+        .constantOfShape(ConstantOfShape(.f32, value: 1, integer: 0)),
+        [g.extents([1 << 20, 1 << 20])], name: "big")
+      return g.binary(.add, g.reduce(.sum, big, []), g.floatInput([1]))
     }
-    // Nor many amounts that are each bearable.
-    let many = graph { g in
-      var sum = g.floatInput([1])
-      for i in 0..<64 {
-        let big = g.add(
-          .constantOfShape(ConstantOfShape(.f32, value: Float(i), integer: 0)),
-          [g.extents([1 << 24])], name: "big")
-        sum = g.binary(.add, sum, g.reduce(.max, big, []))
-      }
-      return sum
-    }
-    #expect(throws: GraphError.self) { try Rewriter.rewrite(many) }
+    let rewritten = try Rewriter.rewrite(g)
+    #expect(rewritten.nodes.contains { $0.name == "big" })
+    let inference = try ShapeInference(rewritten)
+    #expect(inference.base.tensors.ownedByteCount < 1 << 20)
   }
 }
 

@@ -12,6 +12,32 @@ import Testing
     try Lowering.lower(graph) { _ in scheme }
   }
 
+  /// A few extents in a file can ask for any amount of memory.
+  @Test func amountsNobodyHasAreRefused() throws {
+    /// The largest of ones of each shape, summed.
+    func lowered(_ shapes: [[Int]]) throws -> LoweredModel {
+      var g = Graph(name: "large")
+      var sum = g.addInput("x", .f32, [.constant(1)])
+      for extents in shapes {
+        let shape = g.addConstant(
+          "extents", Constant(integers: extents, shape: Shape([extents.count])))
+        let big = g.add(
+          .constantOfShape(ConstantOfShape(.f32, value: 1, integer: 0)), [shape], name: "big")
+        let least = g.add(
+          .reduce(Reduce(.max, axes: IntegerList(), keepsAxes: false)), [big], name: "max")
+        sum = g.add(.binary(Binary(.add)), [sum, least], name: "sum")
+      }
+      g.addOutput("y", sum)
+      return try lower(try Rewriter.rewrite(g))
+    }
+    _ = try lowered([[1 << 10]])
+    for extents in [[1 << 20, 1 << 20], [1 << 30], [1 << 46]] {
+      #expect(throws: (any Error).self) { try lowered([extents]) }
+    }
+    // Nor many amounts that are each bearable.
+    #expect(throws: (any Error).self) { try lowered((0..<64).map { [(1 << 24) + $0] }) }
+  }
+
   // MARK: Weights
 
   @Test func weightsHaveRoles() throws {

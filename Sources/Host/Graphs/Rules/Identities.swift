@@ -22,7 +22,8 @@ extension RewriteRule {
     case .reshape, .expand, .tile: return index.haveSameShape(x, y) ? x : nil
     case .cast(let op): return index.shapes(x)?.base.elementType(x) == op.type ? x : nil
     case .transpose(let op):
-      return (0..<op.permutation.count).allSatisfy { op.permutation[$0] == $0 } ? x : nil
+      let axes = op.permutation.array
+      return !axes.isEmpty && axes == Array(axes.indices) ? x : nil
     case .concat: return node.inputs.count == 1 ? x : nil
     case .slice(let op): return takesAll(index, node, op, x, y) ? x : nil
     case .binary(let op):

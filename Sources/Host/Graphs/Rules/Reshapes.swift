@@ -48,7 +48,7 @@ extension RewriteRule {
     let node = index.graph.nodes[i]
     guard case .transpose(let outer) = node.op, let p = index.producer(node.inputs[0]),
       case .transpose(let inner) = index.graph.nodes[p].op,
-      inner.permutation.count == outer.permutation.count
+      inner.permutation.count == outer.permutation.count, outer.permutation.count > 0
     else { return nil }
     let axes = outer.permutation.array.map { inner.permutation[$0] }
     return index.replacing(

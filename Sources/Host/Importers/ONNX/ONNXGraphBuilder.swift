@@ -159,12 +159,14 @@ struct ONNXGraphBuilder {
   }
 
   /// Some inputs, all present, as the model gives them where they have one element type, else as they
-  /// are computed: for operators that only move elements.
+  /// are computed: for operators that only move elements. Numbers of 16 bits that are there as f32 already
+  /// do not lose bits by being moved.
   mutating func moved(_ indices: [Int]) throws(ImportError) -> [ValueID] {
     var list: [ValueID] = []
     for i in indices { list.append(try raw(i)) }
     guard let first = list.first, let type = elementType(first),
-      list.allSatisfy({ elementType($0) == type })
+      list.allSatisfy({ elementType($0) == type }),
+      !([.f16, .bf16].contains(type) && list.contains { widened[$0] != nil })
     else { return list.map { wide($0) } }
     return list
   }

@@ -8,6 +8,7 @@ extension ONNXOperator {
     ONNXOperator("Attention", 23, attention),
     ONNXOperator("RotaryEmbedding", 23, rotaryEmbedding),
     ONNXOperator("TensorScatter", 24, tensorScatter),
+    ONNXOperator("FlexAttention", domain: "ai.onnx.preview", flexAttention),
   ]
 
   /// softmax(softcap(scale · q kᵀ) + bias) v for [batch, heads, length, width], or [batch, length,
@@ -33,12 +34,7 @@ extension ONNXOperator {
     }
     let present = [k, v]
     (k, v) = try repeated(&b, k, v, for: q)
-    var scale = try b.float("scale")
-    if scale == nil {
-      let width = try b.fixedExtent(q, -1, "the width of a head")
-      scale = 1 / Float(max(width, 1)).squareRoot()
-    }
-    var scores = b.matMul(q, k, MatMul(transposeB: true, alpha: scale!))
+    var scores = b.matMul(q, k, MatMul(transposeB: true, alpha: try scale(b, q)))
     let cap = try b.float("softcap", 0)
     if cap > 0 { scores = b.affine(b.unary(.tanh, b.affine(scores, 1 / cap)), cap) }
     let capped = scores
@@ -60,6 +56,32 @@ extension ONNXOperator {
     let mode = try b.integer("qk_matmul_output_mode", 0)
     guard (0...3).contains(mode) else { throw b.fail("qk_matmul_output_mode \(mode)") }
     return [y] + present + [mode == 3 ? shares : mode == 2 ? biased : capped]
+  }
+
+  private static func scale(
+    _ b: ONNXGraphBuilder, _ q: ValueID
+  ) throws(ImportError) -> Float {
+    if let given = try b.float("scale") { return given }
+    let width = try b.fixedExtent(q, -1, "the width of a head")
+    return 1 / Float(max(width, 1)).squareRoot()
+  }
+
+  /// prob_mod(softmax(score_mod(scale · q kᵀ))) v for [batch, heads, length, width], where the functions
+  /// are graphs inside of the node, or nothing.
+  private static func flexAttention(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
+    b.note("FlexAttention → products, softmax, its graphs")
+    let q = try b.input(0)
+    let (k, v) = try repeated(&b, try b.input(1), try b.input(2), for: q)
+    var scores = b.matMul(q, k, MatMul(transposeB: true, alpha: try scale(b, q)))
+    func modify(_ name: String, _ x: ValueID) throws(ImportError) -> ValueID {
+      guard b.attribute(name) != nil else { return x }
+      let outputs = try b.insert(try b.subgraph(name), [x])
+      guard outputs.count == 1 else { throw b.fail("'\(name)' does not give one value") }
+      return b.wide(outputs[0])
+    }
+    scores = try modify("score_mod", scores)
+    let shares = try modify("prob_mod", b.add(.softmax(Softmax(axis: -1)), [scores]))
+    return [b.matMul(shares, v)]
   }
 
   /// [batch, length, heads · width] → [batch, heads, length, width].

@@ -82,7 +82,8 @@ extension ONNXOperator {
     if let given = try b.integers("perm") {
       order = given
     } else {
-      order = (0..<(try b.rank(x))).reversed()
+      // Where only a run finds the rank, the operator turns the axes around.
+      order = (0..<(b.facts.rank(x) ?? 0)).reversed()
     }
     guard order.sorted() == Array(0..<order.count) else {
       throw b.fail("\(order.prefix(9)) is no permutation")

@@ -80,6 +80,12 @@ let hostTargets: [Target] = [
     "Fitting", ["Bytes", "Lowering", "Platform", "Programs", "Tensors"], plugins: ["EmbedTargets"]),
   .plugin(name: "EmbedTargets", capability: .buildTool()),
   host(
+    "Calibration",
+    [
+      "Graphs", "Lowering", "Operators", "Platform", "Programs", "Quantization", "Runtime",
+      "Tasks", "Tensors",
+    ]),
+  host(
     "Packing",
     [
       "BundleFormat", "Bytes", "CZstd", "Fitting", "Graphs", "Importers", "Lowering", "Operators",
@@ -158,6 +164,12 @@ let package = Package(
       [
         "GraphRunning", "Graphs", "Operators", "Programs", "Tasks", "Tensors",
         "Tokenizers",
+      ]),
+    tests(
+      "Host", "Calibration",
+      [
+        "Fitting", "GraphRunning", "Graphs", "Importers", "Lowering", "Operators", "Tasks",
+        "Tensors",
       ]),
     tests(
       "Host", "Lowering", ["GraphRunning", "Graphs", "Operators", "Programs", "Runtime", "Tensors"]),

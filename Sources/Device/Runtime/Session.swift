@@ -22,7 +22,7 @@ import Tensors
   private(set) var firstIndex: [Int] = []
   private var contexts: [StepContext] = []
   private var runnable: [Int] = []
-  private var arena: UnsafeMutableRawPointer?
+  private(set) var arena: UnsafeMutableRawPointer?
   private var arenaCapacity = 0
   private var claimedStaticBytes = 0
   /// Memory for what is found in a run, the bodies' too.
@@ -260,6 +260,8 @@ import Tensors
     for i in runnable { try runStep(i) }
     try carryStates()
   }
+
+  func context(_ i: Int) -> StepContext { contexts[i] }
 
   private func runStep(_ i: Int) throws(SessionError) {
     if preparation.isDynamic[i] {

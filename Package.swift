@@ -77,7 +77,11 @@ let hostTargets: [Target] = [
   host("Quantization", ["CKernels", "Graphs", "Kernels", "Lowering", "Tensors"]),
   // The profiles of Targets are compiled in.
   host(
-    "Fitting", ["Bytes", "Lowering", "Platform", "Programs", "Tensors"], plugins: ["EmbedTargets"]),
+    "Fitting",
+    [
+      "Bytes", "Graphs", "Kernels", "Lowering", "Operators", "Platform", "Programs", "Quantization",
+      "Runtime", "Tensors",
+    ], plugins: ["EmbedTargets"]),
   .plugin(name: "EmbedTargets", capability: .buildTool()),
   host(
     "Calibration",
@@ -176,7 +180,10 @@ let package = Package(
     tests("Host", "Quantization", ["CKernels", "Graphs", "Kernels", "Lowering", "Tensors"]),
     tests(
       "Host", "Fitting",
-      ["Bytes", "GraphRunning", "Graphs", "Lowering", "Operators", "Programs", "Tensors"]),
+      [
+        "Bytes", "GraphRunning", "Graphs", "Lowering", "Operators", "Platform", "Programs",
+        "Tensors",
+      ]),
     tests(
       "Host", "Packing",
       [

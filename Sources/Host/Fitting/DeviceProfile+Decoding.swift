@@ -21,6 +21,8 @@ extension DeviceProfile {
         source: source, keyPath: "", offset: error.offset, reason: .syntax(error.message))
     }
     var object = try ProfileObject(value, source: source, path: "")
+    // What a probe could not measure is left out.
+    object.allowsGaps = object.has("measured")
     name = try object.profileName("name")
     description = try object.text("description")
     cpu = try Processor(object.object("cpu"))
@@ -31,7 +33,15 @@ extension DeviceProfile {
       accelerator = try Accelerator(
         ProfileObject(value, source: source, path: "accelerator"))
     }
-    power = try Power(object.object("power"))
+    measured = nil
+    if let value = object.optional("measured") {
+      measured = try MeasuredSpeeds(
+        ProfileObject(value, source: source, path: "measured"))
+    }
+    power = nil
+    if !object.allowsGaps || object.has("power") {
+      power = try Power(object.object("power"))
+    }
     try object.finish()
   }
 }
@@ -72,8 +82,9 @@ extension DeviceProfile.Processor {
     architecture = try object.name("architecture", of: DeviceProfile.Architecture.self)
     clusters = []
     for (value, path) in try object.list("clusters", 1...16) {
-      clusters.append(
-        try DeviceProfile.Cluster(ProfileObject(value, source: object.source, path: path)))
+      var cluster = try ProfileObject(value, source: object.source, path: path)
+      cluster.allowsGaps = object.allowsGaps
+      clusters.append(try DeviceProfile.Cluster(cluster))
     }
     try object.finish()
   }
@@ -84,13 +95,13 @@ extension DeviceProfile.Cluster {
     var object = object
     core = try object.text("core")
     coreCount = try object.integer("cores", 1...1024)
-    clockHertz = try object.number("clock_hertz", Plausible.clockHertz)
+    clockHertz = try object.figure("clock_hertz", Plausible.clockHertz)
     features = try object.names("isa", of: DeviceProfile.Feature.self)
-    f32OperationsPerSecondPerCore = try object.number(
+    f32OperationsPerSecondPerCore = try object.figure(
       "f32_operations_per_second_per_core", Plausible.operationsPerSecond)
-    int8OperationsPerSecondPerCore = try object.number(
+    int8OperationsPerSecondPerCore = try object.figure(
       "int8_operations_per_second_per_core", Plausible.operationsPerSecond)
-    activeWattsPerCore = try object.number("active_watts_per_core", Plausible.watts)
+    activeWattsPerCore = try object.figure("active_watts_per_core", Plausible.watts)
     try object.finish()
   }
 }
@@ -100,7 +111,7 @@ extension DeviceProfile.Memory {
     var object = object
     ramTotalBytes = try object.integer("ram_total_bytes", Plausible.bytes)
     ramReservedBytes = try object.integer("ram_reserved_bytes", 0...(ramTotalBytes - 1))
-    bandwidthBytesPerSecond = try object.number(
+    bandwidthBytesPerSecond = try object.figure(
       "bandwidth_bytes_per_second", Plausible.bytesPerSecond)
     try object.finish()
   }
@@ -110,7 +121,7 @@ extension DeviceProfile.Storage {
   fileprivate init(_ object: ProfileObject) throws(ProfileError) {
     var object = object
     freeBytes = try object.integer("free_bytes", Plausible.bytes)
-    readBytesPerSecond = try object.number("read_bytes_per_second", Plausible.bytesPerSecond)
+    readBytesPerSecond = try object.figure("read_bytes_per_second", Plausible.bytesPerSecond)
     try object.finish()
   }
 }

@@ -27,7 +27,7 @@ extension DeviceProfile {
       memory: memory,
       storage: Storage(
         freeBytes: (disk?[.systemFreeSize] as? NSNumber)?.intValue ?? 0, readBytesPerSecond: nil),
-      accelerator: nil, power: nil)
+      accelerator: nil, power: nil, measured: nil)
   }
 }
 

@@ -35,6 +35,10 @@ extension DeviceProfile {
       json.key("power")
       power.write(to: &json)
     }
+    if let measured {
+      json.key("measured")
+      measured.write(to: &json)
+    }
     json.endObject()
   }
 }

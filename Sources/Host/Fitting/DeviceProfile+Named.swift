@@ -1,6 +1,7 @@
 // Finds a device profile by name or path.
 
 import Foundation
+import Kernels
 
 extension DeviceProfile {
   /// What `--target` calls the machine it runs on.
@@ -20,7 +21,7 @@ extension DeviceProfile {
   public static func named(
     _ target: String, folder: String? = ProcessInfo.processInfo.environment["KNAPSACK_TARGETS"]
   ) throws(ProfileError) -> DeviceProfile {
-    if target == hostName { return try host() }
+    if target == hostName { return try probedHost() }
     if target.contains("/") || target.hasSuffix(".json5") { return try read(target) }
     if let folder, !folder.isEmpty {
       let path = "\(folder)/\(target).json5"
@@ -32,6 +33,31 @@ extension DeviceProfile {
     let nearest = nearestName(to: target, among: [hostName] + embeddedTargets.map(\.name))
     throw ProfileError(
       source: target, keyPath: "", offset: nil, reason: .unknownProfile(nearest: nearest))
+  }
+
+  /// Where `probe` keeps what it measured of this machine: in `KNAPSACK_CACHE`, or the user's cache.
+  public static var hostFile: String {
+    let environment = ProcessInfo.processInfo.environment
+    let cache =
+      environment["KNAPSACK_CACHE"].flatMap { $0.isEmpty ? nil : $0 }
+      ?? (environment["XDG_CACHE_HOME"].flatMap { $0.isEmpty ? nil : $0 }
+        ?? NSHomeDirectory() + "/.cache") + "/knapsack"
+    return cache + "/host.json5"
+  }
+
+  /// This machine, with what a probe measured of it where that is still true: the same processor and
+  /// the same kernels. Free memory and storage are those of now.
+  package static func probedHost(_ file: String = hostFile) throws(ProfileError) -> DeviceProfile {
+    var host = try host()
+    // A cache: what cannot be read, or is of another version, counts as nothing.
+    guard let probed = try? read(file) else { return host }
+    let isSame =
+      probed.cpu.clusters.map(\.core) == host.cpu.clusters.map(\.core)
+      && probed.measured?.kernels == KernelSet.best.name
+    guard isSame else { return host }
+    host.measured = probed.measured
+    host.power = probed.power
+    return host
   }
 
   /// The profile in the file at `path`.

@@ -2,8 +2,8 @@
 
 /// A device to pack for. Rates count a multiply and an add as two operations.
 ///
-/// In a file every figure is required. Of a detected host nothing is known that would have to be
-/// measured: those figures are nil.
+/// In a file that came without a measurement every figure is required. Of a detected host nothing is
+/// known that would have to be measured, and of a probed one what no meter shows: those figures are nil.
 public struct DeviceProfile: Equatable, Sendable {
   /// What `--target` calls it: lower-case letters, digits, `-`, `_`, `.`.
   public var name: String
@@ -16,6 +16,8 @@ public struct DeviceProfile: Equatable, Sendable {
   public var accelerator: Accelerator?
   /// Nil on a detected host.
   public var power: Power?
+  /// What a probe measured, of a machine that was probed.
+  public var measured: MeasuredSpeeds?
 }
 
 extension DeviceProfile {

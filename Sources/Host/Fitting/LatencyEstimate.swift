@@ -1,60 +1,151 @@
-// The time and energy of one inference, as a roofline over the profile's figures.
+// The time of one inference, step by step: from a machine's measured table, or as a roofline over the
+// profile's figures.
+import Foundation
 import Lowering
-import Programs
-import Tensors
 
-/// A prediction with its interval.
+/// A prediction with its interval: nine times in ten the truth is between `low` and `high`.
 public struct CostEstimate: Equatable, Sendable {
   public var value: Double
   public var low: Double
   public var high: Double
-}
 
-/// What one inference costs on a device that was not measured: every step takes the longer of its
-/// arithmetic and its weights' way from memory, plus a dispatch.
-public struct LatencyEstimate: Equatable, Sendable {
-  public var seconds: CostEstimate
-  /// nil where the profile has no power figures.
-  public var joules: CostEstimate?
-
-  /// Per step: loop, dispatch and one round through the thread pool.
-  private static let dispatchSeconds = 2e-6
-  /// Shipped figures are data sheets and other people's measurements: half to twice.
-  private static let band = 2.0
-
-  /// nil where the profile says nothing about speed.
-  public init?(_ model: LoweredModel, on profile: DeviceProfile, threads: Int) {
-    // The fastest cluster runs the model.
-    let speeds = profile.cpu.clusters.compactMap { cluster -> (f32: Double, int8: Double, Int)? in
-      guard let f32 = cluster.f32OperationsPerSecondPerCore else { return nil }
-      return (f32, cluster.int8OperationsPerSecondPerCore ?? f32, cluster.coreCount)
-    }
-    guard let fastest = speeds.max(by: { $0.f32 < $1.f32 }) else { return nil }
-    let cores = Double(max(1, min(threads, fastest.2)))
-    let program = model.program
-    var time = 0.0
-    var bytesMoved = 0.0
-    for (i, step) in program.steps.enumerated() {
-      let weights = step.inputs.filter { $0 >= 0 && !program.isSlot($0) }
-      let isInt8 = weights.contains { program.weights[$0].encoding?.scheme == .int8 }
-      let work = 2 * Double(model.multiplyAccumulates[i])
-      let bytes = weights.reduce(0.0) { sum, t in
-        sum + (model.lookups[t] == nil ? Double(program.weights[t].byteCount ?? 0) : 0)
-      }
-      let speed = (isInt8 ? fastest.int8 : fastest.f32) * cores
-      let memory = profile.memory.bandwidthBytesPerSecond.map { bytes / $0 } ?? 0
-      time += max(work / speed, memory) + LatencyEstimate.dispatchSeconds
-      bytesMoved += bytes
-    }
-    seconds = LatencyEstimate.banded(time)
-    guard let power = profile.power else { return }
-    let active = profile.cpu.clusters.compactMap(\.activeWattsPerCore).max() ?? 0
-    // The cores' power already holds the energy of their operations.
-    joules = LatencyEstimate.banded(
-      (power.idleWatts + active * cores) * time + bytesMoved * power.picojoulesPerDRAMByte * 1e-12)
+  public init(value: Double, low: Double, high: Double) {
+    self.value = value
+    self.low = low
+    self.high = high
   }
 
-  private static func banded(_ value: Double) -> CostEstimate {
-    CostEstimate(value: value, low: value / band, high: value * band)
+  /// `factor` either way.
+  init(_ value: Double, within factor: Double) {
+    self.init(value: value, low: value / factor, high: value * factor)
+  }
+}
+
+/// What a prediction rests on.
+public enum EstimateOrigin: String, Equatable, Sendable {
+  /// A table that was measured on the device.
+  case measured = "the device's measured table"
+  /// Data sheets and other people's measurements.
+  case profile = "the profile's figures"
+}
+
+/// Predicted seconds of one inference.
+///
+/// Every step takes the longer of its arithmetic and its weights' way from memory, plus a dispatch.
+public struct LatencyEstimate: Equatable, Sendable {
+  public var seconds: CostEstimate
+  public var origin: EstimateOrigin
+  /// Seconds of every step of the program; 0 for those that run ahead.
+  public var steps: [CostEstimate]
+  /// True where some steps find their extents in the run: they are not counted.
+  public var isLowerBound: Bool
+  public var threads: Int
+
+  /// nil where the profile says nothing about speed.
+  public init?(_ work: [StepWork], on profile: DeviceProfile, threads: Int) {
+    var speeds: StepSpeeds
+    if let measured = profile.measured {
+      speeds = .table(measured, TableErrors())
+    } else {
+      guard let roofline = Roofline(profile, threads: threads) else { return nil }
+      speeds = .roofline(roofline)
+    }
+    // What one inference reads decides which cache it finds it in the next time.
+    let workingSet = work.reduce(0) { $0 + $1.weightBytes }
+    steps = []
+    var total = 0.0
+    var variance = 0.0
+    for step in work {
+      guard step.time == .always else {
+        steps.append(CostEstimate(value: 0, low: 0, high: 0))
+        continue
+      }
+      let (seconds, spread) = speeds.seconds(step, workingSet: workingSet, threads: threads)
+      steps.append(CostEstimate(seconds, within: exp2(1.64 * spread)))
+      total += seconds
+      variance += seconds * spread * seconds * spread
+    }
+    // Steps err for themselves; the machine's state is common to all.
+    let common = speeds.commonSpread
+    let spread = (variance / max(total * total, 1e-300) + common * common).squareRoot()
+    seconds = CostEstimate(total, within: exp2(1.64 * spread))
+    origin = profile.measured == nil ? .profile : .measured
+    isLowerBound = work.contains { $0.time == .open }
+    self.threads = threads
+  }
+}
+
+/// Where the time of a step comes from. A spread is a standard deviation of the logarithm to base 2.
+private enum StepSpeeds {
+  case table(MeasuredSpeeds, TableErrors)
+  case roofline(Roofline)
+
+  /// Of figures that are wrong for all steps together.
+  var commonSpread: Double {
+    switch self {
+    case .table: 0.08
+    // Half to twice, nine times in ten.
+    case .roofline: 0.6
+    }
+  }
+
+  mutating func seconds(
+    _ work: StepWork, workingSet: Int, threads: Int
+  ) -> (Double, spread: Double) {
+    switch self {
+    case .roofline(let roofline): return (roofline.seconds(work), 0.6)
+    case .table(let measured, var errors):
+      defer { self = .table(measured, errors) }
+      let way =
+        measured.readBytesPerSecond(workingSet: workingSet, threads: threads).map {
+          Double(work.weightBytes) / $0
+        } ?? 0
+      if let table = measured.table(for: work, threads: threads),
+        let seconds = table.seconds(work)
+      {
+        return (max(seconds, way, measured.dispatchSeconds), errors.spread(of: table))
+      }
+      return (max(measured.generalSeconds(work), way), 1)
+    }
+  }
+}
+
+/// How well tables predict their own points, found once for each.
+private struct TableErrors {
+  private var known: [String: Double] = [:]
+
+  mutating func spread(of table: MeasuredSpeeds.StepTable) -> Double {
+    let key = "\(table.kind) \(table.threads)"
+    if let spread = known[key] { return spread }
+    let spread = table.leaveOneOutSpread
+    known[key] = spread
+    return spread
+  }
+}
+
+/// The longer of arithmetic and memory, from a profile's few figures.
+private struct Roofline {
+  private let f32OperationsPerSecond: Double
+  private let int8OperationsPerSecond: Double
+  private let bytesPerSecond: Double?
+  /// Loop, dispatch and one round through the thread pool.
+  private let dispatchSeconds = 2e-6
+
+  /// nil where the profile says nothing about speed. The fastest cluster runs the model.
+  init?(_ profile: DeviceProfile, threads: Int) {
+    let fastest = profile.cpu.clusters.max {
+      ($0.f32OperationsPerSecondPerCore ?? 0) < ($1.f32OperationsPerSecondPerCore ?? 0)
+    }
+    guard let fastest, let f32 = fastest.f32OperationsPerSecondPerCore else { return nil }
+    let cores = Double(max(1, min(threads, fastest.coreCount)))
+    f32OperationsPerSecond = f32 * cores
+    int8OperationsPerSecond = (fastest.int8OperationsPerSecondPerCore ?? f32) * cores
+    bytesPerSecond = profile.memory.bandwidthBytesPerSecond
+  }
+
+  func seconds(_ work: StepWork) -> Double {
+    let speed = work.isInteger ? int8OperationsPerSecond : f32OperationsPerSecond
+    let memory = bytesPerSecond.map { Double(work.weightBytes) / $0 } ?? 0
+    return max(2 * Double(work.multiplyAccumulates) / speed, memory) + dispatchSeconds
   }
 }

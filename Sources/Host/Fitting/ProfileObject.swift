@@ -8,6 +8,8 @@ struct ProfileObject {
   let path: String
   let offset: Int
   private let members: [JSONMember]
+  /// True where a figure may be missing: nobody could measure it.
+  var allowsGaps = false
   /// Keys that were asked for: those the object may have.
   private var asked: [String] = []
 
@@ -55,8 +57,13 @@ struct ProfileObject {
   }
 
   mutating func object(_ key: String) throws(ProfileError) -> ProfileObject {
-    try ProfileObject(try required(key), source: source, path: pathOf(key))
+    var object = try ProfileObject(try required(key), source: source, path: pathOf(key))
+    object.allowsGaps = allowsGaps
+    return object
   }
+
+  /// Whether the key is there.
+  func has(_ key: String) -> Bool { members.contains { $0.key == key } }
 
   /// One line of text, 1 to 200 bytes of it.
   mutating func text(_ key: String) throws(ProfileError) -> String {
@@ -80,6 +87,13 @@ struct ProfileObject {
     _ key: String, _ range: ClosedRange<Double>
   ) throws(ProfileError) -> Double {
     try number(try required(key), pathOf(key), range)
+  }
+
+  /// A number that must be there unless gaps are allowed.
+  mutating func figure(
+    _ key: String, _ range: ClosedRange<Double>
+  ) throws(ProfileError) -> Double? {
+    allowsGaps ? try optionalNumber(key, range) : try number(key, range)
   }
 
   mutating func optionalNumber(

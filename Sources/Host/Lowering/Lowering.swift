@@ -13,13 +13,18 @@ public struct LoweredModel: Sendable {
   public var weightBytes: Int
   /// Bytes of values computed while a session is prepared.
   public var staticBytes: Int
-  /// Multiply-accumulates of each step at the symbols' limits.
-  public var multiplyAccumulates: [Int]
+  /// What each step does at the symbols' limits.
+  public var work: [StepWork]
   /// Rows that one inference looks up in a weight that is a table, by weight.
   public var lookups: [Int: Int]
 
   /// Multiply-accumulates of one inference at the symbols' limits.
-  public var totalMultiplyAccumulates: Int { multiplyAccumulates.reduce(0, +) }
+  public var totalMultiplyAccumulates: Int {
+    work.reduce(0) { sum, step in
+      let (total, overflow) = sum.addingReportingOverflow(step.multiplyAccumulates)
+      return overflow ? Int.max : total
+    }
+  }
 
   /// Stored bits per element of the model's weights, small tensors and padding included.
   public var bitsPerWeight: Double {
@@ -274,7 +279,7 @@ public struct Lowering {
     return LoweredModel(
       program: program, sources: collector.sources, weightBytes: collector.byteCount,
       staticBytes: preparation.staticBytes,
-      multiplyAccumulates: preparation.multiplyAccumulates, lookups: lookups)
+      work: StepWork.list(preparation), lookups: lookups)
   }
 
   // MARK: Order

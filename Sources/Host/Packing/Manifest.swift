@@ -117,12 +117,17 @@ public enum Manifest {
       fields.append(CBORPair("latency_us", .double(latency.seconds.value * 1e6)))
       fields.append(CBORPair("latency_low_us", .double(latency.seconds.low * 1e6)))
       fields.append(CBORPair("latency_high_us", .double(latency.seconds.high * 1e6)))
-      fields.append(CBORPair("latency_source", .text("roofline over the profile's figures")))
-      if let joules = latency.joules {
-        fields.append(CBORPair("energy_j", .double(joules.value)))
-        fields.append(CBORPair("energy_low_j", .double(joules.low)))
-        fields.append(CBORPair("energy_high_j", .double(joules.high)))
-      }
+      fields.append(CBORPair("latency_source", .text(latency.origin.rawValue)))
+      fields.append(CBORPair("latency_is_lower_bound", .bool(latency.isLowerBound)))
+      fields.append(CBORPair("threads", .integer(latency.threads)))
+      fields.append(
+        CBORPair("step_us", .array(latency.steps.map { .double($0.value * 1e6) })))
+    }
+    if let energy = packed.energy {
+      fields.append(CBORPair("energy_j", .double(energy.joules.value)))
+      fields.append(CBORPair("energy_low_j", .double(energy.joules.low)))
+      fields.append(CBORPair("energy_high_j", .double(energy.joules.high)))
+      fields.append(CBORPair("energy_source", .text(energy.grade.rawValue)))
     }
     return .map(fields)
   }

@@ -28,7 +28,7 @@ public struct PackRequest: Sendable {
   public var task: Task?
   /// Which tool will run the bundle.
   public var runtime: RuntimeFootprint
-  /// nil takes all cores of the target's largest cluster.
+  /// Threads that memory is planned and latency predicted for; nil takes one.
   public var threads: Int?
 
   public init(model: String, target: DeviceProfile) {
@@ -49,7 +49,9 @@ public struct PackedModel: Sendable {
   public var task: Task
   public var tokenizerAsset: [UInt8]?
   public var budget: FitBudget
+  /// nil where the target's profile says nothing about speed, or power.
   public var latency: LatencyEstimate?
+  public var energy: EnergyEstimate?
 
   public var program: Program { candidate.model.program }
 }
@@ -116,12 +118,14 @@ public enum Packer {
         scheme: scheme, model: model, memory: memory,
         storageBytes: model.weightBytes + overhead)
     }
+    let latency = LatencyEstimate(
+      candidate.model.work, on: request.target, threads: request.threads ?? 1)
     return PackedModel(
       name: recipe?.name ?? modelName(path), request: request, recipe: recipe,
       format: imported.format, graph: graph, candidate: candidate, task: task,
       tokenizerAsset: asset, budget: budget,
-      latency: LatencyEstimate(
-        candidate.model, on: request.target, threads: request.threads ?? 1))
+      latency: latency,
+      energy: latency.flatMap { EnergyEstimate(candidate.model.work, $0, on: request.target) })
   }
 
   /// Every limit that was asked for is one of the model's open extents, and no more than it takes.

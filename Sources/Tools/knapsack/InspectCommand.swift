@@ -33,6 +33,9 @@ struct InspectCommand: ParsableCommand {
   @Option(help: "What to print: text or json.")
   var format: ReportFormat = .text
 
+  @Option(help: "Threads that the latency of a model is predicted for.")
+  var threads: Int = 1
+
   @Flag(help: "List every step.")
   var steps = false
 
@@ -76,7 +79,9 @@ struct InspectCommand: ParsableCommand {
           manifest: reader.manifest, program: program, sections: reader.sections,
           storedBytes: reader.byteCount, digest: reader.contentDigest.hexadecimal)
       } else {
-        let packed = try Packer.pack(try PackRequest(inMemory: file, choice))
+        var request = try PackRequest(inMemory: file, choice)
+        request.threads = threads
+        let packed = try Packer.pack(request)
         inspection = Inspection(
           manifest: Manifest.make(packed), program: packed.program, sections: [],
           storedBytes: packed.candidate.storageBytes, digest: nil,

@@ -75,9 +75,20 @@ struct PackOptions: ParsableArguments {
   @Option(help: "The task, where the model's files do not say it.")
   var task: String?
 
+  @Option(help: "Threads that will run it: memory is planned and latency predicted for them.")
+  var threads: Int = 1
+
+  func validate() throws {
+    guard (1...RunOptions.maximumThreads).contains(threads) else {
+      throw ValidationError("--threads takes a number from 1 to \(RunOptions.maximumThreads)")
+    }
+  }
+
   func request(_ model: String) throws -> PackRequest {
-    try PackRequest(
+    var request = try PackRequest(
       model: model, target: target, scheme: scheme, limits: limits, states: states, task: task)
+    request.threads = threads
+    return request
   }
 }
 
@@ -161,7 +172,7 @@ struct PackReport {
       json.field("predicted_latency_us", latency.seconds.value * 1e6)
       json.field("predicted_latency_low_us", latency.seconds.low * 1e6)
       json.field("predicted_latency_high_us", latency.seconds.high * 1e6)
-      if let joules = latency.joules { json.field("predicted_energy_j", joules.value) }
+      json.field("predicted_latency_source", latency.origin.rawValue)
     } else {
       json.nullField("predicted_latency_us")
     }
@@ -205,9 +216,9 @@ struct PackReport {
       text.put(" to ")
       text.put(significant: latency.seconds.high * 1e3)
       text.put(") on 1 thread, from the profile's figures\n")
-      if let joules = latency.joules {
+      if let energy = packed.energy {
         text.put("energy       ~")
-        text.put(significant: joules.value * 1e3)
+        text.put(significant: energy.joules.value * 1e3)
         text.put(" mJ per inference, from the profile's figures\n")
       }
     } else {

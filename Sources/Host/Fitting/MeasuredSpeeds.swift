@@ -1,0 +1,141 @@
+// How fast a machine is, as a probe measured it: a table of steps, and what memory gives.
+import Foundation
+import Lowering
+
+/// What `knapsack probe` found on a machine. Part of a device profile.
+public struct MeasuredSpeeds: Equatable, Sendable {
+  /// The kernel set that was measured, such as `avx512-vnni`: another runs at other speeds.
+  public var kernels: String
+  /// Seconds of a step that does next to nothing.
+  public var dispatchSeconds: Double
+  /// Resident bytes of the tool before it opens a model.
+  public var runtimeBytes: Int
+  /// In which state the machine was.
+  public var conditions: MachineConditions
+  /// Sequential reads by working set, smallest first, for each number of threads.
+  public var memory: [MemoryPoint]
+  /// Steps by kind and number of threads.
+  public var steps: [StepTable]
+  /// What the processor's meter said, where there is one.
+  public var power: MeasuredPower?
+
+  public init(
+    kernels: String, dispatchSeconds: Double, runtimeBytes: Int,
+    conditions: MachineConditions = MachineConditions(loadAverage: nil), memory: [MemoryPoint],
+    steps: [StepTable], power: MeasuredPower? = nil
+  ) {
+    self.kernels = kernels
+    self.dispatchSeconds = dispatchSeconds
+    self.runtimeBytes = runtimeBytes
+    self.conditions = conditions
+    self.memory = memory
+    self.steps = steps
+    self.power = power
+  }
+
+  public struct MemoryPoint: Equatable, Sendable {
+    public var threads: Int
+    public var workingSetBytes: Int
+    public var readBytesPerSecond: Double
+    public var copyBytesPerSecond: Double
+
+    public init(
+      threads: Int, workingSetBytes: Int, readBytesPerSecond: Double, copyBytesPerSecond: Double
+    ) {
+      self.threads = threads
+      self.workingSetBytes = workingSetBytes
+      self.readBytesPerSecond = readBytesPerSecond
+      self.copyBytesPerSecond = copyBytesPerSecond
+    }
+  }
+
+  /// Steps of one kind (`StepWork.kind`) on so many threads.
+  public struct StepTable: Equatable, Sendable {
+    public var kind: String
+    public var threads: Int
+    /// Never empty; all with equally many extents.
+    public var points: [StepPoint]
+
+    public init(kind: String, threads: Int, points: [StepPoint]) {
+      self.kind = kind
+      self.threads = threads
+      self.points = points
+    }
+  }
+
+  /// One measured step.
+  public struct StepPoint: Equatable, Sendable {
+    public var extents: [Int]
+    /// `StepWork.amount`.
+    public var amount: Int
+    public var seconds: Double
+
+    public init(extents: [Int], amount: Int, seconds: Double) {
+      self.extents = extents
+      self.amount = amount
+      self.seconds = seconds
+    }
+  }
+
+  /// Watts of the processor's own meter: not of the whole device.
+  public struct MeasuredPower: Equatable, Sendable {
+    /// Which meter, such as `RAPL package`.
+    public var meter: String
+    public var idleWatts: Double
+    /// What one busy core adds.
+    public var activeWattsPerCore: Double
+
+    public init(meter: String, idleWatts: Double, activeWattsPerCore: Double) {
+      self.meter = meter
+      self.idleWatts = idleWatts
+      self.activeWattsPerCore = activeWattsPerCore
+    }
+  }
+}
+
+extension MeasuredSpeeds {
+  /// Bytes per second that `threads` threads read of a working set, interpolated between the measured
+  /// ones in log space; nil where nothing was measured.
+  public func readBytesPerSecond(workingSet: Int, threads: Int) -> Double? {
+    let counts = Set(memory.map(\.threads)).filter { $0 <= threads }
+    guard let nearest = counts.max() else { return nil }
+    let points = memory.filter { $0.threads == nearest }
+      .sorted { $0.workingSetBytes < $1.workingSetBytes }
+    guard let first = points.first, let last = points.last else { return nil }
+    if workingSet <= first.workingSetBytes { return first.readBytesPerSecond }
+    for (a, b) in zip(points, points.dropFirst()) where workingSet <= b.workingSetBytes {
+      let at =
+        log2(Double(workingSet) / Double(a.workingSetBytes))
+        / log2(Double(b.workingSetBytes) / Double(a.workingSetBytes))
+      return exp2(
+        log2(a.readBytesPerSecond) * (1 - at) + log2(b.readBytesPerSecond) * at)
+    }
+    return last.readBytesPerSecond
+  }
+
+  /// The table that tells most about a step: of its kind, or the nearest kind that was measured, on as
+  /// many threads as there are, or fewer. nil where the operator was not measured.
+  func table(for work: StepWork, threads: Int) -> StepTable? {
+    // The same arithmetic under another name.
+    var kind = work.kind.replacing("bf16", with: "f16")
+    while true {
+      let tables = steps.filter { table in
+        (table.kind == kind || table.kind.hasPrefix(kind + " ")) && table.threads <= threads
+          && table.points[0].extents.count == work.extents.count
+      }
+      // A step that threads do not share was measured on one.
+      if let best = tables.max(by: { ($0.threads, $1.kind) < ($1.threads, $0.kind) }) {
+        return best
+      }
+      guard let space = kind.lastIndex(of: " ") else { return nil }
+      kind = String(kind[..<space])
+    }
+  }
+
+  /// Seconds of a step that is unlike all that were measured: its bytes as copies, or a nanosecond
+  /// for each element where that is more.
+  func generalSeconds(_ work: StepWork) -> Double {
+    let copied = memory.filter { $0.threads == 1 }.map(\.copyBytesPerSecond).min() ?? 1e9
+    return max(Double(work.dataBytes) / copied, Double(work.amount) * 1e-9) + dispatchSeconds
+  }
+}

@@ -1,0 +1,132 @@
+// Measures this machine with the kernels and the runtime that will run the models.
+import Foundation
+import Kernels
+import Lowering
+import Platform
+import Tensors
+
+/// One measurement of the machine.
+public struct Probe {
+  /// What a caller may show while it runs: how much is done, from 0 to 1.
+  public var progress: (Double) -> Void = { _ in }
+  /// Seconds after which no further pass over the steps begins; the first always ends.
+  public var seconds = 20.0
+  /// Most threads that are measured.
+  public var threads = CPUInfo.count
+
+  public init() {}
+
+  /// The kernels that are measured.
+  package static var kernels: String { KernelSet.best.name }
+
+  /// 1, 2, 4 … and all.
+  package var threadCounts: [Int] {
+    var counts: [Int] = []
+    var count = 1
+    while count < threads {
+      counts.append(count)
+      count *= 2
+    }
+    return counts + [max(threads, 1)]
+  }
+
+  /// This machine as found, with all figures that can be measured.
+  public func profile() throws -> DeviceProfile {
+    var profile = try DeviceProfile.host()
+    let measured = try run()
+    profile.measured = measured
+    let all = max(threads, 1)
+    func rate(_ kind: String) -> Double? {
+      // Of all cores at work, so that one core's share is what it sustains.
+      let points = measured.steps.filter { $0.kind == kind && $0.threads == all }
+        .flatMap(\.points)
+      return points.map { 2 * Double($0.amount) / $0.seconds / Double(all) }.max()
+    }
+    for i in profile.cpu.clusters.indices {
+      profile.cpu.clusters[i].f32OperationsPerSecondPerCore = rate("MatMul f32")
+      profile.cpu.clusters[i].int8OperationsPerSecondPerCore = rate("MatMul int8")
+    }
+    profile.memory.bandwidthBytesPerSecond =
+      measured.memory.filter { $0.threads == all }
+      .max { $0.workingSetBytes < $1.workingSetBytes }?.readBytesPerSecond
+    return profile
+  }
+
+  /// A step on so many threads, and what came of it.
+  private struct Job {
+    var make: ProbeCase.Maker
+    var threads: Int
+    var work: StepWork?
+    var seconds = Double.infinity
+  }
+
+  /// Measures everything. The machine should have nothing else to do.
+  func run() throws -> MeasuredSpeeds {
+    let runtimeBytes = ProcessMemory.current?.residentBytes ?? 1
+    var conditions = MachineConditions()
+    let start = Clock.monotonicNanoseconds
+    func elapsed() -> Double { Double(Clock.monotonicNanoseconds &- start) * 1e-9 }
+    let memory = MemoryProbe(threadCounts: threadCounts).points()
+    var jobs: [Job] = []
+    for make in ProbeCase.all {
+      for threads in threadCounts { jobs.append(Job(make: make, threads: threads)) }
+    }
+    // What disturbs the machine for a while disturbs one pass; the shortest time counts.
+    var pass = 0
+    while pass == 0 || elapsed() < seconds, pass < 7 {
+      for n in jobs.indices where pass == 0 || (jobs[n].work != nil && elapsed() < seconds) {
+        try measure(&jobs[n])
+        let inPass = Double(n + 1) / Double(jobs.count)
+        progress(min(max(elapsed() / seconds, pass == 0 ? inPass * 0.5 : 0), 1))
+      }
+      pass += 1
+    }
+    let now = MachineConditions()
+    conditions.clockHertz = now.clockHertz
+    conditions.throttleCount = now.throttleCount.map { $0 - (conditions.throttleCount ?? 0) }
+    let tables = Self.tables(jobs)
+    let shortest = tables.filter { $0.threads == 1 }.flatMap(\.points).map(\.seconds).min()
+    return MeasuredSpeeds(
+      kernels: Self.kernels, dispatchSeconds: shortest ?? 1e-6,
+      runtimeBytes: runtimeBytes, conditions: conditions, memory: memory, steps: tables,
+      power: try power())
+  }
+
+  private func measure(_ job: inout Job) throws {
+    let made = job.make()
+    if job.threads > 1, !made.isParallel { return }
+    guard let model = try ProbeModel(made.graph, made.scheme, threads: job.threads) else { return }
+    job.work = model.work
+    job.seconds = min(job.seconds, try model.measure(seconds: 0.002))
+  }
+
+  private static func tables(_ jobs: [Job]) -> [MeasuredSpeeds.StepTable] {
+    var tables: [MeasuredSpeeds.StepTable] = []
+    for job in jobs {
+      guard let work = job.work else { continue }
+      let point = MeasuredSpeeds.StepPoint(
+        extents: work.extents, amount: work.amount, seconds: max(job.seconds, 1e-9))
+      let at = tables.firstIndex { $0.kind == work.kind && $0.threads == job.threads }
+      if let at {
+        // Weights too small to be quantized are the same under every scheme.
+        let isKnown = tables[at].points.contains { $0.extents == point.extents }
+        if !isKnown { tables[at].points.append(point) }
+      } else {
+        tables.append(.init(kind: work.kind, threads: job.threads, points: [point]))
+      }
+    }
+    return tables
+  }
+
+  /// Of the processor, all cores at a large product.
+  private func power() throws -> MeasuredSpeeds.MeasuredPower? {
+    guard let meter = PowerProbe() else { return nil }
+    let made = ProbeCase.matMul(512, 512, 512, .f32)
+    guard let model = try ProbeModel(made.graph, made.scheme, threads: max(threads, 1)) else {
+      return nil
+    }
+    return try meter.measure(threads: max(threads, 1)) { seconds in
+      _ = try model.measure(seconds: seconds, atMost: .max)
+    }
+  }
+}

@@ -1,0 +1,282 @@
+// What a step has to do, as the cost model reads it: which kernel, how much, and at which extents.
+import Operators
+import Programs
+import Tensors
+
+/// The work of one step at the program's limits.
+public struct StepWork: Equatable, Sendable {
+  /// When the step runs.
+  public enum Time: Equatable, Sendable {
+    /// In every run, at these extents.
+    case always
+    /// While preparing only: it costs a run nothing.
+    case ahead
+    /// In every run, at extents that only the run finds: these figures are not known.
+    case open
+  }
+
+  /// Steps of one kind differ in their extents only: operator, scheme or element type, and variant,
+  /// such as `MatMul int8`, `Conv f32 point`, `Unary erf`.
+  public var kind: String
+  /// The extents that decide how fast the kernel is; equally many for all steps of a kind.
+  public var extents: [Int]
+  /// What the time grows with at given extents: multiply-accumulates, or elements.
+  public var amount: Int
+  public var multiplyAccumulates: Int
+  /// Bytes of weights that are read whole.
+  public var weightBytes: Int
+  /// Bytes of the other inputs and of the outputs.
+  public var dataBytes: Int
+  public var time: Time
+
+  /// For steps whose arithmetic is on bytes: their rates are those of int8.
+  public var isInteger: Bool { kind.hasPrefix("Integer") || kind.hasSuffix(" int8") }
+
+  /// The work of every step of a prepared program. Steps that are whole programs of their own, such as
+  /// loops, count as open.
+  public static func list(_ preparation: Preparation) -> [StepWork] {
+    preparation.program.steps.indices.map { StepWork(preparation, step: $0) }
+  }
+
+  init(_ preparation: Preparation, step i: Int) {
+    let program = preparation.program
+    let step = program.steps[i]
+    let tensors = preparation.tensors
+    kind = step.op.name
+    extents = [0, 0]
+    amount = 0
+    multiplyAccumulates = 0
+    weightBytes = 0
+    dataBytes = 0
+    time = preparation.isStatic[i] ? .ahead : preparation.isDynamic[i] ? .open : .always
+    guard time == .always else { return }
+    multiplyAccumulates = preparation.multiplyAccumulates[i]
+    let inputs = step.inputs.filter { $0 >= 0 }
+    // A table is read where it is looked up only.
+    let readsWhole = if case .gather = step.op { false } else { true }
+    for (n, t) in inputs.enumerated() {
+      let isTable = n == 0 && !readsWhole
+      if !program.isSlot(t) {
+        weightBytes += isTable ? 0 : program.weights[t].byteCount ?? 0
+      } else if !isTable {
+        dataBytes += tensors[t].plainByteCount
+      }
+    }
+    for t in step.outputs { dataBytes += tensors[t].plainByteCount }
+    // The same bytes under another shape: nothing is done.
+    if step.op.aliasing == .view { (weightBytes, dataBytes) = (0, 0) }
+    let shape = StepShape(step, tensors, multiplyAccumulates)
+    (kind, extents, amount) = (shape.kind, shape.extents, shape.amount)
+    if step.op.aliasing == .view { amount = 0 }
+  }
+}
+
+/// Finds kind and extents of a step.
+private struct StepShape {
+  var kind: String
+  var extents: [Int]
+  var amount: Int
+
+  private let step: Step
+  private let tensors: TensorTable
+
+  init(_ step: Step, _ tensors: TensorTable, _ work: Int) {
+    (self.step, self.tensors) = (step, tensors)
+    kind = step.op.name
+    extents = []
+    amount = work
+    switch step.op {
+    case .matMul(let op): matMul(op)
+    case .conv(let op): conv(op)
+    case .integerConv(let op):
+      let columns = output.dimensions.last ?? 1
+      let outputs = columns / max(op.groups, 1)
+      let channels = (input(0).dimensions.last ?? 1) / max(op.groups, 1)
+      extents = [
+        outputs, output.elementCount / max(columns, 1), work / max(output.elementCount, 1),
+        channels,
+      ]
+      pad(outputs)
+    case .integerDepthwise:
+      let channels = output.dimensions.last ?? 1
+      // Kernels take so many channels at once, and what is left one by one.
+      if channels % 16 != 0 { kind += " ragged" }
+      extents = [channels, output.elementCount / max(channels, 1)]
+    case .integerProduct:
+      let columns = output.dimensions.last ?? 1
+      let rows = output.elementCount / max(columns, 1)
+      extents = [rows, columns, work / max(output.elementCount, 1)]
+      pad(columns)
+    case .integerBinary(let op):
+      kind += " \(op.kind)\(broadcast)"
+      amount = output.elementCount
+      extents = [amount]
+    case .attention(let op):
+      let queries = input(0)
+      extents = [queries[1], input(1)[1], queries[2] / max(op.heads, 1)]
+    case .recurrent(let op):
+      kind += " \(op.kind) \(scheme(1))"
+      let x = input(0)
+      extents = [x[1], input(1)[0], x[0]]
+    case .trees:
+      let trees = max(input(2)[0], 1)
+      let depth = Int.bitWidth - (input(1)[0] / trees).leadingZeroBitCount
+      // Leaves that are rows of numbers stand elsewhere.
+      if step.inputs.count > 3, step.inputs[3] >= 0 { kind += " vectors" }
+      extents = [input(0)[0], trees]
+      amount = input(0)[0] * trees * depth
+    case .convTranspose:
+      extents = [output.dimensions[1], work / max(output.elementCount, 1)]
+    default: plain(work)
+    }
+  }
+
+  private var output: Shape { tensors[step.outputs[0]].shape }
+  private func input(_ i: Int) -> Shape { tensors[step.inputs[i]].shape }
+
+  /// How the weight that is input `i` is stored; `data` for what another step writes.
+  private func scheme(_ i: Int) -> String {
+    let view = tensors[step.inputs[i]]
+    return view.encoding.map(\.scheme.name) ?? "data"
+  }
+
+  /// Columns stand in panels: those that fill the last one are computed too.
+  private mutating func pad(_ columns: Int) {
+    let width = WeightEncoding.panelWidth
+    let padded = (columns + width - 1) / width * width
+    let (product, overflow) = amount.multipliedReportingOverflow(by: padded)
+    amount = overflow ? amount : product / max(columns, 1)
+  }
+
+  private mutating func matMul(_ op: MatMul) {
+    kind += " \(scheme(1))"
+    let b = input(1)
+    let k = b.rank < 2 ? b.elementCount : b[b.rank - (op.transposeB ? 1 : 2)]
+    let n = b.rank < 2 ? 1 : b[b.rank - (op.transposeB ? 2 : 1)]
+    let rows = output.elementCount / max(n, 1)
+    // Matrices on the right, each for rows of its own.
+    let matrices = b.rank < 2 ? 1 : b.elementCount(of: 0..<(b.rank - 2))
+    extents = [rows / max(matrices, 1), n, k]
+    pad(n)
+  }
+
+  private mutating func conv(_ op: Conv) {
+    let w = input(1)
+    let taps = w.elementCount(of: 2..<w.rank)
+    let outputs = w[0] / max(op.groups, 1)
+    let places = output.elementCount(of: 2..<output.rank)
+    if w[1] == 1, outputs <= 4 {
+      let isStrided = op.window.strides.array.contains { $0 > 1 }
+      kind += isStrided ? " depthwise strided" : " depthwise"
+      let width = output.dimensions.last ?? 1
+      extents = [taps, width, output.elementCount / max(width, 1)]
+      return
+    }
+    let scheme = tensors[step.inputs[1]].encoding?.scheme ?? .f32
+    kind += " \(scheme.name)"
+    extents = [outputs, places, w[1] * taps]
+    pad(places)
+  }
+
+  /// Everything that goes over its elements once: how many, and how many stand together.
+  private mutating func plain(_ work: Int) {
+    let first = step.inputs.first.flatMap { $0 >= 0 ? tensors[$0] : nil }
+    let out = tensors[step.outputs[0]]
+    var run = out.shape.dimensions.last ?? 1
+    let type = (first ?? out).elementType
+    var variant = ""
+    var isOneExtent = false
+    switch step.op {
+    case .unary(let op):
+      variant = "\(op.kind)"
+      isOneExtent = true
+    case .binary(let op):
+      variant = "\(op.kind)\(broadcast)"
+      isOneExtent = broadcast != " broadcast"
+    case .reduce(let op):
+      run = reducedRun(first?.shape ?? Shape(), out.shape)
+      variant = "\(op.kind)" + (run > 0 ? "" : " strided")
+      run = max(run, 1)
+    case .cast(let op):
+      variant = "to \(op.type.name)"
+      isOneExtent = true
+    case .quantize: isOneExtent = true
+    case .slice, .concat, .pad, .expand, .tile:
+      run = commonTail(first?.shape ?? Shape(), out.shape)
+    case .transpose(let op):
+      let p = op.permutation.array
+      run = 1
+      for axis in p.indices.reversed() where p[axis...].elementsEqual(axis..<p.count) {
+        run = out.shape.elementCount(of: axis..<p.count)
+      }
+      // What moves together, and how often in the innermost loop.
+      let last = p.indices.last { p[$0...] != ArraySlice($0..<p.count) }
+      extents = [max(last.map { out.shape[$0] } ?? 1, 1)]
+    case .pool(let op):
+      variant = "\(op.kind)"
+      if op.window.strides.array.contains(where: { $0 > 1 }) { variant += " strided" }
+      run = work / max(out.shape.elementCount, 1)
+    case .gather:
+      let indices = tensors[step.inputs[1]].shape.elementCount
+      run = out.shape.elementCount / max(indices, 1)
+      variant = first?.encoding?.scheme.name ?? ""
+    default: break
+    }
+    if !variant.isEmpty { kind += " \(variant)" }
+    if type != .f32 { kind += " \(type.name)" }
+    let elements = max(first?.shape.elementCount ?? 0, out.shape.elementCount)
+    switch step.op {
+    case .gather, .slice: amount = out.shape.elementCount
+    default: amount = work > 0 ? work : elements
+    }
+    extents = [amount] + (isOneExtent ? [] : [max(run, 1)]) + extents
+  }
+
+  /// How the operands of a step over elements meet.
+  private var broadcast: String {
+    let shapes = step.inputs.filter { $0 >= 0 }.map { tensors[$0].shape }
+    if shapes.allSatisfy({ $0 == output }) { return "" }
+    return shapes.contains { $0.elementCount == 1 } ? " scalar" : " broadcast"
+  }
+
+  /// How many elements of the last axis fold into one; 0 where the axes that are reduced are not the
+  /// last ones.
+  private func reducedRun(_ x: Shape, _ y: Shape) -> Int {
+    let dimensions = x.dimensions
+    let kept = y.dimensions.filter { $0 != 1 }
+    let all = dimensions.filter { $0 != 1 }
+    guard all.count >= kept.count, all.prefix(kept.count).elementsEqual(kept) else { return 0 }
+    return all.dropFirst(kept.count).reduce(1, *)
+  }
+
+  /// Elements that stand together in both: the equal axes at the end and the one before them.
+  private func commonTail(_ x: Shape, _ y: Shape) -> Int {
+    var run = 1
+    var back = 1
+    while back <= min(x.rank, y.rank) {
+      let (a, b) = (x[x.rank - back], y[y.rank - back])
+      run *= min(a, b)
+      if a != b { break }
+      back += 1
+    }
+    // A step over elements: nothing stands together.
+    if case .slice(let op) = step.op, isStrided(op) { return max(run / lastExtent(x, y), 1) }
+    return run
+  }
+
+  private func lastExtent(_ x: Shape, _ y: Shape) -> Int {
+    for back in 1...max(min(x.rank, y.rank), 1) where x.rank >= back && y.rank >= back {
+      if x[x.rank - back] != y[y.rank - back] { return max(y[y.rank - back], 1) }
+    }
+    return 1
+  }
+
+  private func isStrided(_ op: Slice) -> Bool {
+    if op.isConstant { return op.steps.array.contains { abs($0) > 1 } }
+    guard step.inputs.count > 4, step.inputs[4] >= 0, tensors[step.inputs[4]].hasValue else {
+      return false
+    }
+    let steps = tensors[step.inputs[4]]
+    return (0..<steps.shape.elementCount).contains { abs(steps.integer(at: $0)) > 1 }
+  }
+}

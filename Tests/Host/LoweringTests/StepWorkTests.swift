@@ -1,0 +1,118 @@
+// What the cost model is told of a step: kind, extents and amount of work, against those counted by hand.
+import GraphRunning
+import Graphs
+import Lowering
+import Operators
+import Tensors
+import Testing
+
+@Suite struct StepWorkTests {
+  private func work(
+    _ op: Operator, _ inputs: [[Int]], constants: [Constant] = [],
+    scheme: QuantizationScheme = .f32, type: ElementType = .f32
+  ) throws -> StepWork {
+    var graph = Graph(name: "step")
+    let x = inputs.enumerated().map { i, shape in
+      graph.addInput("x\(i)", type, shape.map { .constant($0) })
+    }
+    let w = constants.enumerated().map { i, constant in graph.addConstant("w\(i)", constant) }
+    graph.addOutput("y", graph.add(op, x + w, name: "step"))
+    return try #require(try Lowering.lower(graph) { _ in scheme }.work.last)
+  }
+
+  @Test func productsCountWholePanels() throws {
+    var random = RandomSource(1)
+    let w = random.floats([64, 40])
+    let f32 = try work(.matMul(MatMul()), [[3, 64]], constants: [w])
+    #expect(f32.kind == "MatMul f32" && f32.extents == [3, 40, 64])
+    #expect(f32.multiplyAccumulates == 3 * 40 * 64 && f32.amount == 3 * 48 * 64)
+    #expect(f32.weightBytes == 64 * 48 * 4 && f32.dataBytes == 3 * (64 + 40) * 4)
+    #expect(!f32.isInteger)
+    let int8 = try work(.matMul(MatMul()), [[3, 64]], constants: [w], scheme: .int8)
+    #expect(int8.kind == "MatMul int8" && int8.isInteger && int8.weightBytes < f32.weightBytes / 3)
+    // Two matrices on the right, each for rows of its own; a vector on the right is one column.
+    let data = try work(.matMul(MatMul()), [[2, 5, 8], [2, 8, 16]])
+    #expect(data.kind == "MatMul data" && data.extents == [5, 16, 8])
+    #expect(data.amount == 2 * 5 * 16 * 8 && data.weightBytes == 0)
+    let vector = try work(.matMul(MatMul()), [[5, 8], [8]])
+    #expect(vector.extents == [5, 1, 8])
+  }
+
+  @Test func convolutionsAreSeenAsProducts() throws {
+    var random = RandomSource(2)
+    let window = Window(strides: IntegerList([2, 2]), pads: IntegerList([1, 1, 1, 1]))
+    let w = random.floats([24, 8, 3, 3])
+    let conv = try work(.conv(Conv(window: window)), [[1, 8, 20, 12]], constants: [w])
+    #expect(conv.kind == "Conv f32" && conv.extents == [24, 60, 72])
+    #expect(conv.multiplyAccumulates == 24 * 60 * 72 && conv.amount == 24 * 64 * 72)
+    let kernels = random.floats([8, 1, 3, 3])
+    let depthwise = try work(
+      .conv(Conv(window: window, groups: 8)), [[1, 8, 20, 12]], constants: [kernels])
+    #expect(depthwise.kind == "Conv depthwise strided" && depthwise.extents == [9, 6, 80])
+    #expect(depthwise.amount == 8 * 60 * 9)
+  }
+
+  @Test func elementsAreCountedOnce() throws {
+    let exp = try work(.unary(Unary(.exp)), [[3, 50]])
+    #expect(exp.kind == "Unary exp" && exp.extents == [150] && exp.amount == 150)
+    let same = try work(.binary(Binary(.add)), [[4, 8], [4, 8]])
+    #expect(same.kind == "Binary add" && same.extents == [32])
+    let row = try work(.binary(Binary(.add)), [[4, 8], [8]])
+    #expect(row.kind == "Binary add broadcast" && row.extents == [32, 8])
+    let one = try work(.binary(Binary(.add)), [[4, 8], [1]])
+    #expect(one.kind == "Binary add scalar" && one.extents == [32])
+    let long = try work(.binary(Binary(.add)), [[4, 8], [4, 8]], type: .i64)
+    #expect(long.kind == "Binary add i64")
+    let rows = Reduce(.sum, axes: IntegerList([1]), keepsAxes: true)
+    #expect(try work(.reduce(rows), [[6, 20]]).kind == "Reduce sum")
+    #expect(try work(.reduce(rows), [[6, 20]]).extents == [120, 20])
+    let columns = Reduce(.sum, axes: IntegerList([0]), keepsAxes: false)
+    #expect(try work(.reduce(columns), [[6, 20]]).kind == "Reduce sum strided")
+  }
+
+  /// How many elements move together decides how fast they move.
+  @Test func movesKnowTheirRuns() throws {
+    let turn = try work(.transpose(Transpose(IntegerList([0, 2, 1]))), [[1, 6, 10]])
+    #expect(turn.extents == [60, 1, 6] && turn.amount == 60)
+    let heads = try work(.transpose(Transpose(IntegerList([1, 0, 2]))), [[6, 10, 32]])
+    #expect(heads.extents == [1920, 32, 6])
+    func slice(_ axis: Int, _ end: Int, _ step: Int) -> Operator {
+      .slice(
+        Slice(
+          starts: IntegerList([0]), ends: IntegerList([end]), axes: IntegerList([axis]),
+          steps: IntegerList([step])))
+    }
+    #expect(try work(slice(1, 5, 1), [[4, 10, 32]]).extents == [640, 160])
+    #expect(try work(slice(2, 16, 1), [[4, 10, 32]]).extents == [640, 16])
+    #expect(try work(slice(2, 32, 2), [[4, 10, 32]]).extents == [640, 1])
+    #expect(try work(slice(1, 10, 2), [[4, 10, 32]]).extents == [640, 32])
+  }
+
+  /// A view costs nothing, what runs ahead does not run, and what a run finds is not known.
+  @Test func someStepsHaveNoWork() throws {
+    let shape = Constant(integers: [8, 4], shape: Shape([2]))
+    let view = try work(.reshape(Reshape()), [[4, 8]], constants: [shape])
+    #expect(view.amount == 0 && view.dataBytes == 0 && view.time == .always)
+    var graph = Graph(name: "steps")
+    let x = graph.addInput("x", .f32, [.constant(4), .constant(8)])
+    let one = graph.addConstant("one", Constant(floats: [1, 2], shape: Shape([2])))
+    let ahead = graph.add(.unary(Unary(.exp)), [one], name: "ahead")
+    graph.addOutput("a", ahead)
+    graph.addOutput("b", graph.add(.nonZero(NonZero()), [x], name: "open"))
+    let work = try Lowering.lower(graph) { _ in .f32 }.work
+    #expect(work.map(\.time) == [.ahead, .open])
+    #expect(work.allSatisfy { $0.amount == 0 && $0.multiplyAccumulates == 0 })
+  }
+
+  /// A look-up reads the rows that it takes, not the table.
+  @Test func tablesAreNotReadWhole() throws {
+    var random = RandomSource(3)
+    var graph = Graph(name: "table")
+    let ids = graph.addInput("ids", .i64, [.constant(6)])
+    let table = graph.addConstant("table", random.floats([1000, 16]))
+    graph.addOutput("y", graph.add(.gather(Gather(axis: 0)), [table, ids], name: "look up"))
+    let work = try #require(try Lowering.lower(graph) { _ in .int8 }.work.last)
+    #expect(work.kind == "Gather int8" && work.extents == [96, 16] && work.amount == 96)
+    #expect(work.weightBytes == 0)
+  }
+}

@@ -43,13 +43,24 @@ public struct LatencyEstimate: Equatable, Sendable {
 
   /// nil where the profile says nothing about speed.
   public init?(_ work: [StepWork], on profile: DeviceProfile, threads: Int) {
-    var speeds: StepSpeeds
     if let measured = profile.measured {
-      speeds = .table(measured, TableErrors())
+      self.init(work, measured: measured, threads: threads)
+    } else if let roofline = Roofline(profile, threads: threads) {
+      self.init(work, .roofline(roofline), .profile, threads)
     } else {
-      guard let roofline = Roofline(profile, threads: threads) else { return nil }
-      speeds = .roofline(roofline)
+      return nil
     }
+  }
+
+  /// From a measured table.
+  init(_ work: [StepWork], measured: MeasuredSpeeds, threads: Int) {
+    self.init(work, .table(measured, TableErrors()), .measured, threads)
+  }
+
+  private init(
+    _ work: [StepWork], _ speeds: StepSpeeds, _ origin: EstimateOrigin, _ threads: Int
+  ) {
+    var speeds = speeds
     // What one inference reads decides which cache it finds it in the next time.
     let workingSet = work.reduce(0) { $0 + $1.weightBytes }
     steps = []
@@ -69,7 +80,7 @@ public struct LatencyEstimate: Equatable, Sendable {
     let common = speeds.commonSpread
     let spread = (variance / max(total * total, 1e-300) + common * common).squareRoot()
     seconds = CostEstimate(total, within: exp2(1.64 * spread))
-    origin = profile.measured == nil ? .profile : .measured
+    self.origin = origin
     isLowerBound = work.contains { $0.time == .open }
     self.threads = threads
   }
@@ -103,9 +114,10 @@ private enum StepSpeeds {
       if let table = measured.table(for: work, threads: threads),
         let seconds = table.seconds(work)
       {
-        return (max(seconds, way, measured.dispatchSeconds), errors.spread(of: table))
+        let alone = max(seconds, way, measured.dispatchSeconds)
+        return (alone * measured.contextFactor, errors.spread(of: table))
       }
-      return (max(measured.generalSeconds(work), way), 1)
+      return (max(measured.generalSeconds(work), way) * measured.contextFactor, 1)
     }
   }
 }

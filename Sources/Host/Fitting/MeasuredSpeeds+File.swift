@@ -16,6 +16,7 @@ extension MeasuredSpeeds {
     var object = object
     kernels = try object.text("kernels")
     dispatchSeconds = try object.number("dispatch_seconds", Plausible.seconds)
+    contextFactor = try object.number("context_factor", 0.25...4)
     runtimeBytes = try object.integer("runtime_bytes", Plausible.bytes)
     conditions = try MachineConditions(object.object("conditions"))
     memory = []
@@ -39,6 +40,7 @@ extension MeasuredSpeeds {
     json.beginObject()
     json.field("kernels", kernels)
     json.field("dispatch_seconds", dispatchSeconds)
+    json.field("context_factor", contextFactor)
     json.field("runtime_bytes", runtimeBytes)
     json.key("conditions")
     conditions.write(to: &json)

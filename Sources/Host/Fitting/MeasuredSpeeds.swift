@@ -8,6 +8,9 @@ public struct MeasuredSpeeds: Equatable, Sendable {
   public var kernels: String
   /// Seconds of a step that does next to nothing.
   public var dispatchSeconds: Double
+  /// Time of steps in a model over that of the same steps alone, whose operands wait in the nearest
+  /// cache.
+  public var contextFactor: Double
   /// Resident bytes of the tool before it opens a model.
   public var runtimeBytes: Int
   /// In which state the machine was.
@@ -20,12 +23,13 @@ public struct MeasuredSpeeds: Equatable, Sendable {
   public var power: MeasuredPower?
 
   public init(
-    kernels: String, dispatchSeconds: Double, runtimeBytes: Int,
+    kernels: String, dispatchSeconds: Double, contextFactor: Double = 1, runtimeBytes: Int,
     conditions: MachineConditions = MachineConditions(loadAverage: nil), memory: [MemoryPoint],
     steps: [StepTable], power: MeasuredPower? = nil
   ) {
     self.kernels = kernels
     self.dispatchSeconds = dispatchSeconds
+    self.contextFactor = contextFactor
     self.runtimeBytes = runtimeBytes
     self.conditions = conditions
     self.memory = memory

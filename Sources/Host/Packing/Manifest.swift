@@ -111,7 +111,10 @@ public enum Manifest {
       CBORPair("peak_memory_tables_bytes", .integer(memory.tableBytes)),
       CBORPair("peak_memory_arena_bytes", .integer(memory.arenaBytes)),
       CBORPair("peak_memory_program_bytes", .integer(memory.programBytes)),
+      CBORPair("peak_memory_assets_bytes", .integer(memory.assetBytes)),
       CBORPair("peak_memory_runtime_bytes", .integer(memory.runtimeBytes)),
+      CBORPair("peak_memory_mapped_bytes", .integer(memory.mappedBytes)),
+      CBORPair("peak_memory_is_lower_bound", .bool(memory.isLowerBound)),
     ]
     if let latency = packed.latency {
       fields.append(CBORPair("latency_us", .double(latency.seconds.value * 1e6)))

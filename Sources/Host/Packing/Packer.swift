@@ -112,7 +112,8 @@ public enum Packer {
       budget, target: request.target.name, scheme: request.scheme
     ) { scheme in
       let model = try Lowering.lower(graph, options) { _ in scheme }
-      let memory = MemoryEstimate(model, mapsWeights: true, runtime: request.runtime)
+      let memory = MemoryEstimate(
+        model, mapsWeights: true, runtime: request.runtime, assetBytes: asset?.count ?? 0)
       let overhead = model.program.encoded().count + (asset?.count ?? 0) + 4096
       return FitCandidate(
         scheme: scheme, model: model, memory: memory,

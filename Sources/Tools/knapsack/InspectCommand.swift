@@ -154,7 +154,9 @@ struct Inspection {
     json.field("arena_lower_bound_bytes", program.plan.lowerBoundBytes)
     json.field("peak_step", program.plan.peakStep)
     json.field("peak_step_name", Manifest.name(ofStep: program.plan.peakStep, in: program))
-    put("predicted_peak_memory_bytes", manifest["predicted"]?["peak_memory_bytes"], &json)
+    put("predicted_peak_memory_bytes", predicted("peak_memory_bytes"), &json)
+    put("predicted_latency_us", predicted("latency_us"), &json)
+    put("predicted_energy_j", predicted("energy_j"), &json)
     if let digest { json.field("content_digest", digest) }
     json.key("sections")
     json.beginArray()
@@ -204,6 +206,19 @@ struct Inspection {
     json.endObject()
     json.endDocument()
     return json.bytes
+  }
+
+  private func predicted(_ key: String) -> CBORValue? { manifest["predicted"]?[key] }
+
+  /// A prediction of the manifest, `unit` being so many seconds or joules.
+  private func cost(_ name: String, _ unit: String, _ scale: Double) -> CostLine? {
+    guard let value = predicted("\(name)_\(unit)")?.doubleValue,
+      let low = predicted("\(name)_low_\(unit)")?.doubleValue,
+      let high = predicted("\(name)_high_\(unit)")?.doubleValue
+    else { return nil }
+    return CostLine(
+      value: value * scale, low: low * scale, high: high * scale,
+      isLowerBound: predicted("\(name)_is_lower_bound")?.boolValue == true)
   }
 
   private func put(_ key: String, _ value: CBORValue?, _ json: inout JSONWriter) {
@@ -265,7 +280,28 @@ struct Inspection {
     if let peak = manifest["predicted"]?["peak_memory_bytes"]?.integerValue {
       var memory = TextBuffer()
       memory.put(memoryBytes: peak)
-      line("memory", memory.text + " predicted peak")
+      let isLowerBound = predicted("peak_memory_is_lower_bound")?.boolValue == true
+      if let mapped = predicted("peak_memory_mapped_bytes")?.integerValue {
+        memory.put(isLowerBound ? " or more predicted peak, " : " predicted peak, ")
+        memory.put(memoryBytes: mapped)
+        memory.put(" of it mapped")
+      } else {
+        memory.put(" predicted peak")
+      }
+      line("memory", memory.text)
+    }
+    if let latency = cost("latency", "us", 1e-6) {
+      let threads = predicted("threads")?.integerValue ?? 1
+      line(
+        "latency",
+        "\(latency.milli("ms")) on \(threads) thread\(threads == 1 ? "" : "s"), from "
+          + (predicted("latency_source")?.textValue ?? "unknown figures"))
+    }
+    if let energy = cost("energy", "j", 1) {
+      line(
+        "energy",
+        "\(energy.milli("mJ")) per inference, from "
+          + (predicted("energy_source")?.textValue ?? "unknown figures"))
     }
     var counts: [String: Int] = [:]
     for step in program.steps { counts[step.op.name, default: 0] += 1 }

@@ -166,6 +166,8 @@ struct PackReport {
     json.field("peak_step", plan.peakStep)
     json.field("peak_step_name", Manifest.name(ofStep: plan.peakStep, in: model.program))
     json.field("predicted_peak_memory_bytes", packed.candidate.memory.peakBytes)
+    json.field("predicted_mapped_memory_bytes", packed.candidate.memory.mappedBytes)
+    json.field("predicted_memory_is_lower_bound", packed.candidate.memory.isLowerBound)
     json.field("ram_budget_bytes", packed.budget.ramBytes)
     json.field("storage_budget_bytes", packed.budget.storageBytes)
     if let latency = packed.latency {
@@ -173,8 +175,18 @@ struct PackReport {
       json.field("predicted_latency_low_us", latency.seconds.low * 1e6)
       json.field("predicted_latency_high_us", latency.seconds.high * 1e6)
       json.field("predicted_latency_source", latency.origin.rawValue)
+      json.field("predicted_latency_is_lower_bound", latency.isLowerBound)
+      json.field("threads", latency.threads)
     } else {
       json.nullField("predicted_latency_us")
+    }
+    if let energy = packed.energy {
+      json.field("predicted_energy_j", energy.joules.value)
+      json.field("predicted_energy_low_j", energy.joules.low)
+      json.field("predicted_energy_high_j", energy.joules.high)
+      json.field("predicted_energy_source", energy.grade.rawValue)
+    } else {
+      json.nullField("predicted_energy_j")
     }
     json.field("steps", model.program.steps.count)
     json.endObject()
@@ -197,9 +209,12 @@ struct PackReport {
     text.put(" free\n")
     text.put("memory       ")
     text.put(memoryBytes: packed.candidate.memory.peakBytes)
+    text.put(packed.candidate.memory.isLowerBound ? " or more" : "")
     text.put(" predicted peak of ")
     text.put(memoryBytes: packed.budget.ramBytes)
-    text.put("\n")
+    text.put(", ")
+    text.put(memoryBytes: packed.candidate.memory.mappedBytes)
+    text.put(" of it mapped\n")
     text.put("arena        ")
     text.put(memoryBytes: plan.arenaBytes)
     text.put(", x")
@@ -209,22 +224,47 @@ struct PackReport {
     text.put("\n")
     text.put("latency      ")
     if let latency = packed.latency {
-      text.put("~")
-      text.put(significant: latency.seconds.value * 1e3)
-      text.put(" ms (")
-      text.put(significant: latency.seconds.low * 1e3)
-      text.put(" to ")
-      text.put(significant: latency.seconds.high * 1e3)
-      text.put(") on 1 thread, from the profile's figures\n")
-      if let energy = packed.energy {
-        text.put("energy       ~")
-        text.put(significant: energy.joules.value * 1e3)
-        text.put(" mJ per inference, from the profile's figures\n")
-      }
+      text.put(
+        CostLine(
+          value: latency.seconds.value, low: latency.seconds.low, high: latency.seconds.high,
+          isLowerBound: latency.isLowerBound
+        ).milli("ms"))
+      text.put(" on \(latency.threads) thread\(latency.threads == 1 ? "" : "s"), ")
+      text.put("from \(latency.origin.rawValue)\n")
     } else {
-      text.put("-  the profile has no speed figures\n")
+      text.put("-  the profile has no speed figures; knapsack probe measures this machine\n")
+    }
+    text.put("energy       ")
+    if let energy = packed.energy {
+      text.put(
+        CostLine(value: energy.joules.value, low: energy.joules.low, high: energy.joules.high)
+          .milli("mJ"))
+      text.put(" per inference, from \(energy.grade.rawValue)\n")
+    } else {
+      text.put("-  the profile has no power figures\n")
     }
     text.put("steps        \(model.program.steps.count)\n")
     return text.bytes
+  }
+}
+
+/// A predicted figure with its interval, for people.
+struct CostLine {
+  var value: Double
+  var low: Double
+  var high: Double
+  var isLowerBound = false
+
+  /// `~1.25 ms (1.1 to 1.4)`, in thousandths.
+  func milli(_ unit: String) -> String {
+    var text = TextBuffer()
+    text.put(isLowerBound ? "at least ~" : "~")
+    text.put(significant: value * 1e3)
+    text.put(" \(unit) (")
+    text.put(significant: low * 1e3)
+    text.put(" to ")
+    text.put(significant: high * 1e3)
+    text.put(")")
+    return text.text
   }
 }

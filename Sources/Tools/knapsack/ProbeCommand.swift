@@ -109,7 +109,9 @@ struct ProbeReport {
     }
     text.put("dispatch     ")
     text.put(significant: measured.dispatchSeconds * 1e9)
-    text.put(" ns per step\nruntime      ")
+    text.put(" ns per step; steps in a model take x")
+    text.put(measured.contextFactor, places: 2)
+    text.put(" of their time alone\nruntime      ")
     text.put(memoryBytes: measured.runtimeBytes)
     text.put(" before a model is open\npower        ")
     if let power = measured.power {

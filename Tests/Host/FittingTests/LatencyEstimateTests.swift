@@ -123,6 +123,18 @@ extension MeasuredSpeeds {
     #expect(try seconds(8) == seconds(2))
   }
 
+  /// Steps in a model take longer than alone, all by the same factor.
+  @Test func modelsAreSlowerThanTheirSteps() throws {
+    var speeds = MeasuredSpeeds.products(Self.grid) { e in Double(e[0] * e[1] * e[2]) * 1e-10 }
+    let work = try layer(64, 256, 128)
+    let alone = try #require(
+      LatencyEstimate(work, on: try .measured(speeds), threads: 1)
+    ).seconds.value
+    speeds.contextFactor = 1.25
+    let inModel = try #require(LatencyEstimate(work, on: try .measured(speeds), threads: 1))
+    #expect(abs(inModel.seconds.value / alone - 1.25) < 1e-9)
+  }
+
   /// Kinds that were not measured: the nearest kind, or the bytes; with an interval that says so.
   @Test func unknownKindsGetAWideInterval() throws {
     let speeds = MeasuredSpeeds.products(Self.grid) { e in Double(e[0] * e[1] * e[2]) * 1e-11 }

@@ -57,7 +57,8 @@ import Testing
 
   private var speeds: MeasuredSpeeds {
     MeasuredSpeeds(
-      kernels: "fast-kernels", dispatchSeconds: 1.25e-7, runtimeBytes: 21_000_000,
+      kernels: "fast-kernels", dispatchSeconds: 1.25e-7, contextFactor: 1.125,
+      runtimeBytes: 21_000_000,
       conditions: MachineConditions(
         loadAverage: 0.25, governor: "performance", clockHertz: 2.4e9, throttleCount: 0),
       memory: [
@@ -114,6 +115,7 @@ import Testing
     ("\"threads\": 2", "\"threads\": 0", "measured.memory[1].threads"),
     ("\"fast-kernels\"", "7", "measured.kernels"),
     ("\"runtime_bytes\": 21000000", "\"runtime_bytes\": -1", "measured.runtime_bytes"),
+    ("\"context_factor\": 1.125", "\"context_factor\": 9", "measured.context_factor"),
     ("\"governor\"", "\"governer\"", "measured.conditions.governer"),
     ("\"throttle_count\": 0", "\"throttle_count\": -3", "measured.conditions.throttle_count"),
     ("\"meter\"", "\"metre\"", "measured.power.metre"),

@@ -109,6 +109,11 @@ import Testing
     #expect(
       memory.peakBytes
         == memory.weightBytes + memory.arenaBytes + memory.programBytes + memory.runtimeBytes)
+    #expect(memory.mappedBytes == memory.weightBytes && !memory.isLowerBound)
+    #expect(memory.privateBytes == memory.peakBytes - memory.weightBytes)
+    let read = MemoryEstimate(
+      exact.model, mapsWeights: false, runtime: .knapsackRun, assetBytes: 1000)
+    #expect(read.mappedBytes == 0 && read.peakBytes == memory.peakBytes + 1000)
     let four = try candidate(.iq4_nl).memory
     #expect(four.weightBytes == 256 * 512 / 32 * 18)
     #expect(

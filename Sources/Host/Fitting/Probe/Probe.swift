@@ -9,8 +9,10 @@ import Tensors
 public struct Probe {
   /// What a caller may show while it runs: how much is done, from 0 to 1.
   public var progress: (Double) -> Void = { _ in }
-  /// Seconds after which no further pass over the steps begins; the first always ends.
+  /// Seconds after which no further pass over the steps begins.
   public var seconds = 20.0
+  /// Seconds after which the first pass ends where it is: kinds that were not reached are not measured.
+  public var longest = 27.0
   /// Most threads that are measured.
   public var threads = CPUInfo.count
 
@@ -68,16 +70,25 @@ public struct Probe {
     func elapsed() -> Double { Double(Clock.monotonicNanoseconds &- start) * 1e-9 }
     let memory = MemoryProbe(threadCounts: threadCounts).points()
     var jobs: [Job] = []
-    for make in ProbeCase.all {
-      for threads in threadCounts { jobs.append(Job(make: make, threads: threads)) }
+    // One thread first: should time run out, the rest can do without.
+    for threads in threadCounts {
+      for make in ProbeCase.all { jobs.append(Job(make: make, threads: threads)) }
     }
+    var chains = ProbeCase.chains.map { (make: $0, steps: [StepWork](), seconds: Double.infinity) }
     // What disturbs the machine for a while disturbs one pass; the shortest time counts.
     var pass = 0
     while pass == 0 || elapsed() < seconds, pass < 7 {
       for n in jobs.indices where pass == 0 || (jobs[n].work != nil && elapsed() < seconds) {
+        if elapsed() > longest { break }
         try measure(&jobs[n])
         let inPass = Double(n + 1) / Double(jobs.count)
         progress(min(max(elapsed() / seconds, pass == 0 ? inPass * 0.5 : 0), 1))
+      }
+      for n in chains.indices {
+        let made = chains[n].make()
+        guard let model = try ProbeModel(made.graph, made.scheme, threads: 1) else { continue }
+        let seconds = try model.measure(seconds: 0.05, isLong: true)
+        (chains[n].steps, chains[n].seconds) = (model.all, min(chains[n].seconds, seconds))
       }
       pass += 1
     }
@@ -86,10 +97,19 @@ public struct Probe {
     conditions.throttleCount = now.throttleCount.map { $0 - (conditions.throttleCount ?? 0) }
     let tables = Self.tables(jobs)
     let shortest = tables.filter { $0.threads == 1 }.flatMap(\.points).map(\.seconds).min()
-    return MeasuredSpeeds(
+    var measured = MeasuredSpeeds(
       kernels: Self.kernels, dispatchSeconds: shortest ?? 1e-6,
       runtimeBytes: runtimeBytes, conditions: conditions, memory: memory, steps: tables,
       power: try power())
+    var ratios: [Double] = []
+    for chain in chains where chain.seconds < .infinity {
+      let predicted = LatencyEstimate(chain.steps, measured: measured, threads: 1)
+      ratios.append(log2(chain.seconds / predicted.seconds.value))
+    }
+    let mean = ratios.reduce(0, +) / Double(max(ratios.count, 1))
+    // Beyond this it is the company that was measured, not the machine.
+    measured.contextFactor = min(max(exp2(mean), 0.9), 1.3)
+    return measured
   }
 
   private func measure(_ job: inout Job) throws {

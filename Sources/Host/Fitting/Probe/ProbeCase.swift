@@ -10,18 +10,18 @@ package struct ProbeCase {
   /// Whether threads share the step's work.
   var isParallel = true
 
-  private init(_ scheme: QuantizationScheme = .f32, isParallel: Bool = true) {
+  init(_ scheme: QuantizationScheme = .f32, isParallel: Bool = true) {
     graph = Graph(name: "probe")
     self.scheme = scheme
     self.isParallel = isParallel
   }
 
-  private mutating func input(_ dimensions: [Int], _ type: ElementType = .f32) -> ValueID {
+  mutating func input(_ dimensions: [Int], _ type: ElementType = .f32) -> ValueID {
     let name = "x\(graph.inputs.count)"
     return graph.addInput(name, type, dimensions.map { .constant($0) })
   }
 
-  private mutating func constant(_ constant: Constant) -> ValueID {
+  mutating func constant(_ constant: Constant) -> ValueID {
     graph.addConstant("w\(graph.values.count)", constant)
   }
 

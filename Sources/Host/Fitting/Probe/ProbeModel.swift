@@ -12,8 +12,10 @@ import Tensors
 
 /// One step as a model with random weights, lowered as `pack` would and run by a session.
 package final class ProbeModel {
-  /// What the cost model knows of the step.
+  /// What the cost model knows of the step; of several, the largest.
   package let work: StepWork
+  /// All steps.
+  let all: [StepWork]
   private let session: Session
   private let memory: AnonymousMemory
 
@@ -24,6 +26,7 @@ package final class ProbeModel {
     guard let work = lowered.work.filter({ $0.time == .always }).max(by: { $0.amount < $1.amount })
     else { return nil }
     self.work = work
+    all = lowered.work
     memory = try AnonymousMemory(count: max(lowered.weightBytes, 1))
     var views: [TensorView] = []
     for (source, weight) in zip(lowered.sources, lowered.program.weights) {
@@ -47,7 +50,11 @@ package final class ProbeModel {
 
   /// Seconds of one run, the lower quartile of several: others on the machine make runs longer, never
   /// shorter. About `seconds` are spent.
-  package func measure(seconds: Double, atMost samples: Int = 200) throws -> Double {
+  ///
+  /// isLong: the run takes long enough to be disturbed in most samples; the shortest one counts.
+  package func measure(
+    seconds: Double, atMost samples: Int = 200, isLong: Bool = false
+  ) throws -> Double {
     try session.run()
     let first = try time(1)
     // Reading the clock takes 30 ns: short steps are timed several at once.
@@ -58,7 +65,7 @@ package final class ProbeModel {
       times.append(try time(batch))
     } while times.count < 3
       || (times.count < samples && Double(Clock.monotonicNanoseconds &- start) < seconds * 1e9)
-    return times.sorted()[times.count / 4]
+    return times.sorted()[isLong ? 0 : times.count / 4]
   }
 
   private func time(_ runs: Int) throws -> Double {

@@ -1,0 +1,63 @@
+// Small models that a probe measures whole: what steps cost when others run between them.
+import Graphs
+import Operators
+import Tensors
+
+extension ProbeCase {
+  /// A picture's way through a small network, and a sentence's through a larger one whose weights no
+  /// near cache holds.
+  static let chains: [Maker] = [
+    { pictures() }, { layers(.f32) }, { layers(.int8) },
+  ]
+
+  /// Channels and stride of each pair of a depthwise and a pointwise convolution.
+  private static func pictures() -> ProbeCase {
+    var made = ProbeCase()
+    var random = ProbeRandom()
+    var channels = 16
+    var x = made.input([1, 3, 128, 128])
+    func window(_ stride: Int, _ pad: Int) -> Window {
+      Window(
+        strides: IntegerList([stride, stride]),
+        pads: IntegerList([Int](repeating: pad, count: 4)))
+    }
+    func conv(_ x: ValueID, _ shape: [Int], stride: Int, groups: Int = 1) -> ValueID {
+      let w = made.constant(random.floats(shape))
+      let bias = made.constant(random.floats([shape[0]]))
+      let op = Conv(
+        window: window(stride, shape[2] / 2), groups: groups, activation: FusedActivation(.relu))
+      return made.graph.add(.conv(op), [x, w, bias], name: "conv")
+    }
+    x = conv(x, [channels, 3, 3, 3], stride: 2)
+    for (outputs, stride) in [(32, 1), (64, 2), (64, 1), (128, 2), (128, 1), (128, 1)] {
+      x = conv(x, [channels, 1, 3, 3], stride: stride, groups: channels)
+      x = conv(x, [outputs, channels, 1, 1], stride: 1)
+      channels = outputs
+    }
+    x = conv(x, [64, channels, 3, 3], stride: 1)
+    made.graph.addOutput("y", x)
+    return made
+  }
+
+  /// Four blocks of 384 to 1536 and back, with what stands between.
+  private static func layers(_ scheme: QuantizationScheme) -> ProbeCase {
+    var made = ProbeCase(scheme)
+    var random = ProbeRandom()
+    var x = made.input([64, 384])
+    for _ in 0..<4 {
+      let before = x
+      for (n, k) in [(1536, 384), (384, 1536)] {
+        let w = made.constant(random.floats([k, n]))
+        let bias = made.constant(random.floats([n]))
+        let op = MatMul(activation: FusedActivation(n > k ? .gelu : .linear))
+        x = made.graph.add(.matMul(op), [x, w, bias], name: "product")
+      }
+      x = made.graph.add(.binary(Binary(.add)), [x, before], name: "add")
+      let scale = made.constant(random.floats([384]))
+      x = made.graph.add(
+        .layerNorm(LayerNorm(epsilon: 1e-5)), [x, scale, scale], name: "normalize")
+    }
+    made.graph.addOutput("y", x)
+    return made
+  }
+}

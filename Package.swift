@@ -54,7 +54,7 @@ let deviceTargets: [Target] = [
   device("Tokenizers", ["Bytes"]),
   device("Telemetry", ["Bytes", "Platform"]),
   device("Kernels", ["CKernels", "CPlatform", "Platform", "Tensors"]),
-  device("Operators", ["CKernels", "CPlatform", "Tensors"]),
+  device("Operators", ["CKernels", "CPlatform", "Tensors", "Tokenizers"]),
   device("Programs", ["Bytes", "Operators", "Tensors"]),
   device("BundleFormat", ["Bytes", "CSodium", "CZstd", "Platform", "Programs", "Tensors"]),
   device("Runtime", ["CPlatform", "Kernels", "Operators", "Programs", "Tensors"]),

@@ -67,3 +67,14 @@ __attribute__((weak)) void arc4random_buf(void *b, size_t n) {
   }
 }
 #endif
+
+int kp_number_text(double value, int digits, char *buffer, size_t bytes) {
+  int n = snprintf(buffer, bytes, "%.*g", digits, value);
+  return n < 0 ? 0 : (size_t)n < bytes ? n : (int)bytes - 1;
+}
+
+int kp_text_number(const char *text, double *value) {
+  char *end = 0;
+  *value = strtod(text, &end);
+  return end != text;
+}

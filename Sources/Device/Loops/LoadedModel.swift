@@ -130,7 +130,8 @@ public final class LoadedModel: @unchecked Sendable {
   /// Prepares the program at its limits and checks that its memory plan is right for them, which opening
   /// does not ask: a wrong plan cannot harm memory, only results.
   public func checkPlan() throws(Failure) {
-    let compute = unsafe Compute(kernels: KernelSet.best.table, pool: nil)
+    let compute = unsafe Compute(
+      kernels: KernelSet.best.table, pool: nil, texts: TextPool(program.texts))
     let preparation = Preparation(program, weights: weights, compute: compute)
     do throws(PreparationError) {
       try preparation.prepare(program.symbols.map { $0.limit })

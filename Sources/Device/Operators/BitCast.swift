@@ -30,6 +30,9 @@ public struct BitCast: OperatorDefinition {
     try step.require(inputs: 1...1)
     try step.requirePlain(0)
     let x = step.input(0)
+    guard x.elementType.isNumber, type.isNumber else {
+      throw ShapeError("element type is not taken here", input: 0)
+    }
     guard x.elementType.packedBitCount == type.packedBitCount else {
       throw ShapeError(
         "element types differ in width", input: 0, expected: type.packedBitCount,

@@ -43,7 +43,7 @@ public struct Cast: OperatorDefinition {
     try step.require(inputs: 1...1)
     try step.requirePlain(0)
     guard type == step.input(0).elementType || (type.isNumber && step.input(0).elementType.isNumber)
-    else { throw ShapeError("there is no number in a sequence", input: 0) }
+    else { throw ShapeError("there are no numbers in texts and sequences", input: 0) }
     step.setOutput(0, type, step.input(0).shape)
   }
 
@@ -95,7 +95,7 @@ public struct Cast: OperatorDefinition {
     for i in 0..<x.count { y[i] = f(x[i]) }
   }
 
-  private static func real(_ x: TensorView, _ i: Int) -> Double {
+  static func real(_ x: TensorView, _ i: Int) -> Double {
     switch x.elementType {
     case .f32: Double(x.floats[i])
     case .f64: x.elements(Double.self)[i]
@@ -111,7 +111,8 @@ public struct Cast: OperatorDefinition {
     return v <= Double(T.min) ? T.min : T(v)
   }
 
-  private func store(_ v: Double, _ y: TensorView, _ i: Int) {
+  /// Stores a number as Cast does.
+  func store(_ v: Double, _ y: TensorView, _ i: Int) {
     switch y.elementType {
     case .f32: y.floats[i] = Float(v)
     case .f64: y.elements(Double.self)[i] = v
@@ -129,11 +130,11 @@ public struct Cast: OperatorDefinition {
     case .u8: y.elements(UInt8.self)[i] = Cast.saturated(v)
     case .i4, .u4, .i2, .u2: store(Cast.saturated(v) as Int64, y, i)
     case .bool: y.elements(UInt8.self)[i] = v != 0 ? 1 : 0
-    case .sequence: break
+    case .sequence, .string: break
     }
   }
 
-  private func store(_ v: Int64, _ y: TensorView, _ i: Int) {
+  func store(_ v: Int64, _ y: TensorView, _ i: Int) {
     switch y.elementType {
     case .i64, .u64: y.elements(Int64.self)[i] = v
     case .i32, .u32: y.elements(Int32.self)[i] = Int32(truncatingIfNeeded: v)
@@ -144,7 +145,7 @@ public struct Cast: OperatorDefinition {
     case .u4: y.elements(UInt8.self)[i] = UInt8(v & 15)
     case .u2: y.elements(UInt8.self)[i] = UInt8(v & 3)
     case .bool: y.elements(UInt8.self)[i] = v != 0 ? 1 : 0
-    case .sequence: break
+    case .sequence, .string: break
     default:
       if y.elementType == .f32 {
         y.floats[i] = Float(v)

@@ -20,7 +20,8 @@ public struct NonZero: OperatorDefinition {
     try step.require(inputs: 1...1)
     try step.requirePlain(0)
     let x = step.input(0)
-    guard !x.elementType.isFloatingPoint || x.elementType.byteCount > 1 else {
+    guard x.elementType.isNumber, !x.elementType.isFloatingPoint || x.elementType.byteCount > 1
+    else {
       throw ShapeError("element type is not taken here", input: 0)
     }
     guard x.hasValue else { throw ShapeError("must be known", input: 0) }

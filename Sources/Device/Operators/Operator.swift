@@ -81,6 +81,16 @@ public enum Operator: Sendable, Equatable {
   case integerResize(IntegerResize)
   case quantizeRows(QuantizeRows)
   case detection(DetectionPostProcess)
+  case stringConcat(StringConcat)
+  case stringEqual(StringEqual)
+  case stringSplit(StringSplit)
+  case regexMatch(RegexMatch)
+  case stringNormalizer(StringNormalizer)
+  case stringLookup(StringLookup)
+  case stringFromNumber(StringFromNumber)
+  case numberFromString(NumberFromString)
+  case nGrams(NGrams)
+  case tokenize(Tokenize)
 
   /// Hands the operator's definition to `visitor`: the only switch over all operators.
   public func accept<V: OperatorVisitor>(_ visitor: inout V) throws(V.Failure) -> V.Result {
@@ -163,6 +173,16 @@ public enum Operator: Sendable, Equatable {
     case .integerResize(let o): try visitor.visit(o)
     case .quantizeRows(let o): try visitor.visit(o)
     case .detection(let o): try visitor.visit(o)
+    case .stringConcat(let o): try visitor.visit(o)
+    case .stringEqual(let o): try visitor.visit(o)
+    case .stringSplit(let o): try visitor.visit(o)
+    case .regexMatch(let o): try visitor.visit(o)
+    case .stringNormalizer(let o): try visitor.visit(o)
+    case .stringLookup(let o): try visitor.visit(o)
+    case .stringFromNumber(let o): try visitor.visit(o)
+    case .numberFromString(let o): try visitor.visit(o)
+    case .nGrams(let o): try visitor.visit(o)
+    case .tokenize(let o): try visitor.visit(o)
     }
   }
 
@@ -248,6 +268,16 @@ public enum Operator: Sendable, Equatable {
     case IntegerResize.code: self = .integerResize(try IntegerResize(from: &reader))
     case QuantizeRows.code: self = .quantizeRows(try QuantizeRows(from: &reader))
     case DetectionPostProcess.code: self = .detection(try DetectionPostProcess(from: &reader))
+    case StringConcat.code: self = .stringConcat(try StringConcat(from: &reader))
+    case StringEqual.code: self = .stringEqual(try StringEqual(from: &reader))
+    case StringSplit.code: self = .stringSplit(try StringSplit(from: &reader))
+    case RegexMatch.code: self = .regexMatch(try RegexMatch(from: &reader))
+    case StringNormalizer.code: self = .stringNormalizer(try StringNormalizer(from: &reader))
+    case StringLookup.code: self = .stringLookup(try StringLookup(from: &reader))
+    case StringFromNumber.code: self = .stringFromNumber(try StringFromNumber(from: &reader))
+    case NumberFromString.code: self = .numberFromString(try NumberFromString(from: &reader))
+    case NGrams.code: self = .nGrams(try NGrams(from: &reader))
+    case Tokenize.code: self = .tokenize(try Tokenize(from: &reader))
     default: return nil
     }
     try reader.finish()

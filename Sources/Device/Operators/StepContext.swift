@@ -34,11 +34,17 @@ extension ShapeError: CustomStringConvertible {
   @unsafe public let pool: OpaquePointer?
   /// What work is cut for; decides how much scratch steps ask for.
   public let threads: Int
+  /// The texts that string tensors refer to.
+  public let texts: TextPool
 
-  @unsafe public init(kernels: UnsafePointer<kn_kernels>, pool: OpaquePointer?, threads: Int = 1) {
+  @unsafe public init(
+    kernels: UnsafePointer<kn_kernels>, pool: OpaquePointer?, threads: Int = 1,
+    texts: TextPool = TextPool()
+  ) {
     unsafe self.kernels = unsafe kernels
     unsafe self.pool = unsafe pool
     self.threads = threads
+    self.texts = texts
   }
 
   /// Runs `parts` parts of a C job over the pool.
@@ -171,7 +177,7 @@ extension ShapeError: CustomStringConvertible {
   /// The values of an integer input that must be known before the program runs.
   public func integers(_ i: Int) throws(ShapeError) -> IntegerList {
     let t = input(i)
-    guard !t.elementType.isFloatingPoint else {
+    guard t.elementType.isNumber, !t.elementType.isFloatingPoint else {
       throw ShapeError("expected integers", input: i)
     }
     guard t.hasValue, t.encoding == nil else {

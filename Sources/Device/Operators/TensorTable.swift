@@ -111,6 +111,9 @@ import Tensors
       op.run(step)
       unsafe scratch.deallocate()
     }
+    guard !compute.texts.hasOverflowed else {
+      throw ShapeError("texts known ahead are too large")
+    }
     return cost
   }
 }

@@ -88,7 +88,7 @@ public struct Unique: OperatorDefinition {
     func compare(_ i: Int, _ j: Int) -> Int {
       for o in 0..<outer {
         for k in 0..<inner {
-          let c = x.compare((o * n + i) * inner + k, (o * n + j) * inner + k)
+          let c = x.compare((o * n + i) * inner + k, (o * n + j) * inner + k, step.compute.texts)
           if c != 0 { return c }
         }
       }
@@ -162,8 +162,9 @@ public struct Unique: OperatorDefinition {
 
 extension TensorView {
   /// How elements `i` and `j` compare: negative where the first is smaller. NaN is the largest.
-  func compare(_ i: Int, _ j: Int) -> Int {
+  func compare(_ i: Int, _ j: Int, _ pool: TextPool) -> Int {
     switch elementType {
+    case .string: pool.compare(pool.range(texts[i]), pool.range(texts[j]))
     case .f32: order(elements(Float.self)[i], elements(Float.self)[j])
     case .f64: order(elements(Double.self)[i], elements(Double.self)[j])
     case .f16:

@@ -60,6 +60,12 @@ extension Program {
       steps.append(try Program.step(s, index))
     }
     plan = try ArenaPlan(Fields(try fields.value("plan"), "plan"))
+    if let bytes = fields.root["texts"] {
+      guard depth == 0, case .bytes(let list) = bytes else {
+        throw .malformed(at: "texts", expected: "bytes of the outermost program")
+      }
+      texts = list
+    }
     guard fields.root["bodies"] != nil else { return }
     guard depth < Program.maximumDepth else {
       throw .malformed(at: "bodies", expected: "at most \(Program.maximumDepth) levels")

@@ -7,7 +7,8 @@ extension Program {
   /// The program section's bytes.
   public func encoded() -> [UInt8] { CBOR.encode(value(isBody: false)) }
 
-  /// A body's weights are numbers of the outermost program's; programs without bodies do not say so.
+  /// A body's weights are numbers of the outermost program's; programs without bodies do not say so, nor
+  /// do those without texts.
   private func value(isBody: Bool) -> CBORValue {
     var fields = [
       CBORPair(
@@ -24,6 +25,7 @@ extension Program {
     if !bodies.isEmpty {
       fields.append(CBORPair("bodies", .array(bodies.map { $0.value(isBody: true) })))
     }
+    if !texts.isEmpty { fields.append(CBORPair("texts", .bytes(texts))) }
     return .map(fields)
   }
 

@@ -129,12 +129,14 @@ public struct Program: Equatable, Sendable {
   /// Inside of another program, where each weight stands among those of the outermost one; such a
   /// program has no weights of its own.
   public var sharedWeights: [Int]
+  /// What the references of constant texts lead to; bodies use the outermost program's.
+  public var texts: [UInt8]
 
   public init(
     symbols: [Symbol] = [], inputs: [ProgramInput] = [], outputs: [ProgramOutput] = [],
     states: [ProgramState] = [], weights: [ProgramWeight] = [], slotCount: Int = 0,
     steps: [Step] = [], plan: ArenaPlan = ArenaPlan(), bodies: [Program] = [],
-    sharedWeights: [Int] = []
+    sharedWeights: [Int] = [], texts: [UInt8] = []
   ) {
     self.symbols = symbols
     self.inputs = inputs
@@ -146,6 +148,7 @@ public struct Program: Equatable, Sendable {
     self.plan = plan
     self.bodies = bodies
     self.sharedWeights = sharedWeights
+    self.texts = texts
   }
 
   /// Bytes of all weights; `Int.max` where the program asks for more than there can be.

@@ -70,7 +70,7 @@ extension Session {
     let holds = try condition(try argument(i, 0), i)
     let body = bodies[holds ? op.thenBody : op.elseBody]
     for n in 1..<step.inputs.count { body.bind(n - 1, try argument(i, n)) }
-    try body.run()
+    try body.runSteps()
     for (n, t) in step.outputs.enumerated() {
       try adopt(t, body.output(n), from: body, slot: body.outputSlot(n))
     }
@@ -101,7 +101,7 @@ extension Session {
       if shared.shouldStop?() == true { throw .interrupted }
       try bindNumbers(memory, body, runs, holds)
       for k in 0..<op.carriedCount { body.bind(2 + k, memory.carriedViews[k]) }
-      try body.run()
+      try body.runSteps()
       holds = try condition(body.output(0), i)
       try carry(memory, body, op)
       for k in 0..<op.collectedCount { try collect(memory, body, op, k, runs, i) }

@@ -34,10 +34,15 @@ import Tensors
   private(set) var isOpenInput: [Bool]
   /// Slots that each step is the last to need, where they may have blocks.
   private(set) var dying: [[Int]]
+  /// Tensors whose texts a run finds when it begins: inputs, those of states too, unless this is a body;
+  /// and what was computed while preparing.
+  var lastingTexts: [Int] = []
   /// What each step that is a loop holds, and all of these.
   private(set) var loopOf: [LoopMemory?]
   private(set) var loops: [LoopMemory] = []
   private var symbolValues: [Int] = []
+  /// Runs inside of another session, which owns what its inputs are.
+  let isBody: Bool
   /// The plan in use: the program's own, or one made here for larger data.
   public private(set) var plan: ArenaPlan
 
@@ -59,8 +64,9 @@ import Tensors
     } else {
       pool = nil
     }
+    let texts = TextPool(program.texts, maximumBytes: maximumBytes)
     let compute = unsafe Compute(
-      kernels: kernels.table, pool: pool?.handle, threads: max(threads, 1))
+      kernels: kernels.table, pool: pool?.handle, threads: max(threads, 1), texts: texts)
     try self.init(
       program, weights, all: weights, compute, pool,
       SharedResources(maximumBytes: maximumBytes))
@@ -70,9 +76,10 @@ import Tensors
   /// all: the weights of the outermost program, which bodies refer to.
   private init(
     _ program: Program, _ weights: [TensorView], all: [TensorView], _ compute: Compute,
-    _ pool: ThreadPool?, _ shared: SharedResources
+    _ pool: ThreadPool?, _ shared: SharedResources, isBody: Bool = false
   ) throws(SessionError) {
     self.program = program
+    self.isBody = isBody
     self.compute = compute
     self.pool = pool
     self.shared = shared
@@ -101,7 +108,7 @@ import Tensors
     for body in program.bodies {
       bodies.append(
         try Session(
-          body, body.sharedWeights.map { all[$0] }, all: all, compute, nil, shared))
+          body, body.sharedWeights.map { all[$0] }, all: all, compute, nil, shared, isBody: true))
     }
     try prepare(values: program.symbols.map { $0.limit })
   }
@@ -136,6 +143,7 @@ import Tensors
     } catch {
       throw .preparation(error)
     }
+    dropTexts()
     if values != symbolValues { try prepare(values: values) }
     try placeOpenInputs(shapes)
   }
@@ -179,6 +187,7 @@ import Tensors
     place()
     symbolValues = values
     resetStates()
+    findLastingTexts()
   }
 
   /// Grows the arena; it never shrinks.
@@ -256,9 +265,15 @@ import Tensors
   /// One inference. Throws only where shapes follow from data, and that data asks for what cannot be
   /// done or takes too much memory.
   public func run() throws(SessionError) {
+    dropTexts()
+    try runSteps()
+    try carryStates()
+  }
+
+  /// The steps alone, for bodies: their texts last as long as the whole run's.
+  func runSteps() throws(SessionError) {
     if preparation.isOpen { releaseBlocks() }
     for i in runnable { try runStep(i) }
-    try carryStates()
   }
 
   func context(_ i: Int) -> StepContext { contexts[i] }
@@ -269,11 +284,15 @@ import Tensors
     } else {
       program.steps[i].op.run(contexts[i])
     }
+    if texts.hasOverflowed {
+      throw .preparation(.outOfMemory(bytes: texts.maximumBytes))
+    }
   }
 
   /// One inference with a clock read after every step: `nanoseconds` gets one figure per entry of
   /// `runnableSteps`.
   public func run(nanoseconds: inout [UInt64]) throws(SessionError) {
+    dropTexts()
     if preparation.isOpen { releaseBlocks() }
     var before = kp_now_ns()
     for (n, i) in runnable.enumerated() {

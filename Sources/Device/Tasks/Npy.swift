@@ -9,6 +9,8 @@ public struct Npy: Equatable, Sendable {
   public var shape: Shape
   /// Where the elements are, from the start of the file to its end.
   public var byteRange: Range<Int>
+  /// How texts lie there; nil for numbers.
+  public var textLayout: NpyTextLayout?
 
   private static let magic: [UInt8] = [0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59]  // \x93NUMPY
   private static var maximumHeaderByteCount: Int { 65536 }
@@ -37,13 +39,16 @@ public struct Npy: Equatable, Sendable {
     }
     var header = NpyHeader(text: text, base: dataOffset - text.count)
     try header.read()
-    let byteCount = header.elementType.byteCount(of: header.dimensions)
+    let byteCount =
+      header.textLayout.map { $0.byteCount(of: header.dimensions) }
+      ?? header.elementType.byteCount(of: header.dimensions)
     guard byteCount == file.byteCount - dataOffset else {
       throw .byteCount(expected: byteCount, found: file.byteCount - dataOffset)
     }
     elementType = header.elementType
     shape = Shape(header.dimensions)
     byteRange = dataOffset..<file.byteCount
+    textLayout = header.textLayout
   }
 
   /// A file of these elements, which are little-endian and row-major. Bf16, which NumPy lacks, and
@@ -82,7 +87,7 @@ public struct Npy: Equatable, Sendable {
 public enum NpyError: Error, Equatable, Sendable, CustomStringConvertible {
   case notNpy(ByteError)
   case malformed(byteOffset: Int, expected: String)
-  /// Big-endian, complex, text and object arrays.
+  /// Big-endian, complex and object arrays.
   case unsupportedType(String)
   case fortranOrder
   /// The shape asks for other bytes than there are; `expected` is nil on overflow.
@@ -108,6 +113,7 @@ private struct NpyHeader {
   let base: Int
   var position = 0
   var elementType = ElementType.f32
+  var textLayout: NpyTextLayout?
   var dimensions: [Int] = []
 
   init(text: [UInt8], base: Int) {
@@ -126,7 +132,10 @@ private struct NpyHeader {
       if key.hasSameBytes(as: "descr") {
         field = 0
         let name = try string()
-        guard let type = ElementType(npyName: name) else { throw .unsupportedType(name) }
+        textLayout = NpyTextLayout(npyName: name)
+        guard let type = textLayout == nil ? ElementType(npyName: name) : .string else {
+          throw .unsupportedType(name)
+        }
         elementType = type
       } else if key.hasSameBytes(as: "fortran_order") {
         field = 1
@@ -219,7 +228,7 @@ extension ElementType {
     case .f64: "<f8"
     case .f32: "<f4"
     case .f16: "<f2"
-    case .bf16, .sequence: nil
+    case .bf16, .string, .sequence: nil
     case .i64: "<i8"
     case .i32: "<i4"
     case .i16: "<i2"

@@ -234,7 +234,7 @@ extension ElementType {
     // A byte per element, which the format knows no name for.
     case .i4, .i2: "I8"
     case .u4, .u2, .f4e2m1: "U8"
-    case .sequence: nil
+    case .string, .sequence: nil
     }
   }
 }

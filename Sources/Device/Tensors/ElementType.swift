@@ -27,6 +27,8 @@ public enum ElementType: UInt8, Sendable, CaseIterable {
   case u4 = 21
   case i2 = 22
   case u2 = 23
+  /// Where a text is in its program's pool, see `TextReference`.
+  case string = 24
   /// A byte of a sequence of tensors, see `SequenceView`.
   case sequence = 31
 
@@ -37,7 +39,7 @@ public enum ElementType: UInt8, Sendable, CaseIterable {
     case .f8e4m3fn, .f8e4m3fnuz, .f8e5m2, .f8e5m2fnuz, .f8e8m0, .f4e2m1: 1
     case .f16, .bf16, .i16, .u16: 2
     case .f32, .i32, .u32: 4
-    case .f64, .i64, .u64: 8
+    case .f64, .i64, .u64, .string: 8
     }
   }
 
@@ -67,6 +69,7 @@ public enum ElementType: UInt8, Sendable, CaseIterable {
     case .u4: "u4"
     case .i2: "i2"
     case .u2: "u2"
+    case .string: "string"
     case .sequence: "sequence"
     }
   }
@@ -89,6 +92,6 @@ public enum ElementType: UInt8, Sendable, CaseIterable {
     }
   }
 
-  /// False for sequences, with which there is no arithmetic.
-  public var isNumber: Bool { self != .sequence }
+  /// False for texts and sequences, with which there is no arithmetic.
+  public var isNumber: Bool { self != .sequence && self != .string }
 }

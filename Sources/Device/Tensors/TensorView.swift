@@ -94,10 +94,11 @@
     return unsafe base!
   }
 
-  /// Element `i` of an integer or bool tensor, widened. Traps on real-number types.
+  /// Element `i` of an integer or bool tensor, widened; of a string tensor bits that mean nothing. Traps
+  /// on real-number types.
   public func integer(at i: Int) -> Int {
     switch elementType {
-    case .i64, .u64: Int(truncatingIfNeeded: elements(Int64.self)[i])
+    case .i64, .u64, .string: Int(truncatingIfNeeded: elements(Int64.self)[i])
     case .i32: Int(elements(Int32.self)[i])
     case .u32: Int(elements(UInt32.self)[i])
     case .i16: Int(elements(Int16.self)[i])

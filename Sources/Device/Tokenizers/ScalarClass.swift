@@ -81,10 +81,19 @@ struct Decomposition {
 }
 
 /// The lower case of `scalar`. U+0130 gives `i`; its dot is the caller's to add.
-func lowerCase(of scalar: UInt32) -> UInt32 {
+public func lowerCase(of scalar: UInt32) -> UInt32 {
   if scalar < 0x80 { return scalar >= 0x41 && scalar <= 0x5A ? scalar + 0x20 : scalar }
-  if scalar == 0x130 { return 0x69 }
-  let runs = UnicodeTables.lowerCaseRuns
+  return scalar == 0x130 ? 0x69 : moved(scalar, by: UnicodeTables.lowerCaseRuns)
+}
+
+/// The simple upper case of `scalar`: itself where its upper case is several scalars, as that of ß is.
+public func upperCase(of scalar: UInt32) -> UInt32 {
+  if scalar < 0x80 { return scalar >= 0x61 && scalar <= 0x7A ? scalar - 0x20 : scalar }
+  return moved(scalar, by: UnicodeTables.upperCaseRuns)
+}
+
+/// `scalar`, or what the run it is in makes of it.
+private func moved(_ scalar: UInt32, by runs: [UInt64]) -> UInt32 {
   var low = 0
   var high = runs.count
   while high - low > 1 {

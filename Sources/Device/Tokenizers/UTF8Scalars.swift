@@ -5,7 +5,7 @@ let replacementScalar: UInt32 = 0xFFFD
 
 /// The scalar at `offset`, which moves behind it. Ill-formed bytes give U+FFFD, one for each
 /// maximal part that could have begun a scalar. Precondition: `offset` is inside `text`.
-func nextScalar(in text: Span<UInt8>, at offset: inout Int) -> UInt32 {
+public func nextScalar(in text: Span<UInt8>, at offset: inout Int) -> UInt32 {
   let lead = text[offset]
   offset += 1
   if lead < 0x80 { return UInt32(lead) }

@@ -11,7 +11,9 @@ public struct CalibrationItem: Sendable {
 
   /// What the session's inputs hold now.
   public init(copying session: Session) {
-    inputs = session.program.inputs.indices.map { Constant(copying: session.input($0)) }
+    inputs = session.program.inputs.indices.map {
+      Constant(copying: session.input($0), texts: session.texts)
+    }
   }
 
   /// Bytes of all inputs.
@@ -27,6 +29,11 @@ public struct CalibrationItem: Sendable {
       let target = session.input(i)
       precondition(
         target.elementType == input.elementType && target.plainByteCount == input.bytes.count)
+      if input.texts != nil {
+        let placed = input.moved(to: session.texts)
+        withExtendedLifetime(placed) { target.copyElements(of: placed.view) }
+        continue
+      }
       guard let base = input.bytes.baseAddress, input.bytes.count > 0 else { continue }
       target.pointer.copyMemory(from: base, byteCount: input.bytes.count)
     }

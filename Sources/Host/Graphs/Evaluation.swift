@@ -13,6 +13,8 @@ public final class Evaluation {
   public private(set) var isOpen: [Bool]
   /// Constants that had to be copied.
   private let aligned: AlignedConstants
+  /// What the references in `tensors` lead to.
+  public var texts: TextPool { aligned.texts }
 
   /// bindings: a number for every symbol.
   /// aligned: copies of constants, shared by the evaluations of one graph.
@@ -26,7 +28,9 @@ public final class Evaluation {
     isOpen = []
     for (i, value) in graph.values.enumerated() {
       if let constant = value.constant {
-        tensors[i] = constant.bytes.count <= 4096 ? aligned.view(of: constant) : constant.view
+        tensors[i] =
+          constant.bytes.count <= 4096 || constant.texts != nil
+          ? aligned.view(of: constant) : constant.view
       }
     }
     for input in graph.inputs {
@@ -43,7 +47,7 @@ public final class Evaluation {
     for input in graph.inputs where input.isOpen {
       types[input.value.index] = input.elementType
     }
-    let compute = Compute(kernels: KernelSet.best.table, pool: nil)
+    let compute = Compute(kernels: KernelSet.best.table, pool: nil, texts: aligned.texts)
     // A small file must not make us compute large values: room for turning its constants, no more.
     // Int8 ones take four times as much as f32, in each of the three steps that make them so.
     let constantBytes = graph.values.reduce(0) { $0 + ($1.constant?.bytes.count ?? 0) }
@@ -90,19 +94,25 @@ public final class Evaluation {
   public func elementType(_ id: ValueID) -> ElementType { tensors[id.index].elementType }
 }
 
-/// Copies of constants that a file does not align: operators read elements in place.
+/// Copies of constants that a file does not align, for operators read elements in place; and of those
+/// with texts, which come to one pool.
 public final class AlignedConstants {
   private var copies: [ObjectIdentifier: (constant: Constant, copy: Constant)] = [:]
+  /// The texts of constants and of what follows from them.
+  let texts = TextPool(maximumBytes: 1 << 28)
 
   public init() {}
 
   /// A view that operators can read.
   func view(of constant: Constant) -> TensorView {
     let address = Int(bitPattern: constant.bytes.baseAddress)
-    guard address % constant.elementType.byteCount != 0 else { return constant.view }
+    guard address % constant.elementType.byteCount != 0 || constant.texts != nil else {
+      return constant.view
+    }
     let id = ObjectIdentifier(constant)
     if let known = copies[id] { return known.copy.view }
-    let copy = Constant(copying: constant.view)
+    let copy =
+      constant.texts == nil ? Constant(copying: constant.view) : constant.moved(to: texts)
     copies[id] = (constant, copy)
     return copy.view
   }

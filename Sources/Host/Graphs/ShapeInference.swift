@@ -134,11 +134,9 @@ public struct ShapeInference {
       guard other.shape == view.shape, other.elementType == view.elementType, other.hasValue else {
         return nil
       }
-      let same = UnsafeRawBufferPointer(start: view.pointer, count: bytes)
-        .elementsEqual(UnsafeRawBufferPointer(start: other.pointer, count: bytes))
-      guard same else { return nil }
+      guard view.hasSameElements(as: other, base.texts, e.texts) else { return nil }
     }
-    return Constant(copying: view)
+    return Constant(copying: view, texts: base.texts)
   }
 
   /// `[batch, 128, 384]`; an extent that is neither fixed nor a symbol is written at the base binding

@@ -40,7 +40,7 @@ public struct OperatorSupport: Sendable, Equatable {
   /// Element types that probes fit with: those that import and shape rules take.
   private static func elementTypes(_ row: ONNXOperator) -> [ElementType] {
     let probes = OperatorProbe.fitting(row)
-    return ElementType.allCases.filter(\.isNumber).filter { type in
+    return ElementType.allCases.filter { $0 != .sequence }.filter { type in
       probes.contains { $0.graph(row, opset: OperatorProbe.opset(row), type) != nil }
     }
   }

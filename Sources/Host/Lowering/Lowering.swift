@@ -112,6 +112,7 @@ public struct Lowering {
       used = Array(collector.weights.indices)
     }
     program.weights = used.map { collector.weights[$0] }
+    if !isBody { program.texts = collector.texts.bytes }
     program.symbols = inference.symbols.map {
       Symbol(name: $0, limit: inference.bindings[0][$0] ?? 1)
     }
@@ -264,7 +265,9 @@ public struct Lowering {
   ) throws -> LoweredModel {
     var program = program
     // Which kernels run does not matter here: sizes depend on shapes and threads only.
-    let compute = Compute(kernels: KernelSet.best.table, pool: nil, threads: options.threads)
+    let compute = Compute(
+      kernels: KernelSet.best.table, pool: nil, threads: options.threads,
+      texts: TextPool(collector.texts.bytes))
     let preparation = Preparation(program, weights: views, compute: compute)
     try preparation.prepare(program.symbols.map(\.limit))
     program.plan = ArenaPlan(

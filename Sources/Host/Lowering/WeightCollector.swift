@@ -9,6 +9,9 @@ final class WeightCollector {
   private(set) var weights: [ProgramWeight] = []
   /// Bytes of the whole section so far.
   private(set) var byteCount = 0
+  /// What the references of all weights lead to, equal texts once.
+  let texts = TextPool()
+  private var placeOf: [[UInt8]: TextReference] = [:]
   private var numbers: [Key: Int] = [:]
   private let scheme: (WeightSource) -> QuantizationScheme
 
@@ -31,7 +34,7 @@ final class WeightCollector {
       }
     let key = Key(constant: ObjectIdentifier(constant), role: index)
     if let known = numbers[key] { return known }
-    let source = WeightSource(name: name, constant: constant, role: role)
+    let source = WeightSource(name: name, constant: placed(constant), role: role)
     let weight = ProgramWeight(
       name: name, elementType: constant.elementType, encoding: source.encoding(scheme(source)),
       shape: source.shape, offset: byteCount)
@@ -40,6 +43,22 @@ final class WeightCollector {
     weights.append(weight)
     numbers[key] = sources.count - 1
     return sources.count - 1
+  }
+
+  /// The constant with its texts among those of the program.
+  private func placed(_ constant: Constant) -> Constant {
+    guard let old = constant.texts else { return constant }
+    let copy = Constant(
+      elementType: constant.elementType, shape: constant.shape, texts: texts
+    ) { $0.copyMemory(from: constant.bytes) }
+    copy.view.changeTexts { reference in
+      let text = old.text(reference)
+      if let known = placeOf[text] { return known }
+      let place = text.isEmpty ? TextReference() : texts.add(text)
+      placeOf[text] = place
+      return place
+    }
+    return copy
   }
 
   /// Views of weights as preparing sees them: values of plain ones, shapes of the others.

@@ -13,7 +13,7 @@ struct SupportTable {
     let families: [(name: String, types: [ElementType])] = [
       ("reals", [.f32, .f16, .bf16, .f64]),
       ("integers", [.i8, .i16, .i32, .i64, .u8, .u16, .u32, .u64]),
-      ("bool", [.bool]),
+      ("bool", [.bool]), ("strings", [.string]),
     ]
     var parts: [String] = []
     for family in families {

@@ -32,7 +32,7 @@ struct Example: CustomTestStringConvertible {
   static let all: [Example] =
     elementwise + products + rows + moves + picks + windows + recurrent + forests + spectra
     + samplings + algebra + selections
-    + integers + sequences
+    + integers + sequences + strings
 
   private static let elementwise = [
     Example(.unary(Unary(.clip, -1, 2)), floats(2, 3)),
@@ -125,6 +125,43 @@ struct Example: CustomTestStringConvertible {
       floats(2, 3, 2)),
     Example(
       .oneHot(OneHot(axis: 1)), whole(.i64, [2], 1, -1), whole(.i64, [1], 3), floats(2)),
+  ]
+
+  private static let words = TestTensor(texts: ["ab c", "", "b"], [3])
+  /// `(a|b)+ ?c?`, by hand: a choice, a loop and two optional scalars.
+  private static let expression = TestTensor(
+    .i32, [33],
+    [
+      8,
+      4, 0, 0,  // the start of the text
+      3, 0, 1,  // a or b
+      1, 1, 3,
+      1, 4, 5,
+      3, 1, 1,  // space
+      1, 6, 7,
+      3, 2, 1,  // c
+      0, 0, 0,
+      97, 98, 32, 32, 99, 99, 0, 0,
+    ])
+
+  private static let strings = [
+    Example(.stringConcat(StringConcat()), words, TestTensor(texts: ["x"], [1])),
+    Example(.stringEqual(StringEqual()), words, TestTensor(texts: ["b"], [])),
+    Example(
+      .stringSplit(StringSplit(maximumSplits: 3)), words, TestTensor(texts: [" "], []), outputs: 2),
+    Example(.regexMatch(RegexMatch()), words, expression),
+    Example(
+      .stringNormalizer(StringNormalizer(.upper, leavesOut: true, isCaseSensitive: false)), words,
+      TestTensor(texts: ["b", "c"], [2])),
+    Example(.stringLookup(StringLookup()), words, TestTensor(texts: ["a", "b"], [2])),
+    Example(.stringFromNumber(StringFromNumber()), floats(2, 3)),
+    Example(.numberFromString(NumberFromString(to: .f32)), words),
+    Example(
+      .nGrams(NGrams(.weightedCount, columns: 3, maximumSkip: 1)), whole(.i64, [1, 3], 1, 2, 1),
+      whole(.i64, [11], 1, 2, 1, 2, 0, 1, 2, 1, 1, 2, 2), floats(3)),
+    Example(
+      .tokenize(Tokenize(.matches, minimum: 1, marks: true)), words, TestTensor(texts: ["#"], []),
+      expression),
   ]
 
   private static let selections = [

@@ -61,6 +61,7 @@ final class OperatorHarness {
   private let inputs: [TestTensor?]
   private let outputCount: Int
   private let compute: Compute
+  private let texts: TextPool
 
   /// nil leaves an input out; `known` says which inputs have values while preparing.
   init(
@@ -68,9 +69,13 @@ final class OperatorHarness {
     known: (Int) -> Bool = { _ in true }
   ) {
     self.op = op
+    let texts = TextPool()
+    self.texts = texts
+    let inputs = inputs.map { $0?.placed(in: texts) }
     self.inputs = inputs
     outputCount = outputs
-    compute = variant.compute
+    compute = Compute(
+      kernels: variant.kernels.table, pool: variant.pool?.handle, texts: texts)
     let count = inputs.count + outputs
     views = .allocate(capacity: count)
     indices = .allocate(capacity: count)
@@ -156,6 +161,10 @@ final class OperatorHarness {
 
   private func output(_ i: Int) -> TestTensor {
     let view = views[inputs.count + i]
+    if view.elementType == .string {
+      return TestTensor(
+        utf8: view.texts.indices.map { texts.text(view.texts[$0]) }, view.shape.dimensions)
+    }
     let bytes = UnsafeRawBufferPointer(start: view.base, count: view.plainByteCount)
     return TestTensor(view.elementType, view.shape.dimensions, bytes: [UInt8](bytes))
   }
@@ -177,7 +186,11 @@ struct Tolerance {
     guard found.type == wanted.type, found.shape == wanted.shape else {
       return "\(found.type) \(found.shape) instead of \(wanted.type) \(wanted.shape)"
     }
-    if found.bytes == wanted.bytes { return nil }
+    if found.bytes == wanted.bytes && found.pool == wanted.pool { return nil }
+    guard found.type != .string else {
+      let at = found.texts.indices.first { found.texts[$0] != wanted.texts[$0] }
+      return at.map { "element \($0) is \(found.texts[$0]), not \(wanted.texts[$0])" }
+    }
     let (f, w) = (found.values, wanted.values)
     for i in 0..<f.count where !(f[i] == w[i] || f[i].isNaN && w[i].isNaN) {
       if !(abs(f[i] - w[i]) <= absolute + relative * abs(w[i])) {

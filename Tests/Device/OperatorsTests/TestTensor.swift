@@ -47,6 +47,8 @@ struct TestTensor: Equatable {
   var shape: [Int]
   var bytes: [UInt8]
   var encoding: WeightEncoding?
+  /// What the elements of a string tensor refer to.
+  var pool: [UInt8] = []
 
   init(_ type: ElementType, _ shape: [Int], bytes: [UInt8], encoding: WeightEncoding? = nil) {
     self.type = type
@@ -58,6 +60,23 @@ struct TestTensor: Equatable {
   init(_ type: ElementType, _ shape: [Int], _ values: [Double]) {
     precondition(values.count == shape.reduce(1, *))
     self.init(type, shape, bytes: values.flatMap { TestTensor.encode($0, type) })
+  }
+
+  /// Texts; the elements refer to `pool`, which holds them one behind another.
+  init(texts: [String], _ shape: [Int]) {
+    self.init(utf8: texts.map { Array($0.utf8) }, shape)
+  }
+
+  init(utf8 texts: [[UInt8]], _ shape: [Int]) {
+    var pool: [UInt8] = []
+    var bytes: [UInt8] = []
+    for text in texts {
+      bytes += TestTensor.raw(
+        TextReference(offset: UInt32(pool.count), count: UInt32(text.count)))
+      pool += text
+    }
+    self.init(.string, shape, bytes: bytes)
+    self.pool = pool
   }
 
   /// A sequence, or an optional, of plain tensors.
@@ -76,6 +95,31 @@ struct TestTensor: Equatable {
       }
     }
     self.init(.sequence, [count], bytes: bytes)
+  }
+
+  /// The elements of a string tensor.
+  var texts: [String] {
+    let list = TextPool(pool)
+    return stride(from: 0, to: bytes.count - 7, by: 8).map { at in
+      let place = bytes.withUnsafeBytes {
+        $0.loadUnaligned(fromByteOffset: at, as: TextReference.self)
+      }
+      return String(decoding: list.text(place), as: UTF8.self)
+    }
+  }
+
+  /// The same texts, their bytes in a pool of the test's.
+  func placed(in texts: TextPool) -> TestTensor {
+    guard !pool.isEmpty else { return self }
+    let base = texts.add(pool).offset
+    var copy = self
+    copy.bytes = stride(from: 0, to: bytes.count - 7, by: 8).flatMap { at in
+      let place = bytes.withUnsafeBytes {
+        $0.loadUnaligned(fromByteOffset: at, as: TextReference.self)
+      }
+      return TestTensor.raw(TextReference(offset: place.offset &+ base, count: place.count))
+    }
+    return copy
   }
 
   static func i64(_ values: [Int]) -> TestTensor {
@@ -101,6 +145,7 @@ struct TestTensor: Equatable {
     case .u64: raw(UInt64(v))
     case .i4, .i2: raw(Int8(v))
     case .u4, .u2, .sequence: raw(UInt8(v))
+    case .string: raw(UInt64(v))
     default: [UInt8((0..<256).first { narrowNumber(UInt8($0), type) == v }!)]
     }
   }
@@ -150,6 +195,7 @@ struct TestTensor: Equatable {
         case .bf16: Double(Float(bitPattern: UInt32(load(UInt16.self, i)) << 16))
         case .i8: Double(load(Int8.self, i))
         case .u8, .bool, .sequence: Double(load(UInt8.self, i))
+        case .string: Double(load(UInt64.self, i))
         case .i16: Double(load(Int16.self, i))
         case .u16: Double(load(UInt16.self, i))
         case .i32: Double(load(Int32.self, i))

@@ -86,7 +86,7 @@ import Testing
       .floats("w", [Int.max, 2], [1]),
       .floats("w", [1, 1, 1, 1, 1, 1, 1, 1, 1], [1]),
       ONNXTensorSketch("w", type: 99, [1]) { $0.put(9, [0, 0, 0, 0]) },
-      ONNXTensorSketch("w", type: 8, [1]) { $0.put(6, "text") },
+      ONNXTensorSketch("w", type: 8, [2]) { $0.put(6, "text") },
       ONNXTensorSketch("w", type: 7, [3]) { $0.put(7, [1, 2]) },
       ONNXTensorSketch("w", type: 1, [1]) { $0.put(4, [1, 2, 3]) },
     ]

@@ -19,13 +19,6 @@ extension NodeTests {
       "node", "test_resize_downsample_scales_linear_align_corners",
       "spaces samples by an output extent that is no whole number; ONNX Runtime does not either"
     ),
-    ("node", "test_string_", "holds strings"),
-    ("node", "test_regex_full_match", "holds strings"),
-    ("node", "test_strnormalizer", "holds strings"),
-    ("node", "test_equal_string", "holds strings"),
-    ("node", "test_ai_onnx_ml_label_encoder", "holds strings"),
-    ("node", "test_tfidfvectorizer", "counts n-grams, most often of strings"),
-    ("simple", "test_strnorm", "holds strings"),
     ("simple", "test_gradient", "trains a model"),
   ]
 

@@ -142,6 +142,13 @@ struct NodeTest {
       return
         " is \(found.elementType) \(found.shape), not \(expected.elementType) \(expected.shape)"
     }
+    if let texts = expected.textBytes {
+      for (i, (x, y)) in zip(found.textBytes ?? [], texts).enumerated() where x != y {
+        return "[\(i)] is '\(String(decoding: x, as: UTF8.self))', "
+          + "not '\(String(decoding: y, as: UTF8.self))'"
+      }
+      return nil
+    }
     // Two units in the last place of bf16, whatever the test says.
     let relative = found.elementType == .bf16 ? max(relative, 1.0 / 64) : relative
     for (i, (x, y)) in zip(found.numbers, expected.numbers).enumerated() {

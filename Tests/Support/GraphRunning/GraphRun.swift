@@ -64,7 +64,10 @@ public final class GraphRun {
         throw GraphRunError.elementType(
           input: input.name, expected: input.elementType, found: given.elementType)
       }
-      if given.bytes.count > 0 {
+      if given.texts != nil {
+        let placed = given.moved(to: session.texts)
+        withExtendedLifetime(placed) { session.input(i).copyElements(of: placed.view) }
+      } else if given.bytes.count > 0 {
         session.input(i).pointer.copyMemory(
           from: given.bytes.baseAddress!, byteCount: given.bytes.count)
       }
@@ -72,7 +75,7 @@ public final class GraphRun {
     try session.run()
     var outputs: [String: Constant] = [:]
     for (i, output) in program.outputs.enumerated() {
-      outputs[output.name] = Constant(copying: session.output(i))
+      outputs[output.name] = Constant(copying: session.output(i), texts: session.texts)
     }
     return outputs
   }

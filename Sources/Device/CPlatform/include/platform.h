@@ -95,6 +95,13 @@ int kp_cpu_count(void);
 /// A line's worth of text about an errno value; thread-safe.
 const char *kp_error_text(int error, char *buffer, size_t bytes);
 
+/// Writes `value` with so many significant digits, as printf's %g does, without a zero at the end.
+/// Bytes written; at most `bytes`, of which 32 are enough for 17 digits.
+int kp_number_text(double value, int digits, char *buffer, size_t bytes);
+/// The number that a zero-terminated text begins with, behind space, as strtod reads it. 0 where it
+/// begins with none, else 1.
+int kp_text_number(const char *text, double *value);
+
 // A fixed set of threads that run a job's parts and wait for it. The calling thread works too. Idle
 // threads spin for about 50 µs, then park on a futex.
 typedef struct kp_pool kp_pool;

@@ -29,7 +29,6 @@ extension GraphIndex {
   fileprivate func areEqual(_ a: ValueID?, _ b: ValueID?) -> Bool {
     if a == b { return true }
     guard let p = constant(a), let q = constant(b) else { return false }
-    return p.elementType == q.elementType && p.shape == q.shape && p.bytes.count <= 64
-      && p.bytes.elementsEqual(q.bytes)
+    return p.bytes.count <= 64 && p.isSame(as: q)
   }
 }

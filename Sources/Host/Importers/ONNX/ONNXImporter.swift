@@ -39,6 +39,7 @@ public enum ONNXImporter {
     try addOutputs(model, to: &builder)
     var graph = builder.graph
     graph.removeUnusedNodes()
+    graph.joinRows()
     do throws(GraphError) {
       try graph.verify()
     } catch {
@@ -199,6 +200,29 @@ private struct LackingOperators {
 }
 
 extension Graph {
+  /// Gives the first axes of several inputs one name where the file names none and the model only takes
+  /// them all alike: the rows of a table that comes column by column.
+  fileprivate mutating func joinRows() {
+    let loose = inputs.compactMap { input -> String? in
+      guard case .symbol(let name)? = input.dimensions.first,
+        name == "dim_\(self[input.value].name)_0"
+      else { return nil }
+      return name
+    }
+    func accepts(_ names: [String]) -> Bool {
+      let bindings = Dictionary(uniqueKeysWithValues: names.map { ($0, 2) })
+      return (try? Evaluation(self, bindings: bindings)) != nil
+    }
+    guard loose.count > 1, accepts([]), !accepts([loose[0]]), accepts(loose) else { return }
+    record("unnamed first axes joined", before: loose)
+    for i in inputs.indices {
+      guard case .symbol(let name)? = inputs[i].dimensions.first, loose.contains(name) else {
+        continue
+      }
+      inputs[i].dimensions[0] = .symbol(loose[0])
+    }
+  }
+
   /// Takes out nodes whose outputs nothing reads: what a fixed shape made needless, unused branches.
   mutating func removeUnusedNodes() {
     var isRead = [Bool](repeating: false, count: values.count)

@@ -213,7 +213,7 @@ extension ONNXTensor {
       case 3: throw file.malformed(field.offset, "tensors in segments are not supported")
       case 4: try reader.fixedNumbers(field, byteCount: 4, to: &floatData)
       case 5, 7, 11: try reader.integers(field, to: &integerData)
-      case 6: hasStrings = true
+      case 6: stringData.append(try reader.range(field))
       case 8: name = try reader.text(field)
       case 9: rawData = try reader.range(field)
       case 10: try reader.fixedNumbers(field, byteCount: 8, to: &doubleData)

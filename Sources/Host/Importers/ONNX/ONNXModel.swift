@@ -37,7 +37,8 @@ public struct ONNXTensor: Sendable {
   public var doubleData: [Range<Int>] = []
   /// `int32_data`, `int64_data` or `uint64_data`.
   public var integerData: [Int64] = []
-  public var hasStrings = false
+  /// Where each text of `string_data` lies.
+  public var stringData: [Range<Int>] = []
   /// True where the elements lie in another file, as `externalData` says.
   public var isExternal = false
   public var externalData: [String: String] = [:]

@@ -26,7 +26,7 @@ extension ONNXOperator {
   static let binaries: [ONNXOperator] = [
     binary("Add", .add), binary("Sub", .sub), binary("Mul", .mul), binary("Div", .div),
     binary("PRelu", .prelu), binary("And", .and), binary("Or", .or), binary("Xor", .xor),
-    binary("Equal", .equal), binary("Less", .less), binary("Greater", .greater),
+    ONNXOperator("Equal", 7, equal), binary("Less", .less), binary("Greater", .greater),
     binary("LessOrEqual", .lessOrEqual, 12), binary("GreaterOrEqual", .greaterOrEqual, 12),
     variadic("Max", .max), variadic("Min", .min), variadic("Sum", .add),
     ONNXOperator("Pow", 7, power),
@@ -34,6 +34,14 @@ extension ONNXOperator {
     ONNXOperator("Mean", 6, mean),
     ONNXOperator("Where", 9, choose),
   ]
+
+  private static func equal(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
+    let both = try operands(&b)
+    if b.elementType(both[0]) == .string {
+      return [b.add(.stringEqual(StringEqual()), both)]
+    }
+    return [combine(&b, .equal, both[0], both[1])]
+  }
 
   /// a ∘ b. The operator knows f32, f64, i64, i32 and u64: narrower integers are computed as i64.
   static func combine(

@@ -146,6 +146,10 @@ extension ONNXOperator {
     default: throw b.fail("round_mode '\(try b.string("round_mode", ""))' is not supported")
     }
     if b.elementType(x) == type { return x }
+    if type == .string { return b.add(.stringFromNumber(StringFromNumber()), [x]) }
+    if b.elementType(x) == .string {
+      return b.add(.numberFromString(NumberFromString(to: type)), [x])
+    }
     let op = Cast(to: type, saturates: try b.bool("saturate", true), rounding: rounding)
     let y = b.add(.cast(op), [x])
     if [.f16, .bf16, .f64].contains(type), let given = b.elementType(x), given.isFloatingPoint,

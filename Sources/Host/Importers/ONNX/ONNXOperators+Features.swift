@@ -10,8 +10,6 @@ extension ONNXOperator {
     ONNXOperator("Scaler", domain: ml, scaler), ONNXOperator("Imputer", domain: ml, imputer),
     ONNXOperator("Normalizer", domain: ml, normalizer),
     ONNXOperator("Binarizer", domain: ml, binarizer),
-    ONNXOperator("OneHotEncoder", domain: ml, oneHotEncoder),
-    ONNXOperator("LabelEncoder", 2, domain: ml, labelEncoder),
     ONNXOperator("FeatureVectorizer", domain: ml, featureVectorizer),
     ONNXOperator("ArrayFeatureExtractor", domain: ml, arrayFeatureExtractor),
     // A list of maps from label to probability: the probabilities stay a tensor.
@@ -87,20 +85,6 @@ extension ONNXOperator {
     return [b.add(.cast(Cast(to: b.elementType(x) ?? .f32)), [isAbove])]
   }
 
-  /// A column per category: 1 where x is that category.
-  private static func oneHotEncoder(
-    _ b: inout ONNXGraphBuilder
-  ) throws(ImportError) -> [ValueID] {
-    guard let categories = try b.integers("cats_int64s"), !categories.isEmpty else {
-      throw b.fail("categories that are text are not supported")
-    }
-    var x = try b.input(0)
-    if b.elementType(x) != .i64 { x = b.add(.cast(Cast(to: .i64)), [x]) }
-    b.note("OneHotEncoder → comparison, cast")
-    x = b.add(.reshape(Reshape(.unsqueeze, IntegerList([-1]))), [x])
-    return [b.add(.cast(Cast(to: .f32)), [b.binary(.equal, x, b.constant(categories))])]
-  }
-
   /// Inputs side by side as f32, each cut or filled with zeros to its number of columns.
   private static func featureVectorizer(
     _ b: inout ONNXGraphBuilder
@@ -138,67 +122,5 @@ extension ONNXOperator {
     if b.elementType(places) != .i64 { places = b.add(.cast(Cast(to: .i64)), [places]) }
     places = b.add(.reshape(Reshape(.target, IntegerList([-1]))), [places])
     return [b.add(.gather(Gather(axis: -1)), [x, places])]
-  }
-
-  // MARK: Labels
-
-  /// The keys or values of an encoder: numbers of either kind.
-  private static func table(
-    _ b: inout ONNXGraphBuilder, _ role: String
-  ) throws(ImportError) -> Constant {
-    if let list = try b.integers(role + "_int64s"), !list.isEmpty {
-      return Constant(integers: list, shape: Shape([list.count]))
-    }
-    if let list = try b.floats(role + "_floats"), !list.isEmpty {
-      return Constant(floats: list, shape: Shape([list.count]))
-    }
-    if let tensor = try b.tensor(role + "_tensor") {
-      let numbers = tensor.withFloatsAsF32()
-      guard numbers.elementType == .f32 || numbers.elementType == .i64 else {
-        throw b.fail("\(role) of type \(tensor.elementType.name) are not supported")
-      }
-      return numbers.reshaped(Shape([numbers.shape.elementCount]))
-    }
-    throw b.fail("\(role) that are text are not supported")
-  }
-
-  /// The value of the key that x is, else the default.
-  private static func labelEncoder(
-    _ b: inout ONNXGraphBuilder
-  ) throws(ImportError) -> [ValueID] {
-    let keys = try table(&b, "keys")
-    let values = try table(&b, "values")
-    guard keys.shape == values.shape, keys.shape.elementCount > 0 else {
-      throw b.fail("\(keys.shape) keys for \(values.shape) values")
-    }
-    let isWhole = values.elementType == .i64
-    var missing: ValueID
-    if let tensor = try b.tensor("default_tensor")?.withFloatsAsF32(),
-      tensor.shape.elementCount == 1, tensor.elementType == values.elementType
-    {
-      missing = b.addConstant(tensor.reshaped(Shape()))
-    } else if isWhole {
-      missing = b.constant([try b.integer("default_int64", -1)])
-      missing = b.add(.reshape(Reshape(.squeeze, IntegerList([0]))), [missing])
-    } else {
-      missing = b.scalar(try b.float("default_float", -0.0))
-    }
-    b.note("LabelEncoder → comparison, maximum, gather, select")
-    var x = try b.input(0)
-    if b.elementType(x) != keys.elementType { x = b.add(.cast(Cast(to: keys.elementType)), [x]) }
-    x = b.add(.reshape(Reshape(.unsqueeze, IntegerList([-1]))), [x])
-    var isKey = b.binary(.equal, x, b.addConstant(keys))
-    if let floats = keys.floats, floats.contains(where: { $0.isNaN }) {
-      let isNaN = Constant(elementType: .bool, shape: keys.shape) { out in
-        for (i, key) in floats.enumerated() { out[i] = key.isNaN ? 1 : 0 }
-      }
-      isKey = b.binary(.or, isKey, b.binary(.and, b.unary(.isNaN, x), b.addConstant(isNaN)))
-    }
-    let hits = b.add(.cast(Cast(to: .f32)), [isKey])
-    let place = b.add(.argReduce(ArgReduce(axis: -1, keepsAxis: false)), [hits])
-    let best = b.add(.reduce(Reduce(.max, axes: IntegerList([-1]), keepsAxes: false)), [hits])
-    let isFound = b.binary(.greater, best, b.scalar(0))
-    let found = b.add(.gather(Gather(axis: 0)), [b.addConstant(values), place])
-    return [b.add(.select(Select()), [isFound, found, missing])]
   }
 }

@@ -53,7 +53,7 @@ extension ONNXOperator {
     guard outputs == 1 else {
       return [b.bestLabel(labels, scores), b.transformed(scores, transform)]
     }
-    let label = b.label(labels.count == 2 ? labels : [0, 1], scores, above: 0)
+    let label = b.label(labels.count == 2 ? labels : .numbersOfTwo, scores, above: 0)
     guard labels.count == 2 else { return [label, scores] }
     // One score for two classes is taken for a probability, whatever the transform.
     return [label, b.columns(b.unary(.affine, scores, -1, 1), scores)]
@@ -170,7 +170,8 @@ extension ONNXOperator {
 
   /// A row of coefficients per class, as liblinear has them.
   private static func linearSVM(
-    _ b: inout ONNXGraphBuilder, _ x: ValueID, _ labels: [Int], _ transform: ONNXPostTransform
+    _ b: inout ONNXGraphBuilder, _ x: ValueID, _ labels: ONNXClassLabels,
+    _ transform: ONNXPostTransform
   ) throws(ImportError) -> [ValueID] {
     let coefficients = try b.floats("coefficients") ?? []
     guard !coefficients.isEmpty, coefficients.count % labels.count == 0 else {

@@ -84,30 +84,33 @@ extension ONNXGraphBuilder {
 
   // MARK: Labels
 
-  /// Numbers that stand for the classes: the labels, or the classes' numbers where labels are text.
-  mutating func classLabels(_ integers: String, _ texts: String) throws(ImportError) -> [Int] {
-    if let labels = try self.integers(integers), !labels.isEmpty { return labels }
+  /// What the classes are called. Labels that are text are the graph's labels too.
+  mutating func classLabels(
+    _ integers: String, _ texts: String
+  ) throws(ImportError) -> ONNXClassLabels {
+    if let labels = try self.integers(integers), !labels.isEmpty { return ONNXClassLabels(labels) }
     guard let labels = try strings(texts), !labels.isEmpty else {
       throw fail("has no class labels")
     }
-    note("class labels that are text: their numbers")
     graph.labels = labels
-    return Array(labels.indices)
+    return ONNXClassLabels(labels)
   }
 
-  /// The labels of class numbers, i64 [rows].
-  mutating func labels(_ labels: [Int], at classes: ValueID) -> ValueID {
-    if labels == Array(labels.indices) { return classes }
-    return add(.gather(Gather(axis: 0)), [constant(labels), classes])
+  /// The labels of class numbers, [rows].
+  mutating func labels(_ labels: ONNXClassLabels, at classes: ValueID) -> ValueID {
+    guard let list = labels.constant else { return classes }
+    return add(.gather(Gather(axis: 0)), [addConstant(list), classes])
   }
 
   /// The label of each row's highest score; of equals the first.
-  mutating func bestLabel(_ labels: [Int], _ scores: ValueID) -> ValueID {
+  mutating func bestLabel(_ labels: ONNXClassLabels, _ scores: ValueID) -> ValueID {
     self.labels(labels, at: add(.argReduce(ArgReduce(axis: -1, keepsAxis: false)), [scores]))
   }
 
   /// The second label where a score [rows, 1] is above `bound`, else the first.
-  mutating func label(_ labels: [Int], _ score: ValueID, above bound: Float) -> ValueID {
+  mutating func label(
+    _ labels: ONNXClassLabels, _ score: ValueID, above bound: Float
+  ) -> ValueID {
     let isAbove = binary(.greater, score, scalar(bound))
     let number = add(.cast(Cast(to: .i64)), [isAbove])
     return self.labels(labels, at: add(.reshape(Reshape(.squeeze, IntegerList([1]))), [number]))
@@ -143,7 +146,7 @@ extension ONNXGraphBuilder {
 
 extension Constant {
   /// A copy whose elements are aligned.
-  func aligned() -> Constant { Constant(copying: view) }
+  func aligned() -> Constant { Constant(copying: view, texts: texts) }
 
   /// The elements of an aligned constant of real numbers; nil for other types.
   var realNumbers: [Double]? {

@@ -86,11 +86,11 @@ extension ONNXOperator {
 
   /// A score [rows, 1] that speaks for the second of two classes; of one class, for that.
   private static func oneScore(
-    _ b: inout ONNXGraphBuilder, _ score: ValueID, _ labels: [Int],
+    _ b: inout ONNXGraphBuilder, _ score: ValueID, _ labels: ONNXClassLabels,
     _ transform: ONNXPostTransform, _ isPositive: Bool
   ) throws(ImportError) -> [ValueID] {
     guard labels.count == 2 else {
-      return [b.label([0, 1], score, above: 0), score]
+      return [b.label(.numbersOfTwo, score, above: 0), score]
     }
     let label = b.label(labels, score, above: isPositive ? 0.5 : 0)
     let other: ValueID

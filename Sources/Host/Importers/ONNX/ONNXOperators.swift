@@ -34,7 +34,7 @@ struct ONNXOperator: Sendable {
     + reductions + quantized + opset6 + recurrent + integers + losses + attentions + audio
     + fused + fusedAttentions
     + sampling + sums + states + control + selecting
-    + qLinear + qLinearBytes + sequences + trees + features + learning
+    + qLinear + qLinearBytes + sequences + trees + features + labels + learning + strings
 
   private static let index: [String: [ONNXOperator]] = Dictionary(grouping: all) {
     "\($0.domain)::\($0.name)"

@@ -52,6 +52,7 @@ extension ONNXTensor {
     case 5: .i16
     case 6: .i32
     case 7: .i64
+    case 8: .string
     case 9: .bool
     case 10: .f16
     case 11: .f64
@@ -87,7 +88,8 @@ extension ONNXTensor {
     func refuse(_ why: String) -> ImportError {
       model.malformed(offset, "tensor '\(name)': \(why)")
     }
-    guard let type = ONNXTensor.elementType(elementType), !hasStrings else {
+    guard let type = ONNXTensor.elementType(elementType), stringData.isEmpty || type == .string
+    else {
       throw refuse("element type \(elementType) is not supported")
     }
     guard dimensions.count <= Shape.maximumRank else {
@@ -100,6 +102,18 @@ extension ONNXTensor {
     }
     guard let count = shape.checkedElementCount, count <= 1 << 40 else {
       throw refuse("\(shape) is too large")
+    }
+    if type == .string {
+      guard !isExternal, rawData == nil, stringData.count == count else {
+        throw refuse("\(shape) takes \(count) texts, found \(stringData.count)")
+      }
+      let pool = TextPool()
+      return Constant(elementType: .string, shape: shape, texts: pool) { out in
+        for (i, range) in stringData.enumerated() {
+          out.storeBytes(
+            of: pool.add(model.bytes[range]), toByteOffset: 8 * i, as: TextReference.self)
+        }
+      }
     }
     if type.packedBitCount < 8 {
       return try unpacked(type, shape, count, &files)

@@ -107,7 +107,27 @@ extension OperatorProbe {
         [.data([4])], [("keys_int64s", .integers([1, 2])), ("values_floats", .floats([1, 2]))]),
       OperatorProbe(
         [.data([4])], [("keys_floats", .floats([1, 2])), ("values_int64s", .integers([1, 2]))]),
+      OperatorProbe(
+        [.data([4])],
+        [("keys_strings", .texts(["a", "b"])), ("values_int64s", .integers([1, 2]))]),
     ],
+    "CategoryMapper": [
+      OperatorProbe(
+        [.data([4])], [("cats_int64s", .integers([1, 2])), ("cats_strings", .texts(["a", "b"]))])
+    ],
+    "RegexFullMatch": [OperatorProbe([.data([4])], [("pattern", .text("a+"))])],
+    "TfIdfVectorizer": ["pool_int64s", "pool_strings"].map { pool in
+      OperatorProbe(
+        [.data([2, 4])],
+        [
+          (pool, pool == "pool_strings" ? .texts(["a", "b"]) : .integers([1, 2])),
+          ("mode", .text("TF")), ("min_gram_length", .integer(1)), ("max_gram_length", .integer(1)),
+          ("max_skip_count", .integer(0)), ("ngram_counts", .integers([0])),
+          ("ngram_indexes", .integers([0, 1])),
+        ])
+    },
+    "Tokenizer": [OperatorProbe([.data([4])], [("tokenexp", .text("a+"))])],
+    "StringSplit": [OperatorProbe([.data([4])], outputs: 2)],
     "LayerNormalization": [OperatorProbe([.data([2, 6]), .weight([6])])],
     "LinearClassifier": [
       OperatorProbe(
@@ -152,6 +172,10 @@ extension OperatorProbe {
     ],
     "OneHot": [
       OperatorProbe([.data([4]), .integers([3], isScalar: true), .floats([0, 1])])
+    ],
+    "OneHotEncoder": [
+      OperatorProbe([.data([4])], [("cats_int64s", .integers([1, 2]))]),
+      OperatorProbe([.data([4])], [("cats_strings", .texts(["a", "b"]))]),
     ],
     "Pad": [OperatorProbe([.data([4, 4]), .integers([0, 1, 0, 1])])],
     "QLinearConv": [

@@ -100,7 +100,9 @@ struct OperatorProbe: Sendable {
           base: out.baseAddress, byteCount: out.count, elementType: input.elementType, shape: shape)
         if out.count > 0 { Cast(to: input.elementType).convert(integers.view, to: view) }
       }
-      graph[input.value].constant = sample
+      let texts = (0..<shape.elementCount).map { [UInt8(ascii: $0 % 2 == 0 ? "0" : "1")] }
+      graph[input.value].constant =
+        input.elementType == .string ? Constant(texts: texts, shape: shape) : sample
     }
     graph.inputs = []
     return (try? Evaluation(graph, bindings: [:])) != nil

@@ -33,7 +33,8 @@ struct ValueFacts {
   private var guesses: [String: [Int]] = [:]
   /// Declarations of intermediate values by name.
   var declarations: [String: ONNXValueInfo] = [:]
-  private let compute = Compute(kernels: KernelSet.scalar.table, pool: nil)
+  private let compute = Compute(
+    kernels: KernelSet.scalar.table, pool: nil, texts: TextPool(maximumBytes: 1 << 24))
 
   private subscript(value: ValueID) -> [Sample?] {
     get { value.index < samples.count ? samples[value.index] : [nil, nil] }
@@ -46,9 +47,14 @@ struct ValueFacts {
   mutating func set(_ value: ValueID, _ constant: Constant) {
     let isSmall = constant.shape.elementCount <= ValueFacts.maximumCount
     // Views into a file need not be aligned, operators ask for that.
-    let known = isSmall ? Constant(copying: constant.view) : nil
+    let known = isSmall ? placed(constant) : nil
     let sample = Sample(elementType: constant.elementType, shape: constant.shape, value: known)
     self[value] = [sample, sample]
+  }
+
+  /// A copy that operators can read: aligned, its texts where theirs are.
+  private func placed(_ constant: Constant) -> Constant {
+    constant.texts == nil ? Constant(copying: constant.view) : constant.moved(to: compute.texts)
   }
 
   /// As `set`, for an aligned constant that shape rules read whatever its size, such as trees.
@@ -76,7 +82,11 @@ struct ValueFacts {
 
   /// What is known of `source` in `other` is known of `value` here.
   mutating func copy(_ source: ValueID, of other: ValueFacts, to value: ValueID) {
-    self[value] = other[source]
+    self[value] = other[source].map { sample in
+      guard var sample else { return nil }
+      sample.value = sample.value.map { $0.texts == nil ? $0 : placed($0) }
+      return sample
+    }
     ranks[value.index] = other.ranks[source.index]
     types[value.index] = other.types[source.index]
     itemTypes[value.index] = other.itemTypes[source.index]
@@ -155,7 +165,7 @@ struct ValueFacts {
   func fixedValue(_ value: ValueID) -> Constant? {
     guard let a = self[value][0], let b = self[value][1], let x = a.value, let y = b.value,
       a.elementType == b.elementType, a.shape == b.shape,
-      x === y || x.bytes.elementsEqual(y.bytes)
+      x.isSame(as: y)
     else { return nil }
     return x
   }
@@ -173,6 +183,26 @@ struct ValueFacts {
       guard results[i].contains(where: { $0 == nil }) else { continue }
       // No rule can say more where shapes follow from data.
       types[output.index] = op.outputType(i, inputs.map { $0.flatMap { elementType($0) } })
+      if let rank = rank(of: op, inputs) { ranks[output.index] = rank }
+    }
+  }
+
+  /// The number of axes of what an operator gives where that follows from its inputs' or its attributes
+  /// alone; nil for operators that are not met behind shapes that follow from data.
+  private func rank(of op: Operator, _ inputs: [ValueID?]) -> Int? {
+    let known = inputs.map { $0.flatMap { rank($0) } }
+    switch op {
+    case .unary, .cast, .softmax, .stringFromNumber, .numberFromString, .stringLookup, .regexMatch,
+      .nGrams:
+      return known.first ?? nil
+    case .binary, .select, .stringConcat, .stringEqual:
+      return known.contains(nil) ? nil : known.compactMap { $0 }.max()
+    case .reduce(let op):
+      guard op.axes.count > 0, let rank = known.first ?? nil else { return nil }
+      return op.keepsAxes ? rank : rank - op.axes.count
+    case .reshape(let op) where op.kind == .flatten: return 2
+    case .reshape(let op) where op.kind == .target && op.isConstant: return op.values.count
+    default: return nil
     }
   }
 
@@ -207,7 +237,17 @@ struct ValueFacts {
       let view = table[$0]
       return Sample(
         elementType: view.elementType, shape: view.shape,
-        value: view.hasValue ? Constant(copying: view) : nil)
+        value: view.hasValue ? copied(view) : nil)
+    }
+  }
+
+  /// A copy of a tensor made here, which keeps its texts where they are.
+  private func copied(_ view: TensorView) -> Constant {
+    guard !view.elementType.isNumber else { return Constant(copying: view) }
+    return Constant(elementType: view.elementType, shape: view.shape, texts: compute.texts) { out in
+      if out.count > 0 {
+        out.copyMemory(from: UnsafeRawBufferPointer(start: view.pointer, count: out.count))
+      }
     }
   }
 }

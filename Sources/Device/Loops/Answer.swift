@@ -5,12 +5,22 @@ import Runtime
 import Tasks
 import Tensors
 
+/// One raw output.
+public struct AnswerTensor: Sendable {
+  public var name: String
+  public var type: ElementType
+  public var shape: Shape
+  /// The first elements where they are real numbers, and where they are texts.
+  public var head: [Float]
+  public var texts: [[UInt8]]
+}
+
 /// One item's answer.
 public enum Answer {
   case labels([(name: String, score: Float)], index: Int)
   case vector([Float])
-  /// Raw outputs: name, type, shape and the first elements where they are real numbers.
-  case tensors([(name: String, type: ElementType, shape: Shape, head: [Float])])
+  /// Raw outputs.
+  case tensors([AnswerTensor])
 
   /// The answer after a run, by the model's task.
   public init(_ runner: ModelRunner, _ scratch: inout [RankedLabel]) {
@@ -33,10 +43,13 @@ public enum Answer {
         scratch.map { (ranking.label($0.index), $0.score) }, index: scratch.first?.index ?? best)
       return
     }
-    var list: [(name: String, type: ElementType, shape: Shape, head: [Float])] = []
+    var list: [AnswerTensor] = []
     for (i, output) in runner.model.program.outputs.enumerated() {
       let view = runner.session.output(i)
-      list.append((output.name, view.elementType, view.shape, view.numbers(8) ?? []))
+      list.append(
+        AnswerTensor(
+          name: output.name, type: view.elementType, shape: view.shape,
+          head: view.numbers(8) ?? [], texts: view.texts(8, runner.session.texts) ?? []))
     }
     self = .tensors(list)
   }
@@ -68,6 +81,7 @@ public enum Answer {
           text.put(" ")
           Answer.put(t.head, count: 4, into: &text, of: t.shape.elementCount)
         }
+        if !t.texts.isEmpty { Answer.put(t.texts, count: 4, into: &text, of: t.shape.elementCount) }
       }
     }
     return text.bytes
@@ -85,6 +99,24 @@ public enum Answer {
     if all > min(count, vector.count) {
       text.put(", … ")
       text.put(all)
+      text.put(" values")
+    }
+    text.put("]")
+  }
+
+  private static func put(
+    _ texts: [[UInt8]], count: Int, into text: inout TextBuffer, of total: Int
+  ) {
+    text.put(" [")
+    for i in 0..<min(count, texts.count) {
+      if i > 0 { text.put(", ") }
+      text.put("'")
+      text.put(untrusted: texts[i])
+      text.put("'")
+    }
+    if total > count {
+      text.put(", … ")
+      text.put(total)
       text.put(" values")
     }
     text.put("]")
@@ -122,6 +154,7 @@ public enum Answer {
         json.key("first_values")
         json.beginArray()
         for x in t.head { json.value(x) }
+        for x in t.texts { json.value(text: x) }
         json.endArray()
         json.endObject()
       }

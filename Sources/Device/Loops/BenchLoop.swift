@@ -22,6 +22,8 @@ public struct BenchLoop {
     if let path = options.inputFile {
       let file = try TensorFile(path: path)
       try runner.fill(from: file, first: try runner.itemCount(in: file) == nil ? nil : 0)
+    } else if !options.values.isEmpty {
+      try runner.fill(values: options.values)
     } else if let text = options.inputs.first {
       try runner.fill(text: text)
     } else {

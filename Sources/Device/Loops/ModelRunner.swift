@@ -43,7 +43,7 @@ public final class ModelRunner {
   /// True when the last run was left before its end because somebody asked for that.
   public private(set) var wasInterrupted = false
   /// The last text had nothing in it that the model knows.
-  public private(set) var hasNoTokens = false
+  public internal(set) var hasNoTokens = false
 
   /// Bytes that weights and working memory may take together; nil is what the machine has, for the
   /// working memory alone.
@@ -141,6 +141,12 @@ public final class ModelRunner {
       let entry = try entry(for: i, in: file)
       var shape = entry.shape
       var range = entry.byteRange
+      // Texts lie in rows of bytes.
+      if holdsTexts(entry, for: i) {
+        var outer = Shape()
+        for axis in 0..<shape.rank - 1 { outer.append(shape[axis]) }
+        shape = outer
+      }
       // What has no axis for items is the same for all of them.
       if let first, shape.rank > 0 {
         let itemBytes = shape[0] > 0 ? range.count / shape[0] : 0
@@ -155,6 +161,10 @@ public final class ModelRunner {
     for i in callerInputs {
       let entry = try entry(for: i, in: file)
       let bytes = unsafe UnsafeRawBufferPointer(rebasing: file.map.buffer[ranges[i]])
+      if holdsTexts(entry, for: i) {
+        unsafe fill(session.input(i), rows: bytes, width: entry.shape[entry.shape.rank - 1])
+        continue
+      }
       guard unsafe TensorConversion.fill(session.input(i), from: bytes, entry.elementType) else {
         let wanted = session.input(i).elementType.name
         throw Failure(
@@ -162,6 +172,12 @@ public final class ModelRunner {
           "\(file.path): \(entry.name): \(entry.elementType.name) cannot be used as \(wanted)")
       }
     }
+  }
+
+  /// True where a file's bytes are the texts of a string input: UTF-8, an axis more, zeros at the end.
+  private func holdsTexts(_ entry: SafetensorsEntry, for i: Int) -> Bool {
+    model.program.inputs[i].elementType == .string && entry.elementType == .u8
+      && entry.shape.rank > 0
   }
 
   private func entry(for input: Int, in file: TensorFile) throws(Failure) -> SafetensorsEntry {
@@ -181,7 +197,8 @@ public final class ModelRunner {
       let entry = try entry(for: i, in: file)
       let dimensions = model.program.inputs[i].dimensions
       if carriesState, dimensions.isEmpty { continue }
-      guard entry.shape.rank == dimensions.count, let first = dimensions.first,
+      guard entry.shape.rank - (holdsTexts(entry, for: i) ? 1 : 0) == dimensions.count,
+        let first = dimensions.first,
         takesOne(first), entry.shape[0] > 1, items == nil || items == entry.shape[0]
       else { return nil }
       items = entry.shape[0]
@@ -197,112 +214,6 @@ public final class ModelRunner {
     case .symbol: carriesState
     }
   }
-
-  // MARK: Text in
-
-  var textRefusal: Failure {
-    Failure(.usage, "\(model.name) takes tensors, not text: give --input FILE.safetensors")
-  }
-
-  /// Fills the token inputs from a text. Throws where the bundle has no tokenizer.
-  public func fill(text: String) throws(Failure) {
-    hasNoTokens = false
-    guard let inputs = model.task.textInputs, let tokenizer = model.tokenizer else {
-      throw textRefusal
-    }
-    switch tokenizer {
-    case .wordPiece(let tokenizer): try fill(text, tokenizer, inputs)
-    case .fastText(let tokenizer): try fill(text, tokenizer, inputs)
-    }
-  }
-
-  private func fill(
-    _ text: String, _ tokenizer: WordPieceTokenizer, _ inputs: TextInputs
-  ) throws(Failure) {
-    let limited: WordPieceTokenizer
-    do throws(WordPieceError) {
-      limited = try tokenizer.limited(to: inputs.maximumTokens)
-    } catch {
-      throw Failure(.badData, "\(model.name): \(error)")
-    }
-    let sequence = limited.encode(text)
-    var shapes = [Shape?](repeating: nil, count: model.program.inputs.count)
-    for i in callerInputs { shapes[i] = Shape([1, sequence.count]) }
-    try prepare(shapes)
-    for i in callerInputs {
-      let view = session.input(i)
-      let name = model.program.inputs[i].name
-      for t in 0..<sequence.count {
-        let value: Int32
-        if name == inputs.idsName {
-          value = sequence.ids[t]
-        } else if name == inputs.maskName {
-          value = 1
-        } else if name == inputs.typesName {
-          value = Int32(sequence.typeID(at: t))
-        } else {
-          throw unexpected(name)
-        }
-        switch view.elementType {
-        case .i64: view.elements(Int64.self)[t] = Int64(value)
-        case .i32: view.elements(Int32.self)[t] = value
-        default:
-          throw Failure(
-            .badData,
-            "\(model.name): input '\(name)': expected i64, found \(view.elementType.name)")
-        }
-      }
-    }
-  }
-
-  private func unexpected(_ name: String) -> Failure {
-    Failure(.badData, "\(model.name): input '\(name)' is nothing that a text gives")
-  }
-
-  /// ids: i64 [rows]; the mask, for models of word vectors: f32 [words, rows], each word's row averages
-  /// its rows. A text that asks for no row runs as one of row 0 and gives no answer.
-  private func fill(
-    _ text: String, _ tokenizer: FastTextTokenizer, _ inputs: TextInputs
-  ) throws(Failure) {
-    let sequence = tokenizer.limited(to: inputs.maximumTokens).encode(text)
-    hasNoTokens = sequence.ids.isEmpty
-    let count = max(sequence.ids.count, 1)
-    let words = max(sequence.ends.count, 1)
-    var shapes = [Shape?](repeating: nil, count: model.program.inputs.count)
-    for i in callerInputs {
-      let name = model.program.inputs[i].name
-      if name == inputs.idsName {
-        shapes[i] = Shape([count])
-      } else if name == inputs.maskName {
-        shapes[i] = Shape([words, count])
-      } else {
-        throw unexpected(name)
-      }
-    }
-    try prepare(shapes)
-    for i in callerInputs {
-      let view = session.input(i)
-      let isIDs = model.program.inputs[i].name == inputs.idsName
-      guard view.elementType == (isIDs ? .i64 : .f32), view.shape == shapes[i] else {
-        throw unexpected(model.program.inputs[i].name)
-      }
-      if isIDs {
-        let ids = view.elements(Int64.self)
-        for t in 0..<count { ids[t] = hasNoTokens ? 0 : Int64(sequence.ids[t]) }
-        continue
-      }
-      let averages = view.floats
-      averages.fill(0)
-      var start = 0
-      for (word, end) in sequence.ends.enumerated() {
-        for t in start..<end { averages[word * count + t] = 1 / Float(end - start) }
-        start = end
-      }
-    }
-  }
-
-  /// Whether texts can be put in.
-  public var takesText: Bool { model.task.textInputs != nil && model.tokenizer != nil }
 
   // MARK: Made-up inputs
 
@@ -326,6 +237,9 @@ public final class ModelRunner {
         for k in 0..<n { view.elements(Int64.self)[k] = rows.map { Int64(next() % $0) } ?? 1 }
       case .i32:
         for k in 0..<n { view.elements(Int32.self)[k] = rows.map { Int32(next() % $0) } ?? 1 }
+      case .string:
+        let text = session.texts.add([UInt8(ascii: "a")])
+        for k in 0..<n { view.texts[k] = text }
       case let type where type.isFloatingPoint:
         for k in 0..<n { view.setNumber(Double(next() & 0xFFFF) / 65536, at: k) }
       default:

@@ -9,6 +9,8 @@ public enum RunItem {
   case text(String)
   /// All tensors of a file at once.
   case tensors(TensorFile)
+  /// A value for every input, as typed.
+  case values([TypedValue])
   /// Item `row` of a file, with the class it should get.
   case row(TensorFile, row: Int, label: Int?)
   /// Values made up here.
@@ -36,6 +38,10 @@ public struct RunItems {
       } else {
         items.append(.tensors(file))
       }
+    }
+    if !options.values.isEmpty {
+      printsAnswers = true
+      items.append(.values(options.values))
     }
     for input in options.inputs { try add(input, runner) }
     if items.isEmpty { items.append(.sample) }

@@ -123,6 +123,7 @@ public final class RunLoop {
     var label: Int?
     switch item {
     case .text(let text): try runner.fill(text: text)
+    case .values(let values): try runner.fill(values: values)
     case .tensors(let file): try runner.fill(from: file)
     case .row(let file, let row, let expected):
       label = expected

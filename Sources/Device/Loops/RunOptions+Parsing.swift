@@ -39,6 +39,12 @@ extension RunOptions {
       } else {
         switch argument {
         case "--": onlyWords = true
+        case "--value":
+          let text = try value()
+          guard let typed = TypedValue(text) else {
+            throw Failure(.usage, "--value takes INPUT=VALUE, not '\(text)'")
+          }
+          options.values.append(typed)
         case "--input": options.inputFile = try value()
         case "--output": options.outputFile = try value()
         case "--format":

@@ -12,6 +12,8 @@ public struct RunOptions: Sendable {
   /// Texts, data sets (`.safetensors`), text files (`.txt`, a line each) or `-` for lines of standard
   /// input.
   public var inputs: [String] = []
+  /// A value for every input, as typed.
+  public var values: [TypedValue] = []
   /// Raw tensors in and out.
   public var inputFile: String?
   public var outputFile: String?

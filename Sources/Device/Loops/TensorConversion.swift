@@ -27,8 +27,15 @@ enum TensorConversion {
     return true
   }
 
+  /// False for element types that are no real numbers.
+  static func store(_ x: Double, _ target: TensorView, _ i: Int) -> Bool {
+    guard target.elementType.isFloatingPoint else { return false }
+    target.setNumber(x, at: i)
+    return true
+  }
+
   /// False where the element type does not hold `x`.
-  private static func store(_ x: Int64, _ target: TensorView, _ i: Int) -> Bool {
+  static func store(_ x: Int64, _ target: TensorView, _ i: Int) -> Bool {
     func put<T: FixedWidthInteger & BitwiseCopyable>(
       _: T.Type, _ range: ClosedRange<Int64>? = nil
     ) -> Bool {

@@ -11,6 +11,7 @@ struct KnapsackRun {
 
       --input FILE.safetensors    tensors NAME or input.NAME
       --output FILE.safetensors   tensors output.NAME
+      --value INPUT=VALUE         a text, or numbers with commas; again for more inputs and rows
       --format text|json|ndjson   what to print
       --threads N                 default 1
       --repeat N                  passes over the inputs (run: 1, bench: 50)

@@ -16,6 +16,7 @@ struct RunCommand: ParsableCommand {
       EXAMPLES:
         knapsack run minilm.knap "two dogs play"
         knapsack run model.onnx --input in.safetensors --output out.safetensors
+        knapsack run pipeline.onnx --value job=clerk --value age=39
       """)
 
   @Argument(help: "A bundle, a model file, a model folder or a recipe folder.")
@@ -39,7 +40,7 @@ struct RunCommand: ParsableCommand {
       var options = loop.options(repeatCount: 1)
       options.inputs = inputs
       options.modelPath = model
-      if inputs.isEmpty, loop.input == nil, let data = source.evaluationData {
+      if inputs.isEmpty, loop.input == nil, loop.values.isEmpty, let data = source.evaluationData {
         options.inputs = [data]
       }
       options.loops = loopForever
@@ -89,6 +90,13 @@ struct LoopOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Tensors NAME or input.NAME.", valueName: "file.safetensors"))
   var input: String?
 
+  @Option(
+    name: .customLong("value"),
+    help: ArgumentHelp(
+      "A value for an input: a text, or numbers with commas. Again for more inputs, and for more rows.",
+      valueName: "input=value"))
+  var values: [String] = []
+
   @Option(help: ArgumentHelp("Write tensors output.NAME.", valueName: "file.safetensors"))
   var output: String?
 
@@ -107,6 +115,9 @@ struct LoopOptions: ParsableArguments {
   var repeatCount: Int?
 
   func validate() throws {
+    for value in values where TypedValue(value) == nil {
+      throw ValidationError("--value takes INPUT=VALUE, not '\(value)'")
+    }
     guard (1...RunOptions.maximumThreads).contains(threads) else {
       throw ValidationError("--threads takes a number from 1 to \(RunOptions.maximumThreads)")
     }
@@ -123,6 +134,7 @@ struct LoopOptions: ParsableArguments {
   func options(repeatCount standard: Int) -> RunOptions {
     var options = RunOptions()
     options.inputFile = input
+    options.values = values.compactMap { TypedValue($0) }
     options.outputFile = output
     options.format = format ?? .text
     options.isFormatGiven = format != nil

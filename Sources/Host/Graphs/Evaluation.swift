@@ -11,17 +11,18 @@ public final class Evaluation {
   public private(set) var isKnown: [Bool]
   /// Values whose shapes follow from data: nothing is said of them but, maybe, their element type.
   public private(set) var isOpen: [Bool]
-  /// Constants that had to be copied.
-  private let aligned: AlignedConstants
+  /// What it has in common with other evaluations.
+  private let shared: SharedValues
   /// What the references in `tensors` lead to.
-  public var texts: TextPool { aligned.texts }
+  public var texts: TextPool { shared.texts }
 
   /// bindings: a number for every symbol.
-  /// aligned: copies of constants, shared by the evaluations of one graph.
+  /// shared: what the evaluations of one graph have in common; the first that succeeds fills it.
   public init(
-    _ graph: Graph, bindings: [String: Int], aligned: AlignedConstants = AlignedConstants()
+    _ graph: Graph, bindings: [String: Int], shared: SharedValues? = nil
   ) throws(GraphError) {
-    self.aligned = aligned
+    let shared = shared ?? SharedValues(room: SharedValues.room(for: graph))
+    self.shared = shared
     tensors = TensorTable(count: graph.values.count)
     var kinds = StepKinds(graph)
     isKnown = kinds.isKnown
@@ -30,7 +31,7 @@ public final class Evaluation {
       if let constant = value.constant {
         tensors[i] =
           constant.bytes.count <= 4096 || constant.texts != nil
-          ? aligned.view(of: constant) : constant.view
+          ? shared.view(of: constant) : constant.view
       }
     }
     for input in graph.inputs {
@@ -47,13 +48,19 @@ public final class Evaluation {
     for input in graph.inputs where input.isOpen {
       types[input.value.index] = input.elementType
     }
-    let compute = Compute(kernels: KernelSet.best.table, pool: nil, texts: aligned.texts)
-    // A small file must not make us compute large values: room for turning its constants, no more.
-    // Int8 ones take four times as much as f32, in each of the three steps that make them so.
-    let constantBytes = graph.values.reduce(0) { $0 + ($1.constant?.bytes.count ?? 0) }
-    let limit = max(64 << 20, 16 * min(constantBytes, 64 << 20) + 4 * constantBytes)
+    let compute = Compute(kernels: KernelSet.best.table, pool: nil, texts: shared.texts)
+    var isFixed = graph.values.map { $0.constant != nil }
+    let limit = shared.room
     for node in graph.nodes {
       let kind = kinds.add(node)
+      if kind == .ahead, node.inputs.allSatisfy({ $0.map { isFixed[$0.index] } ?? true }) {
+        for output in node.outputs { isFixed[output.index] = true }
+        // The same at every binding: once is enough.
+        if let fixed = shared.fixed {
+          for output in node.outputs { tensors[output.index] = fixed[output.index] }
+          continue
+        }
+      }
       if kind == .dynamic {
         let given = node.inputs.map {
           $0.flatMap { v in
@@ -73,7 +80,7 @@ public final class Evaluation {
       if kind == .ahead, hasValues {
         for v in node.inputs {
           if let v, let constant = graph[v].constant {
-            tensors[v.index] = aligned.view(of: constant)
+            tensors[v.index] = shared.view(of: constant)
           }
         }
       }
@@ -87,6 +94,7 @@ public final class Evaluation {
       }
     }
     (isKnown, isOpen) = (kinds.isKnown, kinds.isOpen)
+    shared.add(tensors)
   }
 
   /// The shape of a value that is not open.
@@ -94,14 +102,31 @@ public final class Evaluation {
   public func elementType(_ id: ValueID) -> ElementType { tensors[id.index].elementType }
 }
 
-/// Copies of constants that a file does not align, for operators read elements in place; and of those
-/// with texts, which come to one pool.
-public final class AlignedConstants {
+/// What the evaluations of one graph have in common: values that are the same at every binding, copies of
+/// constants that a file does not align, texts, and the memory that all may take.
+public final class SharedValues {
   private var copies: [ObjectIdentifier: (constant: Constant, copy: Constant)] = [:]
   /// The texts of constants and of what follows from them.
   let texts = TextPool(maximumBytes: 1 << 28)
+  /// The first evaluation, and from then on the bytes that others may still hold.
+  private(set) var fixed: TensorTable?
+  private(set) var room: Int
 
-  public init() {}
+  /// room: bytes that the first evaluation may hold.
+  public init(room: Int) { self.room = room }
+
+  /// A small file must not make us compute large values: room for turning its constants, no more. Int8
+  /// ones take four times as much as f32, in each of the three steps that make them so.
+  public static func room(for graph: Graph) -> Int {
+    let constantBytes = graph.values.reduce(0) { $0 + ($1.constant?.bytes.count ?? 0) }
+    return max(64 << 20, 16 * min(constantBytes, 64 << 20) + 4 * constantBytes)
+  }
+
+  /// What follows from constants alone is taken from the first; the others hold what bindings change.
+  fileprivate func add(_ tensors: TensorTable) {
+    room = fixed == nil ? 128 << 20 : max(room - tensors.ownedByteCount, 0)
+    if fixed == nil { fixed = tensors }
+  }
 
   /// A view that operators can read.
   func view(of constant: Constant) -> TensorView {

@@ -127,11 +127,13 @@ public enum Rewriter {
       graph.history.merge(graph.bodies[i].history, uniquingKeysWith: +)
       graph.bodies[i].history = [:]
     }
+    // For all passes together: what one makes of nothing must not be what the next may multiply.
+    var room = SharedValues.room(for: graph)
     for _ in 0..<8 {
-      let inference = try ShapeInference(graph, limits: limits)
+      let inference = try ShapeInference(graph, limits: limits, room: room)
       var changed = false
       // Readers that are of no use would keep rules from firing.
-      graph = withoutDeadNodes(fold(pin(graph, inference), inference, &changed))
+      graph = withoutDeadNodes(fold(pin(graph, inference), inference, &room, &changed))
       try graph.verify(after: "fold-constants")
       for rule in rules {
         graph = try apply(rule, graph, inference, &changed)
@@ -159,7 +161,7 @@ public enum Rewriter {
   /// Values that are the same whatever the symbols are become constants. Steps that only look at
   /// shapes are folded up to 1 MiB; constants of constants as large as they are.
   private static func fold(
-    _ graph: Graph, _ inference: ShapeInference, _ changed: inout Bool
+    _ graph: Graph, _ inference: ShapeInference, _ room: inout Int, _ changed: inout Bool
   ) -> Graph {
     var graph = graph
     var kept: [Node] = []
@@ -173,6 +175,12 @@ public enum Rewriter {
         kept.append(node)
         continue
       }
+      let bytes = folded.reduce(0) { $0 + ($1?.bytes.count ?? 0) }
+      guard bytes <= room else {
+        kept.append(node)
+        continue
+      }
+      room -= bytes
       for (output, constant) in zip(node.outputs, folded) { graph[output].constant = constant }
       graph.record("fold-constants", before: [node.label])
       changed = true

@@ -16,10 +16,13 @@ public struct ShapeInference {
   public let pinned: [String]
 
   /// limits: the largest values of symbols, where they are known; they are the base binding.
-  public init(_ graph: Graph, limits: [String: Int] = [:]) throws(GraphError) {
+  /// room: bytes of values that may be computed; what the graph's constants call for by default.
+  public init(
+    _ graph: Graph, limits: [String: Int] = [:], room: Int? = nil
+  ) throws(GraphError) {
     symbols = graph.symbols
-    let aligned = AlignedConstants()
-    let (base, evaluation) = try ShapeInference.base(graph, limits, aligned)
+    let shared = SharedValues(room: room ?? SharedValues.room(for: graph))
+    let (base, evaluation) = try ShapeInference.base(graph, limits, shared)
     var bindings = [base]
     var evaluations = [evaluation]
     var pinned: [String] = []
@@ -28,7 +31,7 @@ public struct ShapeInference {
       for value in ShapeInference.alternatives(base[symbol] ?? 1, limit: graph.limits[symbol]) {
         var changed = base
         changed[symbol] = value
-        guard let e = try? Evaluation(graph, bindings: changed, aligned: aligned) else { continue }
+        guard let e = try? Evaluation(graph, bindings: changed, shared: shared) else { continue }
         bindings.append(changed)
         evaluations.append(e)
         accepted += 1
@@ -41,7 +44,7 @@ public struct ShapeInference {
       else { continue }
       var changed = base
       changed[symbol] = value
-      if let e = try? Evaluation(graph, bindings: changed, aligned: aligned) {
+      if let e = try? Evaluation(graph, bindings: changed, shared: shared) {
         bindings.append(changed)
         evaluations.append(e)
       }
@@ -53,7 +56,7 @@ public struct ShapeInference {
 
   /// The first binding that the graph accepts: what is asked for, else batches of 1 and usual extents.
   private static func base(
-    _ graph: Graph, _ limits: [String: Int], _ aligned: AlignedConstants
+    _ graph: Graph, _ limits: [String: Int], _ shared: SharedValues
   ) throws(GraphError) -> ([String: Int], Evaluation) {
     var leading: Set<String> = []
     for input in graph.inputs {
@@ -70,7 +73,7 @@ public struct ShapeInference {
       guard !tried.contains(binding) else { continue }
       tried.append(binding)
       do throws(GraphError) {
-        return (binding, try Evaluation(graph, bindings: binding, aligned: aligned))
+        return (binding, try Evaluation(graph, bindings: binding, shared: shared))
       } catch {
         if first == nil { first = error }
       }

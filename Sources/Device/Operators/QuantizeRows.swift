@@ -5,8 +5,10 @@ import Tensors
 public enum RowQuantization: Int, Sendable, CaseIterable {
   /// scale = max |x| / 127, ties away from zero: TFLite's hybrid kernels.
   case symmetric = 0
-  /// Range and zero point of 8 bits, 0 in it: XNNPACK, and TFLite's asymmetric hybrid kernels.
+  /// Range and zero point of 8 bits, 0 in it: XNNPACK.
   case asymmetric
+  /// The same found in double precision and with ties away from zero: TFLite's own hybrid kernels.
+  case asymmetricWide
 }
 
 /// x ≈ scale (code − zero point), row by row along the last `width` elements.
@@ -68,7 +70,8 @@ public struct QuantizeRows: OperatorDefinition {
         if v < low { low = v }
         if v > high { high = v }
       }
-      let (scale, inverse, zero) = parameters(low, high)
+      let (scale, inverse, zero) =
+        kind == .asymmetricWide ? wideParameters(low, high) : parameters(low, high)
       scales[row] = scale
       zeros[row] = Int8(zero)
       for i in (row * width)..<((row + 1) * width) {
@@ -76,10 +79,14 @@ public struct QuantizeRows: OperatorDefinition {
         let bound: Float = 1000
         let bounded =
           scaled > -bound ? (scaled < bound ? scaled : bound) : scaled <= -bound ? -bound : 0
-        let rounded = bounded.rounded(
-          kind == .symmetric ? .toNearestOrAwayFromZero : .toNearestOrEven)
         let lowest = kind == .symmetric ? -127 : -128
-        codes[i] = Int8(min(max(Int(rounded) + zero, lowest), 127))
+        let code: Int =
+          switch kind {
+          case .symmetric: Int(bounded.rounded(.toNearestOrAwayFromZero))
+          case .asymmetric: Int(bounded.rounded(.toNearestOrEven)) + zero
+          case .asymmetricWide: Int((Float(zero) + bounded).rounded(.toNearestOrAwayFromZero))
+          }
+        codes[i] = Int8(min(max(code, lowest), 127))
       }
     }
   }
@@ -99,5 +106,18 @@ public struct QuantizeRows: OperatorDefinition {
     guard zero.isFinite else { return (1, 0, 0) }
     let nudged = min(max(zero, -128), 127).rounded(.toNearestOrEven)
     return (1 / inverse, inverse, Int(nudged))
+  }
+
+  private func wideParameters(_ low: Float, _ high: Float) -> (Float, Float, Int) {
+    guard low != high, low.isFinite, high.isFinite else { return (1, low == high ? 1 : 0, 0) }
+    let (least, most) = (Double(low), Double(high))
+    let scale = (most - least) / 255
+    let (fromLeast, fromMost) = (-128 - least / scale, 127 - most / scale)
+    // The end whose rounding errs less decides.
+    let errs = 128 + (least / scale).magnitude < 127 + (most / scale).magnitude
+    let zero = min(max(errs ? fromLeast : fromMost, -128), 127)
+    let narrow = Float(scale)
+    guard zero.isFinite, narrow > 0 else { return (1, 0, 0) }
+    return (narrow, 1 / narrow, Int(zero.rounded(.toNearestOrAwayFromZero)))
   }
 }

@@ -46,6 +46,8 @@ public struct Recurrent: OperatorDefinition {
   public var couplesForget: Bool
   /// What the activations of gates and candidates take is clipped to ±clip; 0: it is not.
   public var clip: Float
+  /// The new cell of an `lstm` is clipped to ±cellClip; 0: it is not.
+  public var cellClip: Float
   /// Of the gates; of the candidate; of the cell.
   public var f: RecurrentActivation
   public var g: RecurrentActivation
@@ -53,13 +55,15 @@ public struct Recurrent: OperatorDefinition {
 
   public init(
     _ kind: RecurrentKind, isReverse: Bool = false, couplesForget: Bool = false, clip: Float = 0,
-    f: RecurrentActivation? = nil, g: RecurrentActivation = RecurrentActivation(.tanh),
+    cellClip: Float = 0, f: RecurrentActivation? = nil,
+    g: RecurrentActivation = RecurrentActivation(.tanh),
     h: RecurrentActivation = RecurrentActivation(.tanh)
   ) {
     self.kind = kind
     self.isReverse = isReverse
     self.couplesForget = couplesForget
     self.clip = clip
+    self.cellClip = cellClip
     self.f = f ?? RecurrentActivation(kind == .rnn ? .tanh : .sigmoid)
     self.g = g
     self.h = h
@@ -73,6 +77,7 @@ public struct Recurrent: OperatorDefinition {
     isReverse = try attributes.bool()
     couplesForget = try attributes.bool()
     clip = try attributes.float()
+    cellClip = try attributes.float()
     f = try RecurrentActivation(from: &attributes)
     g = try RecurrentActivation(from: &attributes)
     h = try RecurrentActivation(from: &attributes)
@@ -83,6 +88,7 @@ public struct Recurrent: OperatorDefinition {
     attributes.put(isReverse)
     attributes.put(couplesForget)
     attributes.put(clip)
+    attributes.put(cellClip)
     f.encode(into: &attributes)
     g.encode(into: &attributes)
     h.encode(into: &attributes)

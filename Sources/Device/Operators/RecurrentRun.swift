@@ -162,6 +162,10 @@ import Tensors
     unsafe combine(KN_B_MUL, c, forget, c)
     unsafe combine(KN_B_MUL, candidate, row, candidate)
     unsafe combine(KN_B_ADD, c, candidate, c)
+    if unsafe op.cellClip > 0 {
+      unsafe kernels.pointee.unary_f32(
+        Int32(KN_U_CLIP.rawValue), c, c, hidden, -op.cellClip, op.cellClip)
+    }
     if let p = unsafe peepholes {
       unsafe peep(p + hidden, c, o, spare)
       unsafe activate(op.f, o, hidden)

@@ -216,7 +216,7 @@ struct Example: CustomTestStringConvertible {
     Example(
       .recurrent(
         Recurrent(
-          .lstm, isReverse: true, couplesForget: true, clip: 3,
+          .lstm, isReverse: true, couplesForget: true, clip: 3, cellClip: 2,
           f: RecurrentActivation(.hardSigmoid, 0.2, 0.5), g: RecurrentActivation(.scaledTanh, 2, 3),
           h: RecurrentActivation(.softsign))),
       floats(3, 2, 8), floats(2, 8), nil, nil, whole(.i32, [2], 3, 1), floats(2, 2), floats(2, 2),

@@ -95,6 +95,8 @@ struct RecurrentTests {
             if l.op.couplesForget { forget = 1 - input }
             let candidate = act(l.op.g, given(3, i) + product(3, i))
             c[i] = forget * c[i] + input * candidate
+            let bound = l.op.cellClip > 0 ? Double(l.op.cellClip) : .infinity
+            c[i] = min(max(c[i], -bound), bound)
             let output = act(l.op.f, given(1, i) + product(1, i) + p[size + i] * c[i])
             next[i] = output * apply(l.op.h, c[i], clip: 0)
           }
@@ -155,6 +157,7 @@ struct RecurrentTests {
       if kind == .gruResetAfter { l.bias = random.floats([size.hidden]) }
       l.op.clip = 0.9
       l.op.couplesForget = kind == .lstm
+      l.op.cellClip = 0.4
       try check(
         .recurrent(l.op), l.inputs, is: RecurrentTests.reference(l),
         within: RecurrentTests.tolerance)

@@ -12,9 +12,13 @@ struct GraphRunner {
 
   init(_ graph: Graph) throws { graphRun = try GraphRun(try Rewriter.rewrite(graph)) }
 
-  /// Tensors by input name, all of them, to tensors by output name.
+  /// Tensors by input name, all of them but for states, to tensors by output name. States live from run
+  /// to run.
   func run(_ inputs: [String: Constant]) throws -> [String: Constant] {
-    let names = Set(graphRun.program.inputs.map(\.name))
+    let program = graphRun.program
+    let states = Set(program.states.map(\.input))
+    let names = Set(
+      program.inputs.indices.filter { !states.contains($0) }.map { program.inputs[$0].name })
     try #require(names.isSubset(of: inputs.keys), "\(names)")
     return try graphRun(inputs)
   }

@@ -3,7 +3,8 @@
     pip install ai-edge-litert==2.3.0 flatbuffers numpy safetensors
     python3 Tests/Support/TFLite/make_tflite_fixtures.py
 
-Each fixture is NAME.tflite beside NAME.safetensors (tensors input.* and output.*). Everything is drawn
+Each fixture is NAME.tflite beside NAME.safetensors (tensors input.* and output.*, and where the model
+keeps states again.*, what a second run with the same inputs gives). Everything is drawn
 from a fixed seed. The engine is the default one, with XNNPACK.
 """
 import os
@@ -92,10 +93,15 @@ class Sketch:
         interpreter.invoke()
         io = {}
         for i, data in self.data.items():
-            io[f"input.{self.graph.tensors[i].name}"] = np.ascontiguousarray(data)
+            io[f"input.{self.graph.tensors[i].name}"] = np.array(data, order="C")
         for i in outputs:
             out = interpreter.get_tensor(i)
-            io[f"output.{self.graph.tensors[i].name}"] = np.ascontiguousarray(out)
+            io[f"output.{self.graph.tensors[i].name}"] = np.array(out, order="C")
+        if any(t.isVariable for t in self.graph.tensors):
+            interpreter.invoke()
+            for i in outputs:
+                again = np.array(interpreter.get_tensor(i), order="C")
+                io[f"again.{self.graph.tensors[i].name}"] = again
         with open(os.path.join(HERE, name + ".tflite"), "wb") as f:
             f.write(bytes_)
         save_file(io, os.path.join(HERE, name + ".safetensors"))

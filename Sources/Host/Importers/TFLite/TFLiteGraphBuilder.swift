@@ -9,29 +9,30 @@ import Tensors
 /// be there both ways, and what reads it takes the way it likes; the other one is made when asked
 /// for.
 struct TFLiteGraphBuilder {
-  let model: TFLiteModel
-  let subgraph: TFLiteSubgraph
+  let context: TFLiteContext
   var graph: Graph
-  /// Values by tensor number, in TFLite's order of axes.
-  private var values: [Int: ValueID] = [:]
-  /// The same with channels first: [n, c, h, w].
-  private var turned: [Int: ValueID] = [:]
-  /// The state that a variable handle's tensor stands for.
-  var variables: [Int: String] = [:]
   var states: [String: TFLiteVariable] = [:]
+  /// The subgraph being imported and what is known of its tensors.
+  var scope: TFLiteScope
+  /// How many bodies this one lies in.
+  let depth: Int
 
   /// The operator being imported.
-  private(set) var node: TFLiteOperator
-  private(set) var label = ""
+  var node: TFLiteOperator
+  var label = ""
 
-  init(_ model: TFLiteModel, _ subgraph: TFLiteSubgraph) {
-    self.model = model
-    self.subgraph = subgraph
+  init(_ context: TFLiteContext, _ subgraph: TFLiteSubgraph, depth: Int = 0) {
+    self.context = context
+    self.depth = depth
+    scope = TFLiteScope(subgraph: subgraph)
     graph = Graph(name: subgraph.name.isEmpty ? "model" : subgraph.name)
     node = TFLiteOperator(
       code: -1, custom: "", version: 0, inputs: [], outputs: [], options: nil,
       customOptions: 0..<0, index: 0)
   }
+
+  var model: TFLiteModel { context.model }
+  var subgraph: TFLiteSubgraph { scope.subgraph }
 
   mutating func start(_ node: TFLiteOperator, _ name: String) {
     self.node = node
@@ -50,7 +51,7 @@ struct TFLiteGraphBuilder {
   // MARK: Tensors
 
   var inputCount: Int { node.inputs.count }
-  func has(_ i: Int) -> Bool { i < node.inputs.count && node.inputs[i] >= 0 }
+  func has(_ i: Int) -> Bool { node.inputs.indices.contains(i) && node.inputs[i] >= 0 }
 
   /// The number of input `i`, which must be there.
   func number(_ i: Int) throws(ImportError) -> Int {
@@ -61,7 +62,7 @@ struct TFLiteGraphBuilder {
   func tensor(_ i: Int) throws(ImportError) -> TFLiteTensor { subgraph.tensors[try number(i)] }
 
   func outputNumber(_ i: Int = 0) throws(ImportError) -> Int {
-    guard i < node.outputs.count else { throw fail("output \(i) is missing") }
+    guard node.outputs.indices.contains(i) else { throw fail("output \(i) is missing") }
     return node.outputs[i]
   }
 
@@ -71,18 +72,18 @@ struct TFLiteGraphBuilder {
 
   /// The value of tensor `t`, axes as in the file.
   mutating func value(of t: Int) throws(ImportError) -> ValueID {
-    if let value = values[t] { return value }
+    if let value = scope.values[t] { return value }
     let tensor = subgraph.tensors[t]
-    if let first = turned[t] {
+    if let first = scope.turned[t] {
       let value = add(.transpose(Transpose(IntegerList([0, 2, 3, 1]))), [first])
-      values[t] = value
+      scope.values[t] = value
       return value
     }
     guard let constant = try model.constant(tensor) else {
       throw fail("reads '\(tensor.name)', which nothing before it writes")
     }
     let value = graph.addConstant(tensor.name, constant.withFloatsAsF32())
-    values[t] = value
+    scope.values[t] = value
     return value
   }
 
@@ -98,23 +99,26 @@ struct TFLiteGraphBuilder {
     guard subgraph.tensors[t].shape.count == 4 else {
       throw fail("expected 4 axes, found \(subgraph.tensors[t].shape.count)")
     }
-    if let value = turned[t] { return value }
+    if let value = scope.turned[t] { return value }
     let value = add(.transpose(Transpose(IntegerList([0, 3, 1, 2]))), [try self.value(of: t)])
-    turned[t] = value
+    scope.turned[t] = value
     return value
   }
 
   /// Whether tensor `t` is there with its channels first.
-  func isTurned(_ t: Int) -> Bool { turned[t] != nil }
+  func isTurned(_ t: Int) -> Bool { scope.turned[t] != nil }
 
   mutating func bind(_ t: Int, _ value: ValueID, channelsFirst: Bool = false) throws(ImportError) {
-    guard values[t] == nil, turned[t] == nil || !channelsFirst else {
+    guard scope.values[t] == nil, scope.turned[t] == nil || !channelsFirst else {
       throw fail("tensor '\(subgraph.tensors[t].name)' is written twice")
     }
-    if graph.values[value.index].constant == nil, !channelsFirst {
+    // Only what this operator made: others have names of their own.
+    if graph.values[value.index].constant == nil, !channelsFirst,
+      graph[value].name.hasPrefix(label + ".")
+    {
       graph[value].name = subgraph.tensors[t].name
     }
-    if channelsFirst { turned[t] = value } else { values[t] = value }
+    if channelsFirst { scope.turned[t] = value } else { scope.values[t] = value }
   }
 
   /// Gives output `i` its value.
@@ -229,6 +233,19 @@ struct TFLiteGraphBuilder {
     default: false
     }
   }
+}
+
+/// What names stand for while one subgraph is imported.
+struct TFLiteScope {
+  var subgraph: TFLiteSubgraph
+  /// Values by tensor number, in TFLite's order of axes.
+  var values: [Int: ValueID] = [:]
+  /// The same with channels first: [n, c, h, w].
+  var turned: [Int: ValueID] = [:]
+  /// The state that a variable handle's tensor stands for.
+  var variables: [Int: String] = [:]
+
+  init(subgraph: TFLiteSubgraph) { self.subgraph = subgraph }
 }
 
 /// A variable of the model, which becomes a state of the graph.

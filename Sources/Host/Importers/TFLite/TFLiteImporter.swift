@@ -12,20 +12,10 @@ public enum TFLiteImporter {
   public static func importGraph(_ file: ModelFile) throws(ImportError) -> Graph {
     let model = try TFLiteModel(reading: file)
     let subgraph = model.subgraphs[0]
-    let rows = try findOperators(model, subgraph)
-    var builder = TFLiteGraphBuilder(model, subgraph)
+    try findOperators(model)
+    var builder = TFLiteGraphBuilder(TFLiteContext(model), subgraph)
     try addInputs(to: &builder)
-    for (node, row) in zip(subgraph.operators, rows) {
-      builder.start(node, row.name)
-      let first = builder.graph.nodes.count
-      try row.build(&builder)
-      if builder.graph.nodes.count != first + 1 {
-        builder.graph.events.append(
-          GraphEvent(
-            "import", before: ["\(builder.label) (\(row.name))"],
-            after: builder.graph.nodes[first...].map(\.op.name)))
-      }
-    }
+    try builder.addOperators()
     try addOutputs(to: &builder)
     var graph = builder.graph
     for state in builder.states.values.sorted(by: { $0.input < $1.input }) {
@@ -40,29 +30,32 @@ public enum TFLiteImporter {
     return graph
   }
 
-  private static func findOperators(
-    _ model: TFLiteModel, _ subgraph: TFLiteSubgraph
-  ) throws(ImportError) -> [TFLiteOperatorTable.Row] {
-    var rows: [TFLiteOperatorTable.Row] = []
+  /// Refuses all operators at once that are in no row, of every subgraph that is run.
+  private static func findOperators(_ model: TFLiteModel) throws(ImportError) {
     var lacking: [UnsupportedOperator] = []
-    for node in subgraph.operators {
-      if let row = TFLiteOperatorTable.find(node) {
-        rows.append(row)
-        continue
-      }
-      let name = TFLiteOperatorTable.name(node)
-      let label = node.outputs.first.map { subgraph.tensors[$0].name } ?? "\(node.index)"
-      if let at = lacking.firstIndex(where: { $0.name == name }) {
-        lacking[at].nodes.append(label)
-      } else {
-        lacking.append(
-          UnsupportedOperator(domain: "", name: name, opset: node.version, nodes: [label]))
+    var reached: Set<Int> = [0]
+    var waiting = [0]
+    while let number = waiting.popLast() {
+      let subgraph = model.subgraphs[number]
+      for node in subgraph.operators {
+        for next in try TFLiteGraphBuilder.subgraphs(of: node)
+        where model.subgraphs.indices.contains(next) && reached.insert(next).inserted {
+          waiting.append(next)
+        }
+        guard TFLiteOperatorTable.find(node) == nil else { continue }
+        let name = TFLiteOperatorTable.name(node)
+        let label = node.outputs.first.map { subgraph.tensors[$0].name } ?? "\(node.index)"
+        if let at = lacking.firstIndex(where: { $0.name == name }) {
+          lacking[at].nodes.append(label)
+        } else {
+          lacking.append(
+            UnsupportedOperator(domain: "", name: name, opset: node.version, nodes: [label]))
+        }
       }
     }
     guard lacking.isEmpty else {
       throw ImportError(file: model.file.path, .unsupportedOperators(lacking))
     }
-    return rows
   }
 
   private static func addInputs(to builder: inout TFLiteGraphBuilder) throws(ImportError) {

@@ -62,6 +62,8 @@ struct TFLiteOperator {
   var outputs: [Int]
   var options: FlatTable?
   var customOptions: Range<Int>
+  /// Tensors that describe what the operator computes on its way; −1 where there is none.
+  var intermediates: [Int] = []
   var index: Int
 }
 
@@ -134,7 +136,8 @@ struct TFLiteModel {
           code: code.code, custom: code.custom, version: code.version,
           inputs: try check(try o.integers(1), from: -1),
           outputs: try check(try o.integers(2), from: 0), options: try o.table(4),
-          customOptions: try o.bytes(5) ?? 0..<0, index: i))
+          customOptions: try o.bytes(5) ?? 0..<0,
+          intermediates: try check(try o.integers(8), from: -1), index: i))
     }
     return TFLiteSubgraph(
       name: try table.text(4) ?? "", tensors: tensors,

@@ -25,7 +25,7 @@ enum TFLiteOperatorTable {
   /// All rows. To add an operator, add a row to the list it belongs to.
   static let all: [Row] =
     elementwise + binaries + shapes + indexing + windows + products + reductions + quantization
-    + signals + variables + recurrent
+    + signals + variables + recurrent + sequences + control + suppression
 
   /// Operators without a code of their own.
   static let custom: [Row] = detection
@@ -45,11 +45,10 @@ enum TFLiteOperatorTable {
   /// Names of operators that are not imported, for messages.
   private static let names: [Int: String] = [
     7: "EMBEDDING_LOOKUP", 10: "HASHTABLE_LOOKUP", 12: "L2_POOL_2D", 15: "LSH_PROJECTION",
-    16: "LSTM", 24: "RNN", 33: "EMBEDDING_LOOKUP_SPARSE",
-    35: "UNIDIRECTIONAL_SEQUENCE_RNN", 46: "BIDIRECTIONAL_SEQUENCE_RNN",
-    52: "BIDIRECTIONAL_SEQUENCE_LSTM", 68: "SPARSE_TO_DENSE", 80: "FAKE_QUANT", 103: "UNIQUE",
-    109: "WHERE", 113: "MATRIX_DIAG", 115: "MATRIX_SET_DIAG", 118: "IF", 119: "WHILE",
-    120: "NON_MAX_SUPPRESSION_V4", 121: "NON_MAX_SUPPRESSION_V5", 124: "DENSIFY",
+    33: "EMBEDDING_LOOKUP_SPARSE",
+    68: "SPARSE_TO_DENSE", 80: "FAKE_QUANT", 103: "UNIQUE",
+    109: "WHERE", 113: "MATRIX_DIAG", 115: "MATRIX_SET_DIAG",
+    124: "DENSIFY",
     125: "SEGMENT_SUM", 132: "CONV_3D", 136: "HASHTABLE", 137: "HASHTABLE_FIND",
     138: "HASHTABLE_IMPORT", 139: "HASHTABLE_SIZE", 141: "CONV_3D_TRANSPOSE",
     146: "RANDOM_STANDARD_NORMAL", 147: "BUCKETIZE", 148: "RANDOM_UNIFORM", 149: "MULTINOMIAL",

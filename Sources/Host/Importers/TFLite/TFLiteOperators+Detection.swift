@@ -35,6 +35,44 @@ extension TFLiteOperatorTable {
   ]
 }
 
+extension TFLiteOperatorTable {
+  static let suppression: [Row] = [
+    Row(120, "NON_MAX_SUPPRESSION_V4") { b throws(ImportError) in try suppress(&b, isSoft: false) },
+    Row(121, "NON_MAX_SUPPRESSION_V5") { b throws(ImportError) in try suppress(&b, isSoft: true) },
+  ]
+
+  /// The numbers of the best boxes, with V5 their scores too, zeros behind them; and how many they are.
+  private static func suppress(
+    _ b: inout TFLiteGraphBuilder, isSoft: Bool
+  ) throws(ImportError) {
+    let most = try b.integers(2, "the number of boxes")
+    guard most.count == 1, 0...1 << 20 ~= most[0] else { throw b.fail("\(most) boxes") }
+    if isSoft {
+      guard let sigma = try b.model.constant(try b.tensor(5))?.floats, sigma.allSatisfy({ $0 == 0 })
+      else { throw b.fail("scores that fade with overlap (a sigma) are not supported") }
+    }
+    let boxes = b.add(.reshape(Reshape(.unsqueeze, IntegerList([0]))), [try b.input(0)])
+    let scores = b.add(.reshape(Reshape(.unsqueeze, IntegerList([0, 1]))), [try b.input(1)])
+    let inputs: [ValueID?] = [boxes, scores, b.constant(most), try b.input(3), try b.input(4)]
+    let found = b.add(.nonMaxSuppression(NonMaxSuppression()), inputs)
+    let column = slice(&b, found, 1, 2, 3)
+    let places = b.add(
+      .cast(Cast(to: .i32)), [b.add(.reshape(Reshape(.squeeze, IntegerList([1]))), [column])])
+    func filled(_ b: inout TFLiteGraphBuilder, _ x: ValueID, _ type: ElementType) -> ValueID {
+      let op = ConstantOfShape(type, value: 0, integer: 0)
+      let zeros = b.add(.constantOfShape(op), [b.constant(most)])
+      return slice(&b, b.add(.concat(Concat(axis: 0)), [x, zeros]), 0, 0, most[0])
+    }
+    try b.set(filled(&b, places, .i32), 0)
+    if isSoft {
+      let best = b.add(.gather(Gather(axis: 0)), [try b.input(1), places])
+      try b.set(filled(&b, best, .f32), 1)
+    }
+    let count = b.add(.shapeOf(ShapeOf(isProduct: true)), [places])
+    try b.set(b.add(.cast(Cast(to: .i32)), [count]), isSoft ? 2 : 1)
+  }
+}
+
 /// The numbers of a FlexBuffers map: how custom operators of TFLite keep their options.
 struct FlexMap {
   private(set) var numbers: [String: Double] = [:]

@@ -7,6 +7,7 @@ extension TFLiteOperatorTable {
   static let indexing: [Row] = [
     Row(45, "STRIDED_SLICE", stridedSlice),
     Row(65, "SLICE") { b throws(ImportError) in
+      guard try b.isConstant(1), try b.isConstant(2) else { return try openSlice(&b) }
       let begins = try b.integers(1, "the begin")
       let sizes = try b.integers(2, "the size")
       guard begins.count == sizes.count, begins.count <= 8, begins.allSatisfy({ $0 >= 0 }) else {
@@ -74,6 +75,17 @@ extension TFLiteOperatorTable {
       try b.set(b.add(.cumSum(op), [try b.input(0)]))
     },
   ]
+
+  /// Bounds that follow from data, as in the bodies of loops.
+  private static func openSlice(_ b: inout TFLiteGraphBuilder) throws(ImportError) {
+    let starts = b.add(.cast(Cast(to: .i64)), [try b.input(1)])
+    let sizes = b.add(.cast(Cast(to: .i64)), [try b.input(2)])
+    // A size of −1 is all there is.
+    let sign = b.add(.binary(Binary(.shiftRight)), [sizes, b.scalar(63, .i64)])
+    let rest = b.add(.binary(Binary(.bitAnd)), [sign, b.scalar(1 << 40, .i64)])
+    let ends = b.add(.binary(Binary(.add)), [b.add(.binary(Binary(.add)), [starts, sizes]), rest])
+    try b.set(b.add(.slice(Slice()), [try b.input(0), starts, ends]))
+  }
 
   private static func argReduce(
     _ b: inout TFLiteGraphBuilder, isMinimum: Bool

@@ -153,8 +153,10 @@ extension TFLiteOperatorTable {
       q.scales.count == 1 || q.scales.count == shape[0]
     else { throw b.fail("weights \(shape) that are not symmetric") }
     let x = b.reshaped(try b.input(0), [-1, shape[1]])
-    let codes = b.add(
-      .quantizeRows(QuantizeRows(.asymmetric, rowAxes: 1)), [x], outputs: 3)
+    // XNNPACK leaves subgraphs to TFLite's own kernels.
+    let own: RowQuantization = try b.bool(3) ? .asymmetricWide : .symmetric
+    let op = QuantizeRows(b.depth == 0 ? .asymmetric : own, rowAxes: 1)
+    let codes = b.add(.quantizeRows(op), [x], outputs: 3)
     let rows = b.reshaped(try b.input(1), [1, shape[0], shape[1]])
     let product = IntegerProduct(IntegerEpilogue(.i32))
     let sums = b.add(.integerProduct(product), [codes[0]] + b.panels(rows) + [codes[2]])
@@ -167,7 +169,8 @@ extension TFLiteOperatorTable {
     try b.set(try b.unflattened(try b.activated(y, activation), rows: 0, shape[0]))
   }
 
-  /// Each picture of x quantized while the model runs.
+  /// Each picture of x quantized while the model runs; where a filter is one pixel, each pixel, as
+  /// XNNPACK makes that a product of rows.
   static func hybridConv(
     _ b: inout TFLiteGraphBuilder, _ window: Window, _ activation: Int
   ) throws(ImportError) {
@@ -177,14 +180,23 @@ extension TFLiteOperatorTable {
       shape.allSatisfy({ $0 > 0 && $0 < 1 << 20 }), try b.tensor(1).elementType == .i8,
       q.zeroPoints.allSatisfy({ $0 == 0 }), q.scales.count == 1 || q.scales.count == shape[0]
     else { throw b.fail("filters \(shape) that are not symmetric") }
+    let isPointwise = shape[1] == 1 && shape[2] == 1 && window.strides.array.allSatisfy { $0 == 1 }
     let codes = b.add(
-      .quantizeRows(QuantizeRows(.asymmetric, rowAxes: 1)), [try b.input(0)], outputs: 3)
+      .quantizeRows(QuantizeRows(.asymmetric, rowAxes: isPointwise ? 3 : 1)), [try b.input(0)],
+      outputs: 3)
     let rows = b.reshaped(try b.input(1), [1, shape[0], -1])
-    let op = IntegerConv(
-      kernel: IntegerList([shape[1], shape[2]]), window: window, epilogue: IntegerEpilogue(.i32))
-    let sums = b.add(.integerConv(op), [codes[0]] + b.panels(rows) + [codes[2]])
+    let inputs = [codes[0]] + b.panels(rows) + [codes[2]]
+    let sums: ValueID
+    if isPointwise {
+      sums = b.add(.integerProduct(IntegerProduct(IntegerEpilogue(.i32))), inputs)
+    } else {
+      let op = IntegerConv(
+        kernel: IntegerList([shape[1], shape[2]]), window: window, epilogue: IntegerEpilogue(.i32))
+      sums = b.add(.integerConv(op), inputs)
+    }
     let scales = b.constant(Constant(floats: q.scales, shape: Shape([q.scales.count])))
-    let imageScales = b.add(.reshape(Reshape(.unsqueeze, IntegerList([1, 2, 3]))), [codes[1]])
+    let (height, width) = (try b.tensor(0).shape[1], try b.tensor(0).shape[2])
+    let imageScales = b.reshaped(codes[1], isPointwise ? [-1, height, width, 1] : [-1, 1, 1, 1])
     let real = b.add(.cast(Cast(to: .f32)), [sums])
     let scaled = b.add(.binary(Binary(.mul)), [real, imageScales])
     var y = b.add(.binary(Binary(.mul)), [scaled, scales])

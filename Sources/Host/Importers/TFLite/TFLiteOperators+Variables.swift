@@ -21,7 +21,7 @@ extension TFLiteOperatorTable {
     },
     Row(142, "VAR_HANDLE") { b throws(ImportError) in
       let name = try b.node.options?.text(1) ?? ""
-      b.variables[try b.outputNumber()] = name.isEmpty ? b.label : name
+      b.scope.variables[try b.outputNumber()] = name.isEmpty ? b.label : name
     },
     Row(143, "READ_VARIABLE") { b throws(ImportError) in
       let name = try variable(b)
@@ -37,21 +37,17 @@ extension TFLiteOperatorTable {
   ]
 
   private static func variable(_ b: TFLiteGraphBuilder) throws(ImportError) -> String {
-    guard let name = b.variables[try b.number(0)] else { throw b.fail("reads no variable") }
+    guard let name = b.scope.variables[try b.number(0)] else { throw b.fail("reads no variable") }
     return name
   }
 }
 
 extension TFLiteGraphBuilder {
-  /// A state of the shape of `t`.
+  /// A state of the shape of `t`, which starts with the integer 0 whatever stands for zero.
   mutating func declare(_ name: String, _ t: TFLiteTensor) throws(ImportError) {
     guard let type = t.elementType else { throw fail("variable '\(name)' holds no numbers") }
-    guard let zero = t.quantization?.zeroPoint(0), zero != 0 else {
-      let value = graph.addInput(
-        name, type.isFloatingPoint ? .f32 : type, t.shape.map { .constant($0) })
-      states[name] = TFLiteVariable(input: graph.inputs.count - 1, value: value, current: value)
-      return
-    }
-    throw fail("variable '\(name)' has a zero point of its own, which is not supported")
+    let value = graph.addInput(
+      name, type.isFloatingPoint ? .f32 : type, t.shape.map { .constant($0) })
+    states[name] = TFLiteVariable(input: graph.inputs.count - 1, value: value, current: value)
   }
 }

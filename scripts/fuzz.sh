@@ -5,8 +5,8 @@
 #
 # Each format gets SECONDS. Corpora lie in .cache/fuzz/FORMAT and grow from run to run; the first run
 # seeds them: ONNX with the node tests of KNAPSACK_NODE_TESTS, trees and fastText with the models that
-# KNAPSACK_TREE_TESTS and KNAPSACK_FASTTEXT_TESTS hold, TFLite with the smallest of KNAPSACK_MODELS.
-# Where those are unset libFuzzer starts from nothing. An input that crashes, hangs
+# KNAPSACK_TREE_TESTS and KNAPSACK_FASTTEXT_TESTS hold, TFLite with our own fixtures and the smallest of
+# KNAPSACK_MODELS. What is unset seeds nothing. An input that crashes, hangs
 # for 20 s or takes over 2 GiB ends the run; it is left in .cache/fuzz as crash-*, timeout-* or oom-*.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -27,7 +27,10 @@ below() { [ ! -d "${1:-}" ] || find "$1" -type f "${@:2}"; }
 seed() {
   case $1 in
   onnx) below "${KNAPSACK_NODE_TESTS:-}" -name model.onnx -size -16k ;;
-  tflite) below "${KNAPSACK_MODELS:-}" -name '*.tflite' -size -120k ;;
+  tflite)
+    below Tests/Support/TFLite -name '*.tflite'
+    below "${KNAPSACK_MODELS:-}" -name '*.tflite' -size -120k
+    ;;
   xgboost) below "${KNAPSACK_TREE_TESTS:-}" -name 'model.[ju]*' -size -64k ;;
   lightgbm) below "${KNAPSACK_TREE_TESTS:-}" -name model.txt -size -64k ;;
   fasttext) below "${KNAPSACK_FASTTEXT_TESTS:-}" '(' -name '*.bin' -o -name '*.ftz' ')' -size -64k ;;

@@ -1,5 +1,6 @@
 // Parts of a run, and going back to where a part began: how the effect of one weight is measured
 // without running what comes before it again.
+import Operators
 import Programs
 
 extension Session {

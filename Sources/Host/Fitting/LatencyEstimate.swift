@@ -107,14 +107,21 @@ private enum StepSpeeds {
     case .roofline(let roofline): return (roofline.seconds(work), 0.6)
     case .table(let measured, var errors):
       defer { self = .table(measured, errors) }
-      let way =
-        measured.readBytesPerSecond(workingSet: workingSet, threads: threads).map {
-          Double(work.weightBytes) / $0
-        } ?? 0
+      // Weights come from where all of them find room, data from where the step before left them.
+      let way = max(
+        Double(work.weightBytes)
+          / (measured.readBytesPerSecond(workingSet: workingSet, threads: threads) ?? .infinity),
+        Double(work.dataBytes) / 2
+          / (measured.copyBytesPerSecond(workingSet: work.dataBytes, threads: 1) ?? .infinity))
       if let table = measured.table(for: work, threads: threads),
         let seconds = table.seconds(work)
       {
-        let alone = max(seconds, way, measured.dispatchSeconds)
+        var alone = max(seconds, way, measured.dispatchSeconds)
+        if let epilogue = work.epilogue {
+          alone +=
+            measured.table(for: epilogue, threads: threads)?.seconds(epilogue)
+            ?? measured.generalSeconds(epilogue)
+        }
         return (alone * measured.contextFactor, errors.spread(of: table))
       }
       return (max(measured.generalSeconds(work), way) * measured.contextFactor, 1)

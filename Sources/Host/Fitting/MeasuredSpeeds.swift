@@ -101,20 +101,30 @@ extension MeasuredSpeeds {
   /// Bytes per second that `threads` threads read of a working set, interpolated between the measured
   /// ones in log space; nil where nothing was measured.
   public func readBytesPerSecond(workingSet: Int, threads: Int) -> Double? {
+    rate(workingSet, threads) { $0.readBytesPerSecond }
+  }
+
+  /// The same for copies, source and target together in the working set.
+  public func copyBytesPerSecond(workingSet: Int, threads: Int) -> Double? {
+    rate(workingSet, threads) { $0.copyBytesPerSecond }
+  }
+
+  private func rate(
+    _ workingSet: Int, _ threads: Int, _ figure: (MemoryPoint) -> Double
+  ) -> Double? {
     let counts = Set(memory.map(\.threads)).filter { $0 <= threads }
     guard let nearest = counts.max() else { return nil }
     let points = memory.filter { $0.threads == nearest }
       .sorted { $0.workingSetBytes < $1.workingSetBytes }
     guard let first = points.first, let last = points.last else { return nil }
-    if workingSet <= first.workingSetBytes { return first.readBytesPerSecond }
+    if workingSet <= first.workingSetBytes { return figure(first) }
     for (a, b) in zip(points, points.dropFirst()) where workingSet <= b.workingSetBytes {
       let at =
         log2(Double(workingSet) / Double(a.workingSetBytes))
         / log2(Double(b.workingSetBytes) / Double(a.workingSetBytes))
-      return exp2(
-        log2(a.readBytesPerSecond) * (1 - at) + log2(b.readBytesPerSecond) * at)
+      return exp2(log2(figure(a)) * (1 - at) + log2(figure(b)) * at)
     }
-    return last.readBytesPerSecond
+    return figure(last)
   }
 
   /// The table that tells most about a step: of its kind, or the nearest kind that was measured, on as

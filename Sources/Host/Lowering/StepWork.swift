@@ -23,6 +23,10 @@ public struct StepWork: Equatable, Sendable {
   /// What the time grows with at given extents: multiply-accumulates, or elements.
   public var amount: Int
   public var multiplyAccumulates: Int
+  /// The kind of step that goes over the output once more before it is stored, such as `Unary gelu`;
+  /// empty where nothing follows that takes time. Its extent and amount are the output's elements.
+  public var epilogueKind: String
+  public var outputElements: Int
   /// Bytes of weights that are read whole.
   public var weightBytes: Int
   /// Bytes of the other inputs and of the outputs.
@@ -46,6 +50,8 @@ public struct StepWork: Equatable, Sendable {
     extents = [0, 0]
     amount = 0
     multiplyAccumulates = 0
+    epilogueKind = ""
+    outputElements = 0
     weightBytes = 0
     dataBytes = 0
     time = preparation.isStatic[i] ? .ahead : preparation.isDynamic[i] ? .open : .always
@@ -67,7 +73,35 @@ public struct StepWork: Equatable, Sendable {
     if step.op.aliasing == .view { (weightBytes, dataBytes) = (0, 0) }
     let shape = StepShape(step, tensors, multiplyAccumulates)
     (kind, extents, amount) = (shape.kind, shape.extents, shape.amount)
+    outputElements = tensors[step.outputs[0]].shape.elementCount
+    switch step.op {
+    case .matMul(let op): epilogueKind = StepWork.epilogue(op.activation)
+    case .conv(let op): epilogueKind = StepWork.epilogue(op.activation)
+    default: break
+    }
     if step.op.aliasing == .view { amount = 0 }
+  }
+}
+
+extension StepWork {
+  /// Bounds are taken while storing; functions take what they take on their own.
+  fileprivate static func epilogue(_ activation: FusedActivation) -> String {
+    switch activation.kind {
+    case .linear, .relu, .clip, .leakyRelu: ""
+    default: "Unary \(activation.kind)"
+    }
+  }
+
+  /// What follows the step before its output is stored, as a step of its own.
+  public var epilogue: StepWork? {
+    guard !epilogueKind.isEmpty else { return nil }
+    var work = self
+    work.kind = epilogueKind
+    work.extents = [outputElements]
+    work.amount = outputElements
+    (work.multiplyAccumulates, work.weightBytes, work.dataBytes) = (0, 0, 0)
+    work.epilogueKind = ""
+    return work
   }
 }
 

@@ -135,6 +135,29 @@ extension MeasuredSpeeds {
     #expect(abs(inModel.seconds.value / alone - 1.25) < 1e-9)
   }
 
+  /// A function after a product takes what it takes on its own; a bound takes nothing.
+  @Test func activationsAreCounted() throws {
+    var speeds = MeasuredSpeeds.products(Self.grid) { e in Double(e[0] * e[1] * e[2]) * 1e-10 }
+    speeds.steps.append(
+      .init(
+        kind: "Unary gelu", threads: 1,
+        points: [.init(extents: [1 << 14], amount: 1 << 14, seconds: 2e-5)]))
+    let profile = try DeviceProfile.measured(speeds)
+    func seconds(_ activation: Activation) throws -> Double {
+      var random = RandomSource(1)
+      var graph = Graph(name: "layer")
+      let x = graph.addInput("x", .f32, [.constant(64), .constant(128)])
+      let w = graph.addConstant("w", random.floats([128, 256]))
+      let op = MatMul(activation: FusedActivation(activation))
+      graph.addOutput("y", graph.add(.matMul(op), [x, w], name: "layer"))
+      let work = try Lowering.lower(graph) { _ in .f32 }.work
+      return try #require(LatencyEstimate(work, on: profile, threads: 1)).seconds.value
+    }
+    let plain = try seconds(.linear)
+    #expect(try seconds(.relu) == plain)
+    #expect(abs(try seconds(.gelu) - plain - 2e-5) < 1e-9)
+  }
+
   /// Kinds that were not measured: the nearest kind, or the bytes; with an interval that says so.
   @Test func unknownKindsGetAWideInterval() throws {
     let speeds = MeasuredSpeeds.products(Self.grid) { e in Double(e[0] * e[1] * e[2]) * 1e-11 }

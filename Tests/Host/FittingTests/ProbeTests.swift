@@ -26,7 +26,7 @@ import Testing
     var kinds: [String: Int] = [:]
     for make in ProbeCase.all {
       let made = make()
-      let model = try #require(try ProbeModel(made.graph, made.scheme, threads: 1))
+      let model = try #require(try ProbeModel(made, threads: 1))
       #expect(model.work.amount > 0 && !model.work.extents.isEmpty)
       #expect(try model.measure(seconds: 0, atMost: 3) > 0)
       let count = kinds[model.work.kind] ?? model.work.extents.count

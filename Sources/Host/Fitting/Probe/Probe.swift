@@ -86,7 +86,7 @@ public struct Probe {
       }
       for n in chains.indices {
         let made = chains[n].make()
-        guard let model = try ProbeModel(made.graph, made.scheme, threads: 1) else { continue }
+        guard let model = try ProbeModel(made, threads: 1) else { continue }
         let seconds = try model.measure(seconds: 0.05, isLong: true)
         (chains[n].steps, chains[n].seconds) = (model.all, min(chains[n].seconds, seconds))
       }
@@ -115,7 +115,7 @@ public struct Probe {
   private func measure(_ job: inout Job) throws {
     let made = job.make()
     if job.threads > 1, !made.isParallel { return }
-    guard let model = try ProbeModel(made.graph, made.scheme, threads: job.threads) else { return }
+    guard let model = try ProbeModel(made, threads: job.threads) else { return }
     job.work = model.work
     job.seconds = min(job.seconds, try model.measure(seconds: 0.002))
   }
@@ -142,7 +142,7 @@ public struct Probe {
   private func power() throws -> MeasuredSpeeds.MeasuredPower? {
     guard let meter = PowerProbe() else { return nil }
     let made = ProbeCase.matMul(512, 512, 512, .f32)
-    guard let model = try ProbeModel(made.graph, made.scheme, threads: max(threads, 1)) else {
+    guard let model = try ProbeModel(made, threads: max(threads, 1)) else {
       return nil
     }
     return try meter.measure(threads: max(threads, 1)) { seconds in

@@ -38,7 +38,7 @@ extension ProbeCase {
       (8, 112, 16, 1, 1), (32, 28, 64, 1, 1), (64, 28, 64, 1, 1), (128, 14, 128, 1, 1),
       (256, 7, 256, 1, 1), (16, 16, 64, 1, 1), (256, 1, 64, 1, 1), (64, 4, 16, 1, 1),
       (1, 28, 8, 5, 1), (128, 1, 256, 3, 1), (256, 1, 1000, 1, 1), (48, 64, 48, 3, 1),
-      (128, 24, 256, 3, 1),
+      (128, 24, 256, 3, 1), (16, 32, 8, 1, 1), (8, 32, 24, 1, 1), (64, 32, 8, 3, 1),
     ]
     var list: [Maker] = []
     for scheme in schemes {
@@ -58,7 +58,8 @@ extension ProbeCase {
     // Channels, extents, kernel, stride.
     let extents = [
       (8, 112, 3, 1), (32, 28, 3, 1), (64, 56, 3, 1), (256, 7, 3, 1), (64, 14, 5, 1),
-      (8, 64, 5, 1), (128, 4, 5, 1), (16, 112, 3, 2), (64, 28, 3, 2), (128, 14, 3, 2),
+      (8, 64, 5, 1), (32, 32, 5, 1), (128, 4, 5, 1), (16, 112, 3, 2), (64, 28, 3, 2),
+      (128, 14, 3, 2),
       (64, 14, 5, 2), (16, 64, 5, 2),
     ]
     return extents.map { channels, size, kernel, stride -> Maker in
@@ -97,7 +98,9 @@ extension ProbeCase {
     for (tokens, heads, width) in [(128, 12, 32), (32, 12, 32), (64, 4, 64), (8, 4, 16)] {
       list.append { .attention(tokens, heads: heads, width: width) }
     }
-    for (trees, depth, rows) in [(100, 6, 1), (10, 4, 1), (100, 6, 64), (400, 8, 1)] {
+    for (trees, depth, rows) in [
+      (100, 6, 1), (10, 4, 1), (200, 3, 1), (100, 6, 64), (400, 8, 1),
+    ] {
       list.append { .trees(trees, depth: depth, rows: rows) }
       list.append { .trees(trees, depth: depth, rows: rows, targets: 10) }
     }

@@ -72,8 +72,10 @@ extension ProbeCase {
           .plain(
             .reduce(Reduce(kind, axes: IntegerList([axis]), keepsAxes: true)), [[64, 512]])
         }
-        list.append {
-          .plain(.reduce(Reduce(kind, axes: IntegerList([axis]), keepsAxes: true)), [[2, 32]])
+        for shape in [[2, 32], [4096, 2]] {
+          list.append {
+            .plain(.reduce(Reduce(kind, axes: IntegerList([axis]), keepsAxes: true)), [shape])
+          }
         }
       }
     }
@@ -127,6 +129,7 @@ extension ProbeCase {
     let parts = [
       (2, 256, 1, [1, 64, 512]), (1, 16, 1, [1, 32, 1024]), (2, 2, 1, [1, 1024, 4]),
       (2, 4096, 2, [1, 8, 4096]), (1, 64, 2, [1, 64, 256]), (1, 16, 1, [1, 32]),
+      (1, 128, 1, [1, 512]), (1, 128, 2, [1, 128, 1024]),
     ]
     for (axis, end, step, shape) in parts {
       list.append {

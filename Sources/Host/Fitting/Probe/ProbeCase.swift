@@ -7,6 +7,8 @@ import Tensors
 package struct ProbeCase {
   package var graph: Graph
   package var scheme = QuantizationScheme.f32
+  /// Integer inputs hold numbers below this, far apart.
+  var indexLimit = 1
   /// Whether threads share the step's work.
   var isParallel = true
 
@@ -226,17 +228,19 @@ package struct ProbeCase {
   /// Rows picked from what another step wrote.
   static func pick(_ rows: Int, width: Int) -> ProbeCase {
     var made = ProbeCase(isParallel: false)
+    made.indexLimit = 2 * rows
     let x = made.input([2 * rows, width])
     let indices = made.input([rows], .i64)
     made.output(.gather(Gather(axis: 0)), [x, indices])
     return made
   }
 
-  /// Rows of a table looked up; the indices are all zero.
+  /// Rows of a table that no near cache holds, looked up here and there.
   static func lookup(_ rows: Int, width: Int, _ scheme: QuantizationScheme) -> ProbeCase {
     var made = ProbeCase(scheme, isParallel: false)
     var random = ProbeRandom()
-    let table = made.constant(random.floats([1024, width]))
+    made.indexLimit = (2 << 20) / width
+    let table = made.constant(random.floats([made.indexLimit, width]))
     let indices = made.input([1, rows], .i64)
     made.output(.gather(Gather(axis: 0)), [table, indices])
     return made

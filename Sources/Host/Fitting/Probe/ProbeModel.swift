@@ -20,8 +20,10 @@ package final class ProbeModel {
   private let memory: AnonymousMemory
 
   /// The case at `threads`; nil where the step is no step of a run.
-  package init?(_ graph: Graph, _ scheme: QuantizationScheme, threads: Int) throws {
-    let lowered = try Lowering.lower(graph, LoweringOptions(threads: threads)) { _ in scheme }
+  package init?(_ made: ProbeCase, threads: Int) throws {
+    let lowered = try Lowering.lower(made.graph, LoweringOptions(threads: threads)) { _ in
+      made.scheme
+    }
     // What packs weights runs ahead.
     guard let work = lowered.work.filter({ $0.time == .always }).max(by: { $0.amount < $1.amount })
     else { return nil }
@@ -42,6 +44,10 @@ package final class ProbeModel {
     var random = ProbeRandom()
     for i in lowered.program.inputs.indices {
       let view = session.input(i)
+      if view.elementType == .i64, made.indexLimit > 1 {
+        let indices = view.elements(Int64.self)
+        for n in 0..<indices.count { indices[n] = Int64(n * 7919 % made.indexLimit) }
+      }
       guard view.elementType == .f32 else { continue }
       let floats = view.floats
       for n in 0..<floats.count { floats[n] = random.next() }

@@ -51,12 +51,19 @@ let deviceTargets: [Target] = [
   device("Bytes"),
   device("Platform", ["CPlatform"]),
   device("Tensors"),
+  device("Compression", ["CZstd"]),
   device("Tokenizers", ["Bytes"]),
   device("Telemetry", ["Bytes", "Platform"]),
   device("Kernels", ["CKernels", "CPlatform", "Platform", "Tensors"]),
+  device("WeightCoding", ["Bytes", "CKernels", "Compression", "Tensors"]),
   device("Operators", ["CKernels", "CPlatform", "Tensors", "Tokenizers"]),
   device("Programs", ["Bytes", "Operators", "Tensors"]),
-  device("BundleFormat", ["Bytes", "CSodium", "CZstd", "Platform", "Programs", "Tensors"]),
+  device(
+    "BundleFormat",
+    [
+      "Bytes", "CSodium", "Compression", "Kernels", "Platform", "Programs", "Tensors",
+      "WeightCoding",
+    ]),
   device("Runtime", ["CPlatform", "Kernels", "Operators", "Programs", "Tensors"]),
   device("Tasks", ["Bytes", "Platform", "Tensors", "Tokenizers"]),
   device("Monitor", ["Bytes", "CPlatform", "CTerminal", "Platform", "Telemetry"]),
@@ -74,7 +81,11 @@ let hostTargets: [Target] = [
     "Importers",
     ["Bytes", "Graphs", "Kernels", "Operators", "Platform", "Tasks", "Tensors", "Tokenizers"]),
   host("Lowering", ["Graphs", "Kernels", "Operators", "Programs", "Tensors"]),
-  host("Quantization", ["CKernels", "Graphs", "Kernels", "Lowering", "Tensors"]),
+  host(
+    "Quantization",
+    [
+      "Bytes", "CKernels", "CZstd", "Graphs", "Kernels", "Lowering", "Tensors", "WeightCoding",
+    ]),
   // The profiles of Targets are compiled in.
   host(
     "Fitting",
@@ -92,8 +103,8 @@ let hostTargets: [Target] = [
   host(
     "Packing",
     [
-      "BundleFormat", "Bytes", "CZstd", "Fitting", "Graphs", "Importers", "Lowering", "Operators",
-      "Platform", "Programs", "Quantization", "Tasks", "Tensors", "Tokenizers",
+      "BundleFormat", "Bytes", "Fitting", "Graphs", "Importers", "Lowering", "Operators",
+      "Platform", "Programs", "Quantization", "Tasks", "Tensors", "Tokenizers", "WeightCoding",
     ]),
 ]
 
@@ -107,6 +118,19 @@ let fuzzTargets: [Target] =
       swiftSettings: common + [.unsafeFlags(["-parse-as-library"])])
   ]
 
+/// Measurements that need the library's own code: scripts/coding-benchmark.sh.
+let benchmarkTargets: [Target] =
+  Context.environment["KNAPSACK_BENCHMARKS"] == nil
+  ? []
+  : [
+    .executableTarget(
+      name: "coding-benchmark",
+      dependencies: [
+        "Fitting", "Lowering", "Packing", "Quantization", "Tensors", "WeightCoding",
+      ],
+      path: "Benchmarks/coding", swiftSettings: common)
+  ]
+
 let package = Package(
   name: "knapsack",
   products: [
@@ -116,7 +140,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
   ],
-  targets: deviceTargets + hostTargets + fuzzTargets + [
+  targets: deviceTargets + hostTargets + fuzzTargets + benchmarkTargets + [
     .executableTarget(
       name: "knapsack-run", dependencies: ["Loops", "Platform"],
       path: "Sources/Tools/knapsack-run",
@@ -126,7 +150,7 @@ let package = Package(
       dependencies: [
         "BundleFormat", "Bytes", "Fitting", "Graphs", "Importers", "Loops", "Lowering", "Monitor",
         "Operators", "Packing", "Platform", "Programs", "Quantization", "Runtime", "Tasks",
-        "Telemetry", "Tensors",
+        "Telemetry", "Tensors", "WeightCoding",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/Tools/knapsack", swiftSettings: common),
@@ -136,6 +160,7 @@ let package = Package(
     tests("Device", "Tokenizers", ["Bytes"]),
     tests("Device", "Telemetry", ["Bytes", "Platform"]),
     tests("Device", "Kernels", ["CKernels", "CPlatform", "Tensors", "Platform"]),
+    tests("Device", "WeightCoding", ["Bytes", "Graphs", "Lowering", "Quantization", "Tensors"]),
     tests("Device", "Operators", ["Bytes", "CKernels", "Kernels", "Tensors"]),
     tests(
       "Device", "Programs", ["Bytes", "GraphRunning", "Graphs", "Lowering", "Operators", "Tensors"]),
@@ -177,7 +202,9 @@ let package = Package(
       ]),
     tests(
       "Host", "Lowering", ["GraphRunning", "Graphs", "Operators", "Programs", "Runtime", "Tensors"]),
-    tests("Host", "Quantization", ["CKernels", "Graphs", "Kernels", "Lowering", "Tensors"]),
+    tests(
+      "Host", "Quantization",
+      ["Bytes", "CKernels", "Graphs", "Kernels", "Lowering", "Tensors", "WeightCoding"]),
     tests(
       "Host", "Fitting",
       [

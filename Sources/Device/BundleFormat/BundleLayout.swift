@@ -6,6 +6,10 @@
 //   sections       each at the next multiple of 64; the bytes between are zero; the last one ends
 //                  the file
 //
+// Weights are in one of two places. Those that are stored as they are used stand in the weights section.
+// The others are coded: the coding section lists them and says how, the codes section holds their pieces,
+// and what they decode to follows the weights section in the program's count of bytes.
+//
 // A chunk's digest is over its stored bytes, a section's over its chunk table, the header's over the
 // section table: whoever trusts the header's digest can check any chunk by itself.
 
@@ -54,7 +58,7 @@ public enum BundleSectionKind: UInt32, CaseIterable, Sendable {
   case manifest = 1
   /// The lowered model.
   case program = 2
-  /// All constants, each at a multiple of 64 bytes.
+  /// Constants as they are used, each at a multiple of 64 bytes.
   case weights = 3
   /// Named blobs: vocabulary, labels.
   case assets = 4
@@ -62,6 +66,10 @@ public enum BundleSectionKind: UInt32, CaseIterable, Sendable {
   case report = 5
   /// Reserved: signatures over `BundleReader.contentDigest`.
   case signatures = 6
+  /// Which constants are coded, and how (`CodedWeightList`).
+  case coding = 7
+  /// Their pieces; a chunk holds whole ones.
+  case codes = 8
 
   public var name: String {
     switch self {
@@ -71,6 +79,8 @@ public enum BundleSectionKind: UInt32, CaseIterable, Sendable {
     case .assets: "assets"
     case .report: "report"
     case .signatures: "signatures"
+    case .coding: "coding"
+    case .codes: "codes"
     }
   }
 
@@ -78,9 +88,9 @@ public enum BundleSectionKind: UInt32, CaseIterable, Sendable {
   public var limit: Int {
     switch self {
     case .manifest, .signatures: 1 << 20
-    case .program, .assets: 64 << 20
+    case .program, .assets, .coding: 64 << 20
     case .report: 16 << 20
-    case .weights: .max
+    case .weights, .codes: .max
     }
   }
 }
@@ -91,6 +101,8 @@ public struct BundleSection: Equatable, Sendable {
   public static var requiredFlag: UInt32 { 1 }
   /// Every chunk is stored raw, so that the section can be used where it is mapped.
   public static var mappableFlag: UInt32 { 2 }
+  /// Chunks are raw and of any size up to the section's, so that they can end where their content does.
+  public static var unevenFlag: UInt32 { 4 }
   /// Unknown flags among these are refused, others ignored.
   static var criticalFlags: UInt32 { 0xFFFF }
 
@@ -100,7 +112,7 @@ public struct BundleSection: Equatable, Sendable {
   public var offset: Int
   public var storedByteCount: Int
   public var rawByteCount: Int
-  /// Raw bytes per chunk; the last has what is left.
+  /// Raw bytes per chunk; the last has what is left. The most where chunks are uneven.
   public var chunkByteCount: Int
   public var chunkCount: Int
   /// Where its chunk table begins in the file.
@@ -127,8 +139,9 @@ public struct BundleSection: Equatable, Sendable {
   public var name: String { knownKind?.name ?? "section of kind \(kind)" }
   public var isRequired: Bool { flags & Self.requiredFlag != 0 }
   public var isMappable: Bool { flags & Self.mappableFlag != 0 }
+  public var isUneven: Bool { flags & Self.unevenFlag != 0 }
 
-  /// Raw bytes of chunk `index`.
+  /// Raw bytes of chunk `index`, unless chunks are uneven: those are as long as they are stored.
   public func rawByteCount(ofChunk index: Int) -> Int {
     min(chunkByteCount, rawByteCount - index * chunkByteCount)
   }

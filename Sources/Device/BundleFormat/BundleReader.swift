@@ -1,6 +1,7 @@
 // Opens a bundle: header, section table and manifest are checked before anything is believed.
 
 import Bytes
+import Compression
 import Platform
 
 /// An open bundle. Everything it returns was checked against the digests in its header.

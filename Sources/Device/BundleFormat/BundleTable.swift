@@ -164,7 +164,7 @@ extension BundleSection {
     guard known != nil || flags & Self.requiredFlag == 0 else {
       throw fields.fault(at: 0, .unknownSection(kind))
     }
-    let understood = Self.requiredFlag | Self.mappableFlag
+    let understood = Self.requiredFlag | Self.mappableFlag | Self.unevenFlag
     guard flags & ~understood & (isNewer ? Self.criticalFlags : .max) == 0 else {
       throw fields.fault(at: 4, .flags(flags))
     }
@@ -178,8 +178,17 @@ extension BundleSection {
       throw fields.fault(
         at: 32, .field("the chunk size", expected: BundleLayout.chunkByteCount, found: 0))
     }
-    let chunks = raw / chunkByteCount + (raw % chunkByteCount == 0 ? 0 : 1)
-    try fields.require("the chunk count", at: 36, width: 4, toBe: chunks)
+    var chunks = raw / chunkByteCount + (raw % chunkByteCount == 0 ? 0 : 1)
+    if flags & Self.unevenFlag == 0 {
+      try fields.require("the chunk count", at: 36, width: 4, toBe: chunks)
+    } else {
+      let least = chunks
+      chunks = try fields.count("the chunk count", at: 36, width: 4, atMost: raw)
+      guard chunks >= least else {
+        throw fields.fault(
+          at: 36, .field("the chunk count", expected: least, found: UInt64(chunks)))
+      }
+    }
     try fields.require("the chunk table offset", at: 40, width: 8, toBe: chunkTableOffset)
     let room = fileByteCount - chunkTableOffset
     guard chunks <= BundleLayout.maximumChunks, room >= 0,
@@ -197,7 +206,7 @@ extension BundleSection {
       try fields.require("a reserved field", at: 56, width: 8, toBe: 0)
     }
     // Raw chunks are as long as what they hold; compressed ones are shorter.
-    guard flags & Self.mappableFlag == 0 ? stored <= raw : stored == raw else {
+    guard flags & (Self.mappableFlag | Self.unevenFlag) == 0 ? stored <= raw : stored == raw else {
       throw fields.fault(
         at: 16, .field("the stored size", expected: raw, found: UInt64(stored)))
     }

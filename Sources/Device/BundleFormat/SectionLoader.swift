@@ -1,6 +1,7 @@
 // Takes sections out of a bundle chunk by chunk; no byte is decompressed before its digest matched.
 
 import Bytes
+import Compression
 import Platform
 
 /// Reads, checks and decompresses the chunks of one bundle.
@@ -23,13 +24,20 @@ struct SectionLoader {
     var total = 0
     for index in 0..<section.chunkCount {
       let start = index * entry
-      let raw = section.rawByteCount(ofChunk: index)
       let isCompressed =
         try fields.count("the chunk's kind", at: start + 4, width: 4, atMost: 1) == 1
+      let raw =
+        section.isUneven
+        ? max(
+          1,
+          try fields.count(
+            "the chunk's stored size", at: start, width: 4, atMost: section.chunkByteCount))
+        : section.rawByteCount(ofChunk: index)
       // A compressed chunk that saves nothing would be a second encoding of a raw one.
       let stored = try fields.count(
         "the chunk's stored size", at: start, width: 4, atMost: isCompressed ? raw - 1 : raw)
-      guard isCompressed ? stored > 0 && !section.isMappable : stored == raw else {
+      guard isCompressed ? stored > 0 && !section.isMappable && !section.isUneven : stored == raw
+      else {
         throw fault(
           section, index, at: fields.base + start, .chunkSize(expected: raw, found: stored))
       }
@@ -102,14 +110,32 @@ struct SectionLoader {
     _ section: BundleSection, into target: UnsafeMutableRawBufferPointer
   ) throws(BundleError) {
     try unsafe forEachChunk(of: section) { index, chunk, offset, stored throws(BundleError) in
-      let start = index * section.chunkByteCount
+      let start =
+        section.isUneven ? offset - section.offset : index * section.chunkByteCount
+      let count =
+        section.isUneven ? chunk.storedByteCount : section.rawByteCount(ofChunk: index)
       let part = unsafe UnsafeMutableRawBufferPointer(
-        rebasing: target[start..<start + section.rawByteCount(ofChunk: index)])
+        rebasing: target[start..<start + count])
       if !chunk.isCompressed {
         unsafe part.copyMemory(from: stored)
       } else if let problem = unsafe decompressor.decompress(stored, into: part) {
         throw fault(section, index, at: offset, .frame(problem))
       }
+    }
+  }
+
+  /// The stored bytes of one chunk, which have its digest, into `buffer`.
+  func read(
+    _ chunk: BundleChunk, _ index: Int, of section: BundleSection, at offset: Int,
+    into buffer: inout [UInt8]
+  ) throws(BundleError) {
+    if buffer.count < chunk.storedByteCount {
+      buffer = [UInt8](repeating: 0, count: chunk.storedByteCount)
+    }
+    try source.read(at: offset, count: chunk.storedByteCount, into: &buffer)
+    let span = unsafe buffer.span.bytes.extracting(first: chunk.storedByteCount)
+    guard Digest(of: span) == chunk.digest else {
+      throw fault(section, index, at: offset, .digest)
     }
   }
 
@@ -121,7 +147,7 @@ struct SectionLoader {
     }
   }
 
-  private func fault(
+  func fault(
     _ section: BundleSection, _ chunk: Int?, at offset: Int, _ reason: BundleFault.Reason
   ) -> BundleError {
     .invalid(

@@ -23,14 +23,17 @@ public struct ByteError: Error, Equatable, Sendable, CustomStringConvertible {
     self.reason = reason
   }
 
-  /// One line, without a full stop.
-  public var description: String {
+  /// One line, without a full stop: where, and what.
+  public var description: String { "byte \(offset): \(message)" }
+
+  /// What is wrong, without where.
+  public var message: String {
     switch reason {
     case .truncated(let needed, let remaining):
-      "byte \(offset): expected \(needed) more bytes, found \(remaining)"
-    case .overlongVarint: "byte \(offset): expected an integer of at most 64 bits"
-    case .outOfRange(let value): "byte \(offset): \(value) is out of range"
-    case .invalidUTF8: "byte \(offset): expected UTF-8 text"
+      "expected \(needed) more bytes, found \(remaining)"
+    case .overlongVarint: "expected an integer of at most 64 bits"
+    case .outOfRange(let value): "\(value) is out of range"
+    case .invalidUTF8: "expected UTF-8 text"
     }
   }
 }

@@ -36,8 +36,10 @@ public struct WeightBlock {
 
 extension BundleWriter {
   /// Adds the weights: blocks in ascending order that do not overlap, zeros between them. One block
-  /// is in memory at a time.
-  public mutating func add(weights blocks: [WeightBlock], storage: Storage) {
+  /// is in memory at a time. The section ends with the last block, or has `byteCount` bytes.
+  public mutating func add(
+    weights blocks: [WeightBlock], byteCount: Int? = nil, storage: Storage
+  ) {
     var end = 0
     for block in blocks {
       precondition(
@@ -46,7 +48,9 @@ extension BundleWriter {
       end = block.offset + block.byteCount
     }
     let cursor = WeightCursor(blocks)
-    add(.weights, byteCount: end, storage: storage) { try cursor.fill($0, $1) }
+    add(.weights, byteCount: max(byteCount ?? end, end), storage: storage) {
+      try cursor.fill($0, $1)
+    }
   }
 }
 

@@ -3,17 +3,20 @@
 import BundleFormat
 import Bytes
 import Platform
+import Quantization
 
 /// Collects sections and writes them as one bundle. The same sections give the same bytes.
 ///
 /// Nothing but one chunk is held in memory for a section whose bytes come from a closure.
 public struct BundleWriter {
   /// How a section's chunks are stored.
-  public enum Storage: Sendable {
+  public enum Storage: Equatable, Sendable {
     /// Each chunk as a zstd frame where that saves at least 2 %, else raw.
     case compressed
     /// All chunks raw, one behind the other, so that the section can be used where it is mapped.
     case mappable
+    /// Raw chunks of these sizes, which end where their content does.
+    case uneven([Int])
   }
 
   /// Fills the buffer with the section's bytes of the range; ranges ascend without a hole.
@@ -29,6 +32,11 @@ public struct BundleWriter {
       public var isMappable: Bool
     }
 
+    /// Bytes of a section in the bundle; 0 where there is none.
+    public func storedByteCount(_ kind: BundleSectionKind) -> Int {
+      sections.first { $0.kind == kind }?.storedByteCount ?? 0
+    }
+
     public var sections: [Section]
     /// Bytes of the bundle.
     public var byteCount: Int
@@ -39,6 +47,19 @@ public struct BundleWriter {
     var byteCount: Int
     var storage: Storage
     var source: Source
+
+    /// The bytes of each chunk.
+    var chunks: [Range<Int>] {
+      if case .uneven(let counts) = storage {
+        var end = 0
+        return counts.map { count in
+          defer { end += count }
+          return end..<end + count
+        }
+      }
+      let size = BundleLayout.chunkByteCount
+      return stride(from: 0, to: byteCount, by: size).map { $0..<min($0 + size, byteCount) }
+    }
   }
 
   private var contents: [Content] = []
@@ -60,9 +81,18 @@ public struct BundleWriter {
     source: @escaping Source
   ) {
     precondition(byteCount >= 0, "a section has a size")
+    if case .uneven(let counts) = storage {
+      precondition(counts.allSatisfy { $0 > 0 } && counts.reduce(0, +) == byteCount, "chunk sizes")
+    }
     precondition(!contents.contains { $0.kind == kind }, "a bundle has one section of a kind")
     contents.append(Content(kind: kind, byteCount: byteCount, storage: storage, source: source))
     contents.sort { $0.kind.rawValue < $1.kind.rawValue }
+  }
+
+  /// Adds a section of raw chunks, none of them empty.
+  public mutating func add(chunks: [[UInt8]], _ kind: BundleSectionKind) {
+    let bytes = Array(chunks.joined())
+    add(kind, bytes, storage: .uneven(chunks.map(\.count)))
   }
 
   /// Adds the manifest, which every bundle needs: a CBOR map.
@@ -105,11 +135,11 @@ public struct BundleWriter {
     let chunkSize = BundleLayout.chunkByteCount
     var tableOffset =
       BundleLayout.headerByteCount + contents.count * BundleLayout.sectionEntryByteCount
-    let chunkCounts = contents.map { ($0.byteCount + chunkSize - 1) / chunkSize }
+    let chunkCounts = contents.map { $0.chunks.count }
     var end = tableOffset + chunkCounts.reduce(0, +) * BundleLayout.chunkEntryByteCount
     try append([UInt8](repeating: 0, count: end))
 
-    let compressor = try ChunkCompressor()
+    let compressor = try ZstdCompressor()
     var sectionTable = ByteWriter()
     var chunkTables = ByteWriter()
     var summary = Summary(sections: [], byteCount: 0)
@@ -124,11 +154,14 @@ public struct BundleWriter {
       let isMappable =
         content.storage == .mappable
         || (content.kind == .weights && !chunks.contains { $0.isCompressed })
+      var flags = BundleSection.requiredFlag
+      if isMappable { flags |= BundleSection.mappableFlag }
+      if case .uneven = content.storage { flags |= BundleSection.unevenFlag }
       let section = BundleSection(
         kind: content.kind.rawValue,
-        flags: BundleSection.requiredFlag | (isMappable ? BundleSection.mappableFlag : 0),
-        offset: start, storedByteCount: stored, rawByteCount: content.byteCount,
-        chunkByteCount: chunkSize, chunkCount: chunkCount, chunkTableOffset: tableOffset,
+        flags: flags, offset: start, storedByteCount: stored, rawByteCount: content.byteCount,
+        chunkByteCount: max(chunkSize, content.chunks.map { $0.count }.max() ?? 0),
+        chunkCount: chunkCount, chunkTableOffset: tableOffset,
         digest: Digest(of: table.bytes))
       section.append(to: &sectionTable)
       chunkTables.put(table.bytes)
@@ -147,13 +180,12 @@ public struct BundleWriter {
 
   /// Appends the chunks of one section; what was appended.
   private func write(
-    _ content: Content, with compressor: ChunkCompressor, _ append: ([UInt8]) throws -> Void
+    _ content: Content, with compressor: ZstdCompressor, _ append: ([UInt8]) throws -> Void
   ) throws -> [BundleChunk] {
-    let level = ChunkCompressor.level(forByteCount: content.byteCount)
+    let level = ZstdCompressor.level(forByteCount: content.byteCount)
     var chunks: [BundleChunk] = []
     var buffer: [UInt8] = []
-    for start in stride(from: 0, to: content.byteCount, by: BundleLayout.chunkByteCount) {
-      let range = start..<min(start + BundleLayout.chunkByteCount, content.byteCount)
+    for range in content.chunks {
       if buffer.count != range.count { buffer = [UInt8](repeating: 0, count: range.count) }
       try buffer.withUnsafeMutableBytes { try content.source(range, $0) }
       let frame =

@@ -146,15 +146,6 @@ public struct WeightEncoder {
   }
 }
 
-/// bfloat16 by rounding to nearest even.
-public enum HalfPrecision {
-  public static func bf16(_ x: Float) -> UInt16 {
-    let bits = x.bitPattern
-    if x.isNaN { return UInt16(truncatingIfNeeded: bits >> 16) | 0x40 }
-    return UInt16(truncatingIfNeeded: (bits &+ 0x7FFF &+ ((bits >> 16) & 1)) >> 16)
-  }
-}
-
 /// Symmetric 8-bit codes: x ≈ scale · code, codes in −127…127.
 public enum Int8Quantizer {
   /// The largest magnitude over 127: nothing is clipped, since an outlier weight usually matters. 0 for a

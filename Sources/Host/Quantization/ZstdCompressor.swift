@@ -1,18 +1,16 @@
-// One chunk to one zstd frame, where that pays.
-
-import BundleFormat
+// Bytes to one zstd frame, where that pays.
 import CZstd
 
 /// A zstd compressor, one thread: the same bytes at the same level give the same frame.
-final class ChunkCompressor {
+public final class ZstdCompressor {
   private let context: OpaquePointer
 
   /// A failure inside zstd, in its words.
-  struct Failure: Error, CustomStringConvertible {
-    let description: String
+  public struct Failure: Error, CustomStringConvertible {
+    public let description: String
   }
 
-  init() throws {
+  public init() throws {
     guard let context = ZSTD_createCCtx() else { throw Failure(description: "no memory for zstd") }
     self.context = context
     try set(ZSTD_c_checksumFlag, 1)
@@ -22,14 +20,14 @@ final class ChunkCompressor {
 
   /// The level for a section of so many bytes. Packing takes about a second per 2 MB at 19, 16 MB
   /// at 12, 55 MB at 9; text gains much from 19, weights about 1 %.
-  static func level(forByteCount count: Int) -> Int32 {
+  public static func level(forByteCount count: Int) -> Int32 {
     count <= 2 << 20 ? 19 : count <= 64 << 20 ? 12 : 9
   }
 
   deinit { ZSTD_freeCCtx(context) }
 
   /// The frame that `bytes` compress to; nil where it saves less than 2 %.
-  func frame(of bytes: [UInt8], level: Int32) throws -> [UInt8]? {
+  public func frame(of bytes: [UInt8], level: Int32) throws -> [UInt8]? {
     // A quick look first: what the fast level cannot shrink is noise to the slow one too.
     guard try compress(bytes, level: 1) != nil else { return nil }
     return try compress(bytes, level: level)

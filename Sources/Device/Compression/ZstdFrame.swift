@@ -3,10 +3,10 @@
 import CZstd
 
 /// A decompressor and its tables, kept from chunk to chunk.
-@safe final class ZstdDecompressor {
+@safe public final class ZstdDecompressor {
   private let context: OpaquePointer?
 
-  init() { unsafe context = ZSTD_createDCtx() }
+  public init() { unsafe context = ZSTD_createDCtx() }
 
   deinit { _ = unsafe ZSTD_freeDCtx(context) }
 
@@ -14,7 +14,7 @@ import CZstd
   ///
   /// Accepts one ordinary frame that says its content size and needs no dictionary. Its window is
   /// bounded by the target, the only memory it decodes into.
-  func decompress(
+  public func decompress(
     _ frame: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer
   ) -> String? {
     guard let context = unsafe context else { return "no memory for zstd" }

@@ -1,0 +1,99 @@
+// How a matrix is cut into runs and pieces, and the levels of its runs and columns.
+import CKernels
+import Foundation
+import WeightCoding
+
+/// Runs, pieces and lanes for a number of integers.
+public struct RunLayout: Equatable, Sendable {
+  public var count: Int
+  public var lanes: Int
+  public var runLength: Int
+  public var runsPerPiece: Int
+  /// Places in a run after which columns repeat; 0 where they do not.
+  public var period: Int
+
+  /// Integers of a piece, about: decoded at once by one thread.
+  static let pieceLength = 1 << 17
+
+  /// For a matrix of rows by columns. granule: what pieces must be multiples of.
+  public init(rows: Int, columns: Int, granule: Int = 1) {
+    count = rows * columns
+    // The states of all lanes are stored with every piece.
+    lanes = count >= 1 << 14 ? Int(KN_RANS_LANES) : 2
+    let longest = IntegerCoding.maximumRun
+    if columns > longest || count / max(columns, 1) < lanes {
+      // Long rows are cut: every lane is to have a run, and a group of them is to fit the decoder.
+      let target = min(1024, max(64, count / lanes / 4))
+      runLength = max(1, min(count, target)) + granule - 1
+      runLength -= runLength % granule
+      period = 0
+    } else {
+      // Short rows are joined: a level for each of them would cost too much.
+      let joined = columns >= 48 ? 1 : min((64 + columns - 1) / columns, max(1, rows / lanes))
+      runLength = max(1, columns * joined)
+      period = columns
+    }
+    let group = runLength * lanes
+    runsPerPiece = max(1, RunLayout.pieceLength / group) * lanes
+  }
+
+  public var runCount: Int { (count + runLength - 1) / runLength }
+}
+
+/// Levels of scale, on a logarithmic measure: one for each run and one for each column. Their sum tells
+/// how large the integers at a place are, and with that the context they are coded in.
+public struct ScaleLevels: Sendable {
+  /// 0 to 15, one for each run.
+  public var runs: [UInt8]
+  /// 0 to 15, one for each place of the period; empty where the layout has none.
+  public var columns: [UInt8]
+
+  /// The levels of a matrix: logarithms of mean magnitudes, a level to about a third of an octave or more.
+  public init(_ values: [Float], _ layout: RunLayout) {
+    let period = layout.period
+    var runMeans = [Double](repeating: 0, count: layout.runCount)
+    values.withUnsafeBufferPointer { values in
+      for run in 0..<layout.runCount {
+        let start = run * layout.runLength
+        let end = min(start + layout.runLength, layout.count)
+        var sum = 0.0
+        for i in start..<end { sum += Double(values[i].magnitude) }
+        runMeans[run] = sum / Double(end - start)
+      }
+    }
+    var columnMeans = [Double](repeating: 0, count: period)
+    if period > 0 {
+      values.withUnsafeBufferPointer { values in
+        for run in 0..<layout.runCount where runMeans[run] > 0 {
+          let start = run * layout.runLength
+          let end = min(start + layout.runLength, layout.count)
+          let factor = 1 / runMeans[run]
+          var place = 0
+          for i in start..<end {
+            columnMeans[place] += Double(values[i].magnitude) * factor
+            place += 1
+            if place == period { place = 0 }
+          }
+        }
+      }
+      let share = Double(period) / Double(layout.count)
+      for i in 0..<period { columnMeans[i] *= share }
+    }
+    let runSpan = ScaleLevels.span(runMeans)
+    let columnSpan = ScaleLevels.span(columnMeans)
+    let unit = max(0.3, (runSpan.high - runSpan.low + columnSpan.high - columnSpan.low) / 14)
+    runs = ScaleLevels.levels(runMeans, from: runSpan.low, unit)
+    columns = ScaleLevels.levels(columnMeans, from: columnSpan.low, unit)
+  }
+
+  /// Between which logarithms all but the smallest means lie.
+  private static func span(_ means: [Double]) -> (low: Double, high: Double) {
+    let sorted = means.filter { $0 > 0 }.map { log2($0) }.sorted()
+    guard let last = sorted.last else { return (0, 0) }
+    return (sorted[sorted.count / 50], last)
+  }
+
+  private static func levels(_ means: [Double], from low: Double, _ unit: Double) -> [UInt8] {
+    means.map { $0 > 0 ? UInt8(min(max(((log2($0) - low) / unit).rounded(), 0), 15)) : 0 }
+  }
+}

@@ -1,0 +1,212 @@
+// Coded weights that were changed on the way: an error or other numbers, never a crash.
+
+import Bytes
+import Graphs
+import Lowering
+import Quantization
+import Tensors
+import Testing
+import WeightCoding
+
+/// A generator of a seed.
+struct Noise: RandomNumberGenerator {
+  var state: UInt64
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+}
+
+/// A weight and its coding.
+struct Sample: Sendable {
+  var coded: CodedTensor
+  var encoding: WeightEncoding
+  var shape: Shape
+  var bytes: [UInt8]
+
+  func decoded(_ coded: CodedTensor) throws -> [UInt8] {
+    try coded.decoded(encoding, shape, byteCount: bytes.count)
+  }
+}
+
+@Suite struct HostileCodingTests {
+  /// One of every kind: with contexts, escapes, low bits, dependent states, planes, blocks.
+  static let samples: [Sample] = {
+    do { return try make() } catch { fatalError("\(error)") }
+  }()
+
+  static func make() throws -> [Sample] {
+    var noise = Noise(state: 4)
+    let (rows, columns) = (70, 96)
+    var values = (0..<rows * columns).map { i -> Float in
+      let scale: Float = i / columns % 3 == 0 ? 4 : 0.5
+      return (0..<4).reduce(0) { sum, _ in sum + Float.random(in: -1...1, using: &noise) } * scale
+    }
+    values[77] = 90
+    values[4000] = -120
+    let matrix = WeightMatrix(rows: rows, columns: columns, values: values)
+    let lossless = try LosslessCoder()
+    var samples: [Sample] = []
+    for layout in [WeightLayout.rowMajor, .panels] {
+      let shape = Shape(layout == .panels ? [columns, rows] : [rows, columns])
+      let encoder = StepEncoder(matrix, shape: shape)
+      for (step, isDependent) in [(1, false), (1, true), (0.01, true), (0.02, false)]
+        as [(Float, Bool)]
+      {
+        let choice = StepChoice(step: step, isDependent: isDependent)
+        let encoding = WeightEncoding(encoder.scheme(choice), layout)
+        let result = try encoder.encode(choice, encoding, lossless)
+        guard let coded = result.coded else { continue }
+        samples.append(
+          Sample(coded: coded, encoding: encoding, shape: shape, bytes: result.resident))
+      }
+      for scheme in [QuantizationScheme.int8, .iq4_nl, .f32] {
+        let encoding = WeightEncoding(scheme, layout)
+        let source = WeightSource(
+          name: "w", constant: Constant(floats: values, shape: Shape([rows, columns])),
+          role: layout == .panels ? .matrix(transposed: true) : .table)
+        var bytes = [UInt8](repeating: 0, count: encoding.byteCount(shape)!)
+        bytes.withUnsafeMutableBytes { WeightEncoder(source, encoding).encode(into: $0) }
+        let coded = try bytes.withUnsafeBytes {
+          try lossless.code($0, encoding, shape, elementByteCount: 4, share: 2)
+        }
+        if let coded {
+          samples.append(Sample(coded: coded, encoding: encoding, shape: shape, bytes: bytes))
+        }
+      }
+    }
+    return samples
+  }
+
+  @Test func samplesCoverEveryKind() throws {
+    for kind in WeightCodingKind.allCases {
+      #expect(HostileCodingTests.samples.contains { $0.coded.kind == kind }, "\(kind)")
+    }
+    for sample in HostileCodingTests.samples {
+      #expect(try sample.decoded(sample.coded) == sample.bytes)
+    }
+  }
+
+  @Test func truncationsAreErrors() {
+    for sample in HostileCodingTests.samples {
+      for keep in stride(from: 0, to: sample.coded.head.count, by: 1) {
+        var coded = sample.coded
+        coded.head.removeLast(coded.head.count - keep)
+        #expect(throws: WeightCodingError.self) { try sample.decoded(coded) }
+      }
+      for (i, piece) in sample.coded.pieces.enumerated() {
+        for keep in stride(from: 0, to: piece.count, by: max(1, piece.count / 60)) {
+          var coded = sample.coded
+          coded.pieces[i].removeLast(piece.count - keep)
+          #expect(throws: WeightCodingError.self) { try sample.decoded(coded) }
+        }
+        var longer = sample.coded
+        longer.pieces[i].append(1)
+        #expect(throws: WeightCodingError.self) { try sample.decoded(longer) }
+      }
+    }
+  }
+
+  /// Every bit of the heads, and many of the pieces. What still decodes has the right size, and the
+  /// range coder notices nearly every change of its stream.
+  @Test func changedBitsNeverCrash() {
+    var noise = Noise(state: 8)
+    var changed = 0
+    var unnoticed = 0
+    for sample in HostileCodingTests.samples {
+      for bit in 0..<sample.coded.head.count * 8 {
+        var coded = sample.coded
+        coded.head[bit / 8] ^= 1 << UInt8(bit % 8)
+        _ = try? sample.decoded(coded)
+      }
+      for i in sample.coded.pieces.indices {
+        for _ in 0..<200 {
+          var coded = sample.coded
+          let at = Int.random(in: 0..<coded.pieces[i].count, using: &noise)
+          coded.pieces[i][at] ^= 1 << UInt8.random(in: 0..<8, using: &noise)
+          changed += 1
+          if let bytes = try? sample.decoded(coded) {
+            #expect(bytes.count == sample.bytes.count)
+            unnoticed += 1
+          }
+        }
+      }
+    }
+    #expect(unnoticed * 2 < changed, "\(unnoticed) of \(changed)")
+  }
+
+  @Test func noiseNeverCrashes() {
+    var noise = Noise(state: 15)
+    for sample in HostileCodingTests.samples {
+      for _ in 0..<100 {
+        var coded = sample.coded
+        for i in coded.pieces.indices {
+          coded.pieces[i] = (0..<Int.random(in: 0...4000, using: &noise)).map { _ in
+            UInt8.random(in: 0...255, using: &noise)
+          }
+        }
+        _ = try? sample.decoded(coded)
+        coded.head = (0..<Int.random(in: 0...200, using: &noise)).map { _ in
+          UInt8.random(in: 0...255, using: &noise)
+        }
+        if let first = coded.head.indices.first { coded.head[first] = sample.coded.head[0] }
+        _ = try? sample.decoded(coded)
+      }
+    }
+  }
+
+  @Test func errorsSayWhatIsWrong() throws {
+    let sample = try #require(HostileCodingTests.samples.first { $0.coded.kind == .steps })
+    func error(_ change: (inout [UInt8]) -> Void) -> WeightCodingError? {
+      var coded = sample.coded
+      change(&coded.head)
+      return #expect(throws: WeightCodingError.self) { try sample.decoded(coded) }
+    }
+    #expect(
+      error { $0[0] = 9 }?.description == "byte 0: the coding is 9, expected 0 to 3")
+    #expect(
+      error { $0[0] = WeightCodingKind.blocks.rawValue }?.description
+        == "byte 0: blocks cannot become int8")
+    #expect(
+      error { $0.replaceSubrange(1..<5, with: [0, 0, 0xC0, 0x7F]) }?.description
+        == "byte 1: the step is no length")
+    #expect(
+      error { $0.removeLast($0.count - 3) }?.description
+        == "byte 1: expected 4 more bytes, found 2")
+    #expect(error { $0[$0.count - 1] ^= 0x55 } != nil)
+  }
+
+  /// Integers beyond a code's range are refused where the escape brings them.
+  @Test func integersBeyondTheFormAreRefused() throws {
+    // One run of one integer, no symbol but the escape: -1 - 3000.
+    let rule = ValueRule(isDependent: false)
+    let coding = IntegerCoding(
+      count: 1, rule: rule, lanes: 2, runLength: 1, runsPerPiece: 2, low: 0, symbolCount: 1,
+      precision: 5, frequencies: [[0, 32]])
+    var head = ByteWriter()
+    head.put(WeightCodingKind.steps.rawValue)
+    head.put(1 as Float)
+    coding.write(to: &head)
+    var bits = BitWriter()
+    bits.put(golomb: 3000, order: 0)
+    bits.put(1, 1)
+    var piece = ByteWriter()
+    piece.put(0x1_0000 as UInt32)
+    piece.put(0x1_0000 as UInt32)
+    piece.put(varint: 0)
+    piece.put(bits.bytes)
+    let coded = CodedTensor(kind: .steps, head: head.bytes, pieces: [piece.bytes])
+    let shape = Shape([1])
+    let wide = WeightEncoding(.f32, .rowMajor)
+    let value = try coded.decoded(wide, shape, byteCount: 4)
+    #expect(value.withUnsafeBytes { $0.load(as: Float.self) } == -3001)
+    let narrow = WeightEncoding(.int8, .rowMajor)
+    let error = #expect(throws: WeightCodingError.self) {
+      try coded.decoded(narrow, shape, byteCount: narrow.byteCount(shape)!)
+    }
+    #expect(error?.reason == .value)
+  }
+}

@@ -13,6 +13,25 @@ import Tokenizers
 public enum WeightMemory: Sendable {
   case bundle(BundleWeights)
   case anonymous(AnonymousMemory)
+
+  /// Bytes of all weights.
+  var byteCount: Int {
+    switch self {
+    case .bundle(let weights): weights.totalCount
+    case .anonymous(let memory): memory.count
+    }
+  }
+
+  /// Where the bytes of a weight are; nil where they are not all in one place.
+  @unsafe func start(ofWeightAt offset: Int, byteCount: Int) -> UnsafeRawPointer? {
+    switch self {
+    case .bundle(let weights):
+      return unsafe weights.start(ofWeightAt: offset, byteCount: byteCount)
+    case .anonymous(let memory):
+      guard Checked.fits(offset: offset, count: byteCount, in: memory.count) else { return nil }
+      return unsafe memory.buffer.baseAddress.map { unsafe UnsafeRawPointer($0 + offset) }
+    }
+  }
 }
 
 /// A program with everything it needs, from a bundle or packed in memory.
@@ -52,25 +71,25 @@ public final class LoadedModel: @unchecked Sendable {
     } else {
       tokenizer = nil
     }
-    let base: UnsafeRawPointer?
-    let count: Int
-    switch memory {
-    case .bundle(let b): unsafe (base, count) = unsafe (b.buffer.baseAddress, b.buffer.count)
-    case .anonymous(let m):
-      unsafe (base, count) = unsafe (UnsafeRawPointer(m.buffer.baseAddress), m.buffer.count)
-    }
     do throws(ProgramError) {
-      try program.validate(weightBytes: count)
+      try program.validate(weightBytes: memory.byteCount)
     } catch {
       throw Failure(.badData, "\(name): \(error)")
     }
     try LoadedModel.checkOutputs(program, name)
     var views: [TensorView] = []
-    for w in program.weights {
-      let start = unsafe (base ?? UnsafeRawPointer(bitPattern: 64)!) + w.offset
+    for (i, w) in program.weights.enumerated() {
+      let count = w.byteCount ?? 0
+      // Nothing is read of a weight without bytes, which still has an address.
+      let start =
+        unsafe count == 0
+        ? UnsafeRawPointer(bitPattern: 64) : memory.start(ofWeightAt: w.offset, byteCount: count)
+      guard let start = unsafe start else {
+        throw Failure(.badData, "\(name): weight \(i) is stored and coded")
+      }
       views.append(
         unsafe TensorView(
-          base: UnsafeMutableRawPointer(mutating: start), byteCount: w.byteCount ?? 0,
+          base: UnsafeMutableRawPointer(mutating: start), byteCount: count,
           elementType: w.elementType, shape: w.shape, encoding: w.encoding))
     }
     weights = views
@@ -86,32 +105,35 @@ public final class LoadedModel: @unchecked Sendable {
     }
   }
 
-  /// Opens, checks and loads a bundle. One whose weights take more than `memoryLimit` is refused before
-  /// they are read.
+  /// Opens, checks and loads a bundle; coded weights are decoded on so many threads. One whose weights take
+  /// more than `memoryLimit` is refused before they are read.
   public static func open(
-    bundle path: String, memoryLimit: Int? = nil
+    bundle path: String, memoryLimit: Int? = nil, threads: Int = min(CPUInfo.count, 8)
   ) throws(Failure) -> LoadedModel {
     let start = Clock.monotonicNanoseconds
     let reader: BundleReader
     let programBytes: [UInt8]
     let assets: [BundleAsset]
-    let weights: BundleWeights
+    let weightBytes: Int
     do throws(BundleError) {
       reader = try BundleReader(path: path)
       programBytes = try reader.sectionBytes(.program)
       assets = try reader.assets()
+      weightBytes = try reader.weightByteCount()
     } catch {
       throw Failure(bundle: error)
     }
     let program: Program
     do throws(ProgramError) {
       program = try Program(decoding: programBytes)
+      try program.validate(weightBytes: weightBytes)
     } catch {
       throw Failure(.badData, "\(path): \(error)")
     }
     try Failure.check(path, needs: program.weightBytes, limit: memoryLimit)
+    let weights: BundleWeights
     do throws(BundleError) {
-      weights = try reader.mapWeights()
+      weights = try reader.loadWeights(of: program, threads: threads)
     } catch {
       throw Failure(bundle: error)
     }

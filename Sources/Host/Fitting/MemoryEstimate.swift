@@ -42,16 +42,15 @@ public struct MemoryEstimate: Equatable, Sendable {
 
   /// True where the sizes of some tensors are found in the run: their memory is not counted.
   public var isLowerBound: Bool
-  /// Whether weights and tables are pages of the bundle file.
-  public var mapsWeights: Bool
+  /// Weights and tables that are pages of the bundle file: the system takes them back when it must, and
+  /// reads them again.
+  public var mappedBytes: Int
 
   public var peakBytes: Int {
     weightBytes + tableBytes + arenaBytes + programBytes + assetBytes + runtimeBytes
   }
 
-  /// Pages of the bundle file: the system takes them back when it must, and reads them again.
-  public var mappedBytes: Int { mapsWeights ? weightBytes + tableBytes : 0 }
-  /// All the rest.
+  /// What is not of the bundle file.
   public var privateBytes: Int { peakBytes - mappedBytes }
 
   /// A mapped table costs a page per row looked up, and the kernel maps up to 16 pages around a fault
@@ -64,21 +63,32 @@ public struct MemoryEstimate: Equatable, Sendable {
   private static let bytesPerStep = 1024
   private static let bytesPerWeight = 1536
 
-  /// mapsWeights: the weights section is stored raw and used from the file.
+  /// mapsWeights: all weights are used where the bundle's file is mapped.
   public init(
     _ model: LoweredModel, mapsWeights: Bool, runtime: RuntimeFootprint, assetBytes: Int = 0
   ) {
+    self.init(
+      model, isMapped: { _ in mapsWeights }, runtime: runtime, assetBytes: assetBytes)
+  }
+
+  /// isMapped: whether a weight is used where the bundle's file is mapped; decoded ones are not.
+  public init(
+    _ model: LoweredModel, isMapped: (Int) -> Bool, runtime: RuntimeFootprint, assetBytes: Int = 0
+  ) {
     self.assetBytes = assetBytes
-    self.mapsWeights = mapsWeights
     isLowerBound = model.work.contains { $0.time == .open }
+    mappedBytes = 0
     weightBytes = 0
     tableBytes = 0
     for (i, weight) in model.program.weights.enumerated() {
       let bytes = weight.byteCount ?? 0
-      if mapsWeights, let lookups = model.lookups[i] {
-        tableBytes += min(bytes, lookups * MemoryEstimate.bytesPerLookup)
+      if isMapped(i), let lookups = model.lookups[i] {
+        let touched = min(bytes, lookups * MemoryEstimate.bytesPerLookup)
+        tableBytes += touched
+        mappedBytes += touched
       } else {
         weightBytes += bytes
+        if isMapped(i) { mappedBytes += bytes }
       }
     }
     arenaBytes = model.program.plan.arenaBytes

@@ -15,7 +15,7 @@ public enum Manifest {
 
   public static func make(_ packed: PackedModel) -> CBORValue {
     let model = packed.candidate.model
-    let program = model.program
+    let program = packed.program
     let plan = program.plan
     let elements = model.sources.reduce(0) { $0 + $1.constant.shape.elementCount }
     return .map([
@@ -35,6 +35,11 @@ public enum Manifest {
         "elements": .integer(elements),
         "bytes": .integer(model.weightBytes),
         "bits_per_weight": .double(model.bitsPerWeight),
+        "stored_bytes": .integer(packed.weights?.storedByteCount ?? model.weightBytes),
+        "stored_bits_per_weight": .double(storedBitsPerWeight(packed, elements)),
+        "mapped_bytes": .integer(packed.weights?.mappedByteCount ?? model.weightBytes),
+        "decoded_bytes": .integer(packed.weights?.decodedByteCount ?? 0),
+        "codings": codings(packed),
       ]),
       "inputs": .array(program.inputs.map { input(program, $0) }),
       "outputs": .array(program.outputs.map { .text($0.name) }),
@@ -67,6 +72,24 @@ public enum Manifest {
     for w in program.weights {
       let name = w.encoding?.scheme.name ?? w.elementType.name
       bytes[name, default: 0] += w.byteCount ?? 0
+    }
+    return .map(
+      bytes.sorted { $0.key < $1.key }.map {
+        CBORPair(key: .text($0.key), value: .integer($0.value))
+      })
+  }
+
+  private static func storedBitsPerWeight(_ packed: PackedModel, _ elements: Int) -> Double {
+    let bytes = packed.weights?.storedByteCount ?? packed.candidate.model.weightBytes
+    return elements == 0 ? 0 : Double(bytes) * 8 / Double(elements)
+  }
+
+  /// Bytes of weights in the bundle by their coding.
+  private static func codings(_ packed: PackedModel) -> CBORValue {
+    var bytes: [String: Int] = [:]
+    for (i, weight) in packed.program.weights.enumerated() {
+      let coded = packed.weights?.codings[i]
+      bytes[coded?.kind.name ?? "mapped", default: 0] += coded?.byteCount ?? weight.byteCount ?? 0
     }
     return .map(
       bytes.sorted { $0.key < $1.key }.map {

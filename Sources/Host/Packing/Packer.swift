@@ -30,6 +30,8 @@ public struct PackRequest: Sendable {
   public var runtime: RuntimeFootprint
   /// Threads that memory is planned and latency predicted for; nil takes one.
   public var threads: Int?
+  /// Which weights are coded in the bundle.
+  public var storage = WeightStorage.coded
 
   public init(model: String, target: DeviceProfile) {
     self.model = model
@@ -52,8 +54,10 @@ public struct PackedModel: Sendable {
   /// nil where the target's profile says nothing about speed, or power.
   public var latency: LatencyEstimate?
   public var energy: EnergyEstimate?
+  /// What the bundle stores; nil until `Packer.encode`.
+  public var weights: PackedWeights?
 
-  public var program: Program { candidate.model.program }
+  public var program: Program { weights?.program ?? candidate.model.program }
 }
 
 /// A request that the model cannot meet.
@@ -249,22 +253,29 @@ public enum Packer {
 
   // MARK: Writing
 
-  /// Writes the bundle, whole or not at all.
+  /// The model with its weights as the bundle stores them, and its memory as they make it.
+  public static func encode(_ packed: PackedModel) throws -> PackedModel {
+    var encoded = packed
+    let weights = try PackedWeights(packed.candidate.model, packed.request.storage)
+    encoded.weights = weights
+    encoded.candidate.memory = MemoryEstimate(
+      packed.candidate.model, isMapped: { weights.codings[$0] == nil },
+      runtime: packed.request.runtime, assetBytes: packed.tokenizerAsset?.count ?? 0)
+    return encoded
+  }
+
+  /// Writes the bundle of an encoded model, whole or not at all.
   public static func write(_ packed: PackedModel, to path: String) throws -> BundleWriter.Summary {
     let source = packed.recipe?.model ?? packed.request.model
     if try File.isSame(path, source) { throw PackError.replacesModel(path) }
-    let model = packed.candidate.model
-    let memory = try AnonymousMemory(count: max(model.weightBytes, 1))
-    encodeWeights(model, into: memory.buffer)
+    let packed = packed.weights == nil ? try encode(packed) : packed
     var writer = BundleWriter()
     writer.add(manifest: Manifest.make(packed))
-    writer.add(.program, model.program.encoded())
+    writer.add(.program, packed.program.encoded())
     if let asset = packed.tokenizerAsset {
       writer.add(assets: [BundleAsset(name: "tokenizer", bytes: asset)])
     }
-    writer.add(.weights, byteCount: model.weightBytes, storage: .mappable) { range, out in
-      out.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory.buffer[range]))
-    }
+    packed.weights?.add(to: &writer)
     return try writer.write(to: path)
   }
 }

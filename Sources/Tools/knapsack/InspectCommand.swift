@@ -10,6 +10,7 @@ import Packing
 import Platform
 import Programs
 import Tensors
+import WeightCoding
 
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -74,10 +75,11 @@ struct InspectCommand: ParsableCommand {
       if try ModelFormat.detect(file) == .bundle {
         let reader = try BundleReader(path: file)
         let program = try Program(decoding: try reader.sectionBytes(.program))
-        try program.validate(weightBytes: reader.section(.weights)?.rawByteCount ?? 0)
+        try program.validate(weightBytes: try reader.weightByteCount())
+        let coded = try reader.codedWeights(of: program).entries
         inspection = Inspection(
           manifest: reader.manifest, program: program, sections: reader.sections,
-          storedBytes: reader.byteCount, digest: reader.contentDigest.hexadecimal)
+          coded: coded, storedBytes: reader.byteCount, digest: reader.contentDigest.hexadecimal)
       } else {
         var request = try PackRequest(inMemory: file, choice)
         request.threads = threads
@@ -136,6 +138,8 @@ struct Inspection {
   var manifest: CBORValue
   var program: Program
   var sections: [BundleSection]
+  /// The weights that are coded.
+  var coded: [CodedWeightEntry] = []
   var storedBytes: Int
   var digest: String?
   /// What was done to the model's nodes, where that is asked for.
@@ -193,12 +197,19 @@ struct Inspection {
     json.endArray()
     json.key("weights")
     json.beginArray()
-    for w in program.weights {
+    var codings: [Int: CodedWeightEntry] = [:]
+    for entry in coded { codings[entry.weight] = entry }
+    for (i, w) in program.weights.enumerated() {
+      let elements = max(w.shape.elementCount, 1)
+      let storedBytes = codings[i]?.byteCount ?? w.byteCount ?? 0
       json.beginObject()
       json.field("name", w.name)
       json.field("scheme", w.encoding?.scheme.name ?? w.elementType.name)
       json.field("shape", w.shape.description)
       json.field("bytes", w.byteCount ?? 0)
+      json.field("coding", codings[i]?.coded.kind.name ?? "mapped")
+      json.field("stored_bytes", storedBytes)
+      json.field("stored_bits_per_weight", Double(storedBytes) * 8 / Double(elements))
       json.endObject()
     }
     json.endArray()
@@ -267,6 +278,21 @@ struct Inspection {
     var sizes = TextBuffer()
     sizes.put(fileBytes: storedBytes)
     line("stored", sizes.text)
+    if let weights = manifest["weights"], let stored = weights["stored_bytes"]?.integerValue,
+      let codings = weights["codings"]?.mapValue
+    {
+      var text = TextBuffer()
+      text.put(fileBytes: Int(clamping: stored))
+      text.put(", ")
+      text.put(weights["stored_bits_per_weight"]?.doubleValue ?? 0, places: 2)
+      text.put(" bits per weight:")
+      for (i, pair) in codings.enumerated() {
+        text.put(i == 0 ? " " : ", ")
+        text.put("\(pair.key.textValue ?? "") ")
+        text.put(fileBytes: Int(clamping: pair.value.integerValue ?? 0))
+      }
+      line("weights", text.text)
+    }
     for i in program.inputs {
       line("input", "\(i.name) \(i.elementType.name)\(program.describe(i.dimensions))")
     }

@@ -30,13 +30,21 @@ struct PackCommand: ParsableCommand {
     help: ArgumentHelp("Where to write; NAME.knap here by default.", valueName: "file"))
   var output: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Weights: coded, but for tables; mapped, as they are used; or smallest, all coded.",
+      valueName: "storage"))
+  var weights: WeightStorage = .coded
+
   @Option(help: "What to print: text or json.")
   var format: ReportFormat = .text
 
   func run() throws {
     try reportingFailures {
       if output?.isEmpty == true { throw Failure(.usage, "--output needs a file") }
-      let packed = try Packer.pack(try choice.request(model))
+      var request = try choice.request(model)
+      request.storage = weights
+      let packed = try Packer.encode(try Packer.pack(request))
       let path = output ?? packed.name + ".knap"
       let summary = try Packer.write(packed, to: path)
       let report = PackReport(packed: packed, path: path, summary: summary)
@@ -44,6 +52,8 @@ struct PackCommand: ParsableCommand {
     }
   }
 }
+
+extension WeightStorage: ExpressibleByArgument {}
 
 /// text or json.
 enum ReportFormat: String, ExpressibleByArgument, CaseIterable {
@@ -161,6 +171,8 @@ struct PackReport {
     json.field("bits_per_weight", model.bitsPerWeight)
     json.field("stored_bytes", summary.byteCount)
     json.field("weight_bytes", model.weightBytes)
+    json.field("stored_weight_bytes", packed.weights?.storedByteCount ?? model.weightBytes)
+    json.field("mapped_weight_bytes", packed.weights?.mappedByteCount ?? model.weightBytes)
     json.field("arena_bytes", plan.arenaBytes)
     json.field("arena_lower_bound_bytes", plan.lowerBoundBytes)
     json.field("peak_step", plan.peakStep)
@@ -207,6 +219,15 @@ struct PackReport {
     text.put(" of ")
     text.put(fileBytes: packed.budget.storageBytes)
     text.put(" free\n")
+    if let weights = packed.weights {
+      text.put("weights      ")
+      text.put(fileBytes: weights.storedByteCount)
+      text.put(" for ")
+      text.put(fileBytes: model.weightBytes)
+      text.put(", of which ")
+      text.put(fileBytes: weights.mappedByteCount)
+      text.put(" are used as they are\n")
+    }
     text.put("memory       ")
     text.put(memoryBytes: packed.candidate.memory.peakBytes)
     text.put(packed.candidate.memory.isLowerBound ? " or more" : "")

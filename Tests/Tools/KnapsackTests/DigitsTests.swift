@@ -147,7 +147,18 @@ struct DigitsTests {
     #expect(packed["ram_budget_bytes"] as? Int == 536_870_912 - 209_715_200)
     #expect(try #require(packed["predicted_latency_us"] as? Double) > 0)
     let sections = try #require(inspected["sections"] as? [[String: Any]])
-    #expect(sections.compactMap { $0["kind"] as? String } == ["manifest", "program", "weights"])
+    #expect(
+      sections.compactMap { $0["kind"] as? String } == [
+        "manifest", "program", "weights", "coding", "codes",
+      ])
+    let weights = try #require(inspected["weights"] as? [[String: Any]])
+    let coded = weights.filter { $0["coding"] as? String == "codes" }
+    #expect(!coded.isEmpty)
+    for weight in coded {
+      let bytes = try #require(weight["bytes"] as? Int)
+      #expect(try #require(weight["stored_bytes"] as? Int) < bytes)
+      #expect(try #require(weight["stored_bits_per_weight"] as? Double) < 8)
+    }
     let manifest = try #require(inspected["manifest"] as? [String: Any])
     #expect(manifest["schema"] as? String == "knapsack.bundle")
     #expect((manifest["target"] as? [String: Any])?["name"] as? String == "raspberry-pi-zero-2w")

@@ -39,7 +39,8 @@ import Testing
     }
   }
 
-  /// Every byte of some files changed in turn, and files cut at every length: an error or a graph.
+  /// Every byte of some files changed in turn, every word made 0 (an extent, a count), and files cut at
+  /// every length: an error or a graph.
   @Test(arguments: [
     "conv_int8_relu", "strided_slice", "fully_connected_hybrid_7", "split_v", "if_true",
     "while_nested", "lstm_hybrid_asymmetric", "bidirectional_rnn", "suppression_v5", "svdf_int8",
@@ -64,6 +65,11 @@ import Testing
         damaged[i] ^= change
         attempt(damaged)
       }
+    }
+    for i in stride(from: 0, to: bytes.count - 3, by: 4) {
+      var damaged = bytes
+      damaged.replaceSubrange(i..<i + 4, with: [0, 0, 0, 0])
+      attempt(damaged)
     }
     for length in stride(from: 0, to: bytes.count, by: 3) { attempt(Array(bytes[..<length])) }
     #expect(refused > bytes.count / 3)

@@ -66,7 +66,7 @@ extension TFLiteOperatorTable {
   ) throws(ImportError) {
     let channels = try b.tensor(0).shape.last ?? 0
     let shape = try b.tensor(1).shape
-    guard shape.count == 4, shape[3] > 0, channels % shape[3] == 0,
+    guard shape.count == 4, shape[3] > 0, channels > 0, channels % shape[3] == 0,
       shape[0] % (channels / shape[3]) == 0, shape.allSatisfy({ $0 > 0 && $0 < 1 << 20 })
     else { throw b.fail("filters \(shape) for \(channels) channels") }
     if try b.tensor(0).elementType == .i16 {
@@ -84,9 +84,11 @@ extension TFLiteOperatorTable {
   static func quantizedDepthwise(
     _ b: inout TFLiteGraphBuilder, _ window: Window, _ activation: Int
   ) throws(ImportError) {
-    let channels = try b.tensor(0).shape[3]
+    let channels = try b.tensor(0).shape.last ?? 0
     let shape = try b.tensor(1).shape
-    guard shape.allSatisfy({ $0 > 0 && $0 < 1 << 20 }) else { throw b.fail("filters \(shape)") }
+    guard channels > 0, shape.allSatisfy({ $0 > 0 && $0 < 1 << 20 }) else {
+      throw b.fail("filters \(shape)")
+    }
     if try b.tensor(0).elementType == .i16 {
       return try wideConv(&b, window, activation, groups: channels)
     }

@@ -59,7 +59,9 @@ extension TFLiteGraphBuilder {
       guard t.elementType?.isFloatingPoint == true else { throw fail("input \(i) is no constant") }
       return try input(i)
     }
-    let inner = t.shape[(min(q.axis, t.shape.count - 1) + 1)...].reduce(1, *)
+    // Without elements the other extents may be any.
+    let inner =
+      integers.isEmpty ? 1 : t.shape[(min(q.axis, t.shape.count - 1) + 1)...].reduce(1, *)
     let floats = integers.enumerated().map { at, v -> Float in
       let slice = q.isPerTensor ? 0 : at / max(inner, 1) % q.scales.count
       return Float(v - q.zeroPoint(slice)) * q.scales[slice]

@@ -12,7 +12,7 @@ extension TFLiteOperatorTable {
       if try b.isQuantized(b.tensor(1)) { return try hybridConv(&b, w, activation) }
       let channels = try b.tensor(0).shape.last ?? 0
       let shape = try b.tensor(1).shape
-      guard shape.count == 4, shape[3] > 0, channels % shape[3] == 0 else {
+      guard shape.count == 4, shape[3] > 0, channels > 0, channels % shape[3] == 0 else {
         throw b.fail("filters \(shape) for \(channels) channels")
       }
       let kernel = b.add(.transpose(Transpose(IntegerList([0, 3, 1, 2]))), [try b.input(1)])

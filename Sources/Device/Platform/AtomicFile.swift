@@ -24,18 +24,23 @@ public final class AtomicFile {
     }
     var descriptor: Int32 = -1
     var temporaryPath = ""
+    var isClaimed = false
     // A file of that name is left of a process that was killed, or a second writer's.
     for attempt in 0..<100 {
       let suffix = attempt == 0 ? "" : ".\(attempt)"
       temporaryPath = "\(folder).\(name).\(getpid())\(suffix).tmp"
+      // Claimed before it is there: a signal must not find a file that nobody removes.
+      isClaimed = try withPath(temporaryPath, "create") { unsafe kp_temporary_claim($0) } != 0
       descriptor = try withPath(temporaryPath, "create") { unsafe kp_open_write($0) }
-      if descriptor >= 0 || kp_errno() != EEXIST { break }
+      guard descriptor < 0 else { break }
+      let error = PlatformError.last("create", path)
+      if isClaimed { kp_temporary_release() }
+      guard error.errno == EEXIST, attempt < 99 else { throw error }
     }
-    guard descriptor >= 0 else { throw .last("create", path) }
     self.path = path
     self.temporaryPath = temporaryPath
     self.descriptor = descriptor
-    isClaimed = try withPath(temporaryPath, "create") { unsafe kp_temporary_claim($0) } != 0
+    self.isClaimed = isClaimed
   }
 
   deinit { discard() }

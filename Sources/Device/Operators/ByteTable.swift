@@ -5,13 +5,11 @@ import Tensors
 ///
 /// inputs: x i8 or u8, any shape; table [256] of f32, i8, u8 or i16, its element k for the byte k
 /// (so −1 looks up element 255) → output: the table's type, x's shape.
-public struct ByteTable: OperatorDefinition {
+public struct ByteTable: OperatorWithoutAttributes {
   public static var code: Int { 106 }
   public static var name: StaticString { "ByteTable" }
 
   public init() {}
-  public init(from attributes: inout AttributeReader) throws(AttributeError) {}
-  public func encode(into attributes: inout AttributeWriter) {}
 
   public var aliasing: Aliasing { .inPlace }
 

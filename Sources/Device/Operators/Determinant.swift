@@ -4,13 +4,11 @@ import Tensors
 /// y = det x, by elimination with row exchanges, in double precision.
 ///
 /// input: f32 [..., n, n] → output: f32 [...].
-public struct Determinant: OperatorDefinition {
+public struct Determinant: OperatorWithoutAttributes {
   public static var code: Int { 86 }
   public static var name: StaticString { "Determinant" }
 
   public init() {}
-  public init(from attributes: inout AttributeReader) throws(AttributeError) {}
-  public func encode(into attributes: inout AttributeWriter) {}
 
   public func prepare(_ step: StepContext) throws(ShapeError) {
     try step.require(inputs: 1...1)

@@ -3,13 +3,11 @@ import Tensors
 
 /// inputs: x; the shape to broadcast with, i64, known before the program runs → output: the shape both
 /// broadcast to.
-public struct Expand: OperatorDefinition {
+public struct Expand: OperatorWithoutAttributes {
   public static var code: Int { 25 }
   public static var name: StaticString { "Expand" }
 
   public init() {}
-  public init(from attributes: inout AttributeReader) throws(AttributeError) {}
-  public func encode(into attributes: inout AttributeWriter) {}
 
   public func prepare(_ step: StepContext) throws(ShapeError) {
     try step.require(inputs: 2...2)

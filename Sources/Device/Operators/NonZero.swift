@@ -4,13 +4,11 @@ import Tensors
 /// The places of the elements that are not 0, in row-major order; −0 is 0, NaN is not.
 ///
 /// input: any tensor, but for real numbers of 8 bits and less → output: i64 [axes, places], a column of indices for each place.
-public struct NonZero: OperatorDefinition {
+public struct NonZero: OperatorWithoutAttributes {
   public static var code: Int { 60 }
   public static var name: StaticString { "NonZero" }
 
   public init() {}
-  public init(from attributes: inout AttributeReader) throws(AttributeError) {}
-  public func encode(into attributes: inout AttributeWriter) {}
 
   public func readsValue(ofInput i: Int) -> Bool { true }
 

@@ -66,6 +66,16 @@ extension OperatorDefinition {
   public var bodies: IntegerList { IntegerList() }
 }
 
+/// An operator that nothing but its inputs decides.
+public protocol OperatorWithoutAttributes: OperatorDefinition {
+  init()
+}
+
+extension OperatorWithoutAttributes {
+  public init(from attributes: inout AttributeReader) throws(AttributeError) { self.init() }
+  public func encode(into attributes: inout AttributeWriter) {}
+}
+
 extension Int {
   /// The product, or the largest integer where it overflows; for counts of work, which no bound keeps
   /// small.

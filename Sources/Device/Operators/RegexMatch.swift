@@ -3,7 +3,7 @@ import Tensors
 
 /// inputs: texts; the program of an expression, i32 [words], see `RegexMachine` → output: bool, true where
 /// the expression describes the whole text.
-public struct RegexMatch: OperatorDefinition {
+public struct RegexMatch: OperatorWithoutAttributes {
   public static var code: Int { 143 }
   public static var name: StaticString { "RegexMatch" }
 
@@ -11,8 +11,6 @@ public struct RegexMatch: OperatorDefinition {
   public static var maximumInstructions: Int { 1 << 16 }
 
   public init() {}
-  public init(from attributes: inout AttributeReader) throws(AttributeError) {}
-  public func encode(into attributes: inout AttributeWriter) {}
 
   public func readsValue(ofInput i: Int) -> Bool { i == 1 }
 

@@ -2,13 +2,11 @@
 import Tensors
 
 /// inputs: condition (bool), a, b of one element type → output: the broadcast shape.
-public struct Select: OperatorDefinition {
+public struct Select: OperatorWithoutAttributes {
   public static var code: Int { 3 }
   public static var name: StaticString { "Select" }
 
   public init() {}
-  public init(from attributes: inout AttributeReader) throws(AttributeError) {}
-  public func encode(into attributes: inout AttributeWriter) {}
 
   public func prepare(_ step: StepContext) throws(ShapeError) {
     try step.require(inputs: 3...3)

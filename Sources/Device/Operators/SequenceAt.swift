@@ -2,13 +2,11 @@
 import Tensors
 
 /// inputs: a sequence, and the place of an item, one integer → output: the item.
-public struct SequenceAt: OperatorDefinition {
+public struct SequenceAt: OperatorWithoutAttributes {
   public static var code: Int { 69 }
   public static var name: StaticString { "SequenceAt" }
 
   public init() {}
-  public init(from attributes: inout AttributeReader) throws(AttributeError) {}
-  public func encode(into attributes: inout AttributeWriter) {}
 
   public func readsValue(ofInput i: Int) -> Bool { true }
 
@@ -32,13 +30,11 @@ public struct SequenceAt: OperatorDefinition {
 }
 
 /// input: a sequence → output: the number of its items, one i64.
-public struct SequenceLength: OperatorDefinition {
+public struct SequenceLength: OperatorWithoutAttributes {
   public static var code: Int { 70 }
   public static var name: StaticString { "SequenceLength" }
 
   public init() {}
-  public init(from attributes: inout AttributeReader) throws(AttributeError) {}
-  public func encode(into attributes: inout AttributeWriter) {}
 
   public func readsValue(ofInput i: Int) -> Bool { true }
 
@@ -56,13 +52,11 @@ public struct SequenceLength: OperatorDefinition {
 }
 
 /// input: anything, or nothing → output: one bool: false for nothing and for an optional without an item.
-public struct OptionalHasElement: OperatorDefinition {
+public struct OptionalHasElement: OperatorWithoutAttributes {
   public static var code: Int { 71 }
   public static var name: StaticString { "OptionalHasElement" }
 
   public init() {}
-  public init(from attributes: inout AttributeReader) throws(AttributeError) {}
-  public func encode(into attributes: inout AttributeWriter) {}
 
   public func readsValue(ofInput i: Int) -> Bool { true }
 
@@ -84,13 +78,11 @@ public struct OptionalHasElement: OperatorDefinition {
 }
 
 /// input: an optional that has an item, or anything else → output: the item, or what was given.
-public struct OptionalGetElement: OperatorDefinition {
+public struct OptionalGetElement: OperatorWithoutAttributes {
   public static var code: Int { 72 }
   public static var name: StaticString { "OptionalGetElement" }
 
   public init() {}
-  public init(from attributes: inout AttributeReader) throws(AttributeError) {}
-  public func encode(into attributes: inout AttributeWriter) {}
 
   public func readsValue(ofInput i: Int) -> Bool { true }
 

@@ -3,13 +3,11 @@ import Tensors
 
 /// inputs: a sequence, a tensor, and the place it comes to, one integer, by default the end → output:
 /// the longer sequence.
-public struct SequenceInsert: OperatorDefinition {
+public struct SequenceInsert: OperatorWithoutAttributes {
   public static var code: Int { 67 }
   public static var name: StaticString { "SequenceInsert" }
 
   public init() {}
-  public init(from attributes: inout AttributeReader) throws(AttributeError) {}
-  public func encode(into attributes: inout AttributeWriter) {}
 
   public func readsValue(ofInput i: Int) -> Bool { true }
 
@@ -37,13 +35,11 @@ public struct SequenceInsert: OperatorDefinition {
 
 /// inputs: a sequence, and the place of an item, one integer, by default the last → output: the sequence
 /// without it.
-public struct SequenceErase: OperatorDefinition {
+public struct SequenceErase: OperatorWithoutAttributes {
   public static var code: Int { 68 }
   public static var name: StaticString { "SequenceErase" }
 
   public init() {}
-  public init(from attributes: inout AttributeReader) throws(AttributeError) {}
-  public func encode(into attributes: inout AttributeWriter) {}
 
   public func readsValue(ofInput i: Int) -> Bool { true }
 

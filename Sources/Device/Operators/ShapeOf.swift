@@ -124,13 +124,11 @@ public struct ConstantOfShape: OperatorDefinition {
 /// start, start + delta, … up to but without limit (ONNX Range).
 ///
 /// inputs: three scalars of one type, i64, i32 or f32, known before the program runs → output: a vector.
-public struct Sequence: OperatorDefinition {
+public struct Sequence: OperatorWithoutAttributes {
   public static var code: Int { 28 }
   public static var name: StaticString { "Range" }
 
   public init() {}
-  public init(from attributes: inout AttributeReader) throws(AttributeError) {}
-  public func encode(into attributes: inout AttributeWriter) {}
 
   public func prepare(_ step: StepContext) throws(ShapeError) {
     try step.require(inputs: 3...3)

@@ -3,13 +3,11 @@ import Tensors
 
 /// inputs: two string tensors that broadcast to one another → output: each element of the first with
 /// that of the second behind it.
-public struct StringConcat: OperatorDefinition {
+public struct StringConcat: OperatorWithoutAttributes {
   public static var code: Int { 140 }
   public static var name: StaticString { "StringConcat" }
 
   public init() {}
-  public init(from attributes: inout AttributeReader) throws(AttributeError) {}
-  public func encode(into attributes: inout AttributeWriter) {}
 
   public func prepare(_ step: StepContext) throws(ShapeError) {
     step.setOutput(0, .string, try step.textPairs())
@@ -41,13 +39,11 @@ public struct StringConcat: OperatorDefinition {
 
 /// inputs: two string tensors that broadcast to one another → output: bool, true where both have the
 /// same bytes.
-public struct StringEqual: OperatorDefinition {
+public struct StringEqual: OperatorWithoutAttributes {
   public static var code: Int { 141 }
   public static var name: StaticString { "StringEqual" }
 
   public init() {}
-  public init(from attributes: inout AttributeReader) throws(AttributeError) {}
-  public func encode(into attributes: inout AttributeWriter) {}
 
   public func prepare(_ step: StepContext) throws(ShapeError) {
     step.setOutput(0, .bool, try step.textPairs())

@@ -3,13 +3,11 @@ import Tensors
 
 /// inputs: texts; known texts, a vector in rising order of their bytes → output: i64, for each text its
 /// place among the known ones, and how many these are for a text that is not among them.
-public struct StringLookup: OperatorDefinition {
+public struct StringLookup: OperatorWithoutAttributes {
   public static var code: Int { 145 }
   public static var name: StaticString { "StringLookup" }
 
   public init() {}
-  public init(from attributes: inout AttributeReader) throws(AttributeError) {}
-  public func encode(into attributes: inout AttributeWriter) {}
 
   public func prepare(_ step: StepContext) throws(ShapeError) {
     try step.require(inputs: 2...2)

@@ -5,15 +5,13 @@ import Tensors
 /// input: numbers or bools → output: each as text: integers in full, real numbers with at most eight
 /// significant digits as printf's %g gives them, INF, -INF and NaN; 1 and 0 for bools. These are ONNX
 /// Runtime's texts.
-public struct StringFromNumber: OperatorDefinition {
+public struct StringFromNumber: OperatorWithoutAttributes {
   public static var code: Int { 146 }
   public static var name: StaticString { "StringFromNumber" }
 
   private static var digits: Int32 { 8 }
 
   public init() {}
-  public init(from attributes: inout AttributeReader) throws(AttributeError) {}
-  public func encode(into attributes: inout AttributeWriter) {}
 
   public func prepare(_ step: StepContext) throws(ShapeError) {
     try step.require(inputs: 1...1)

@@ -3,13 +3,11 @@ import Tensors
 
 /// inputs: x, any element type; repeats, one integer per axis, known before the program runs →
 /// output: each extent times its repeats.
-public struct Tile: OperatorDefinition {
+public struct Tile: OperatorWithoutAttributes {
   public static var code: Int { 44 }
   public static var name: StaticString { "Tile" }
 
   public init() {}
-  public init(from attributes: inout AttributeReader) throws(AttributeError) {}
-  public func encode(into attributes: inout AttributeWriter) {}
 
   public func prepare(_ step: StepContext) throws(ShapeError) {
     try step.require(inputs: 2...2)

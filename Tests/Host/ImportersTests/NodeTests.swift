@@ -143,7 +143,8 @@ struct NodeTest {
         " is \(found.elementType) \(found.shape), not \(expected.elementType) \(expected.shape)"
     }
     if let texts = expected.textBytes {
-      for (i, (x, y)) in zip(found.textBytes ?? [], texts).enumerated() where x != y {
+      guard let given = found.textBytes, given.count == texts.count else { return " has no texts" }
+      for (i, (x, y)) in zip(given, texts).enumerated() where x != y {
         return "[\(i)] is '\(String(decoding: x, as: UTF8.self))', "
           + "not '\(String(decoding: y, as: UTF8.self))'"
       }

@@ -17,6 +17,19 @@ public enum RunItem {
   case sample
 }
 
+extension ModelRunner {
+  /// Fills the model's inputs with an item.
+  public func fill(_ item: RunItem) throws(Failure) {
+    switch item {
+    case .text(let text): try fill(text: text)
+    case .values(let values): try fill(values: values)
+    case .tensors(let file): try fill(from: file)
+    case .row(let file, let row, _): try fill(from: file, first: row)
+    case .sample: try fillWithSamples()
+    }
+  }
+}
+
 /// The items a run goes through.
 public struct RunItems {
   public private(set) var items: [RunItem] = []

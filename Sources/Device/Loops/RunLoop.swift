@@ -121,15 +121,8 @@ public final class RunLoop {
     _ item: RunItem, _ index: Int, isFirstPass: Bool, prints: Bool
   ) throws(Failure) {
     var label: Int?
-    switch item {
-    case .text(let text): try runner.fill(text: text)
-    case .values(let values): try runner.fill(values: values)
-    case .tensors(let file): try runner.fill(from: file)
-    case .row(let file, let row, let expected):
-      label = expected
-      try runner.fill(from: file, first: row)
-    case .sample: try runner.fillWithSamples()
-    }
+    if case .row(_, _, let expected) = item { label = expected }
+    try runner.fill(item)
     let isProfiled = collector.wantsStepTimes()
     let begin = Clock.monotonicNanoseconds
     if isProfiled {

@@ -3,7 +3,7 @@ import Tensors
 
 extension TensorView {
   /// The first elements, at most `limit`; nil for types that hold no real numbers.
-  func numbers(_ limit: Int = .max) -> [Float]? {
+  public func numbers(_ limit: Int = .max) -> [Float]? {
     guard elementType.isFloatingPoint, encoding == nil else { return nil }
     let count = min(limit, shape.elementCount)
     return (0..<count).map { number(at: $0) }

@@ -2,6 +2,7 @@
 // without running what comes before it again.
 import Operators
 import Programs
+import Tensors
 
 extension Session {
   /// True for programs that can be run in parts: all shapes follow from those of the inputs, and
@@ -16,6 +17,9 @@ extension Session {
     precondition(canReplay)
     for n in range { program.steps[runnableSteps[n]].op.run(context(runnableSteps[n])) }
   }
+
+  /// Tensor `t` of the program, right after the step that writes it: later steps may take its memory.
+  public func tensor(_ t: Int) -> TensorView { preparation.tensors[t] }
 
   /// Writes all that the steps so far have left, inputs included.
   @unsafe public func save(to buffer: UnsafeMutableRawBufferPointer) {

@@ -80,6 +80,7 @@ let hostTargets: [Target] = [
   host(
     "Importers",
     ["Bytes", "Graphs", "Kernels", "Operators", "Platform", "Tasks", "Tensors", "Tokenizers"]),
+  host("Exporters", ["Graphs", "Operators", "Tensors"]),
   host("Lowering", ["Graphs", "Kernels", "Operators", "Programs", "Tensors"]),
   host(
     "Quantization",
@@ -99,6 +100,12 @@ let hostTargets: [Target] = [
     [
       "Graphs", "Lowering", "Operators", "Platform", "Programs", "Quantization", "Runtime",
       "Tasks", "Tensors",
+    ]),
+  host(
+    "Placement",
+    [
+      "Calibration", "Exporters", "Fitting", "Graphs", "Importers", "Lowering", "Operators",
+      "Tensors",
     ]),
   host(
     "Packing",
@@ -148,8 +155,9 @@ let package = Package(
     .executableTarget(
       name: "knapsack",
       dependencies: [
-        "BundleFormat", "Bytes", "Fitting", "Graphs", "Importers", "Loops", "Lowering", "Monitor",
-        "Operators", "Packing", "Platform", "Programs", "Quantization", "Runtime", "Tasks",
+        "BundleFormat", "Bytes", "Calibration", "Exporters", "Fitting", "Graphs", "Importers",
+        "Loops", "Lowering", "Monitor", "Operators", "Packing", "Placement", "Platform", "Programs",
+        "Quantization", "Runtime", "Tasks",
         "Telemetry", "Tensors", "WeightCoding",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -200,6 +208,12 @@ let package = Package(
         "Fitting", "GraphRunning", "Graphs", "Importers", "Lowering", "Operators", "Tasks",
         "Tensors",
       ]),
+    tests(
+      "Host", "Exporters",
+      ["GraphRunning", "Graphs", "Importers", "Kernels", "Operators", "Tensors"]),
+    tests(
+      "Host", "Placement",
+      ["Calibration", "Exporters", "GraphRunning", "Graphs", "Importers", "Operators", "Tensors"]),
     tests(
       "Host", "Lowering", ["GraphRunning", "Graphs", "Operators", "Programs", "Runtime", "Tensors"]),
     tests(

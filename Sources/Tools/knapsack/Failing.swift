@@ -1,6 +1,8 @@
 // Errors of every module, brought to one line and one exit code.
 import ArgumentParser
 import BundleFormat
+import Calibration
+import Exporters
 import Fitting
 import Foundation
 import Graphs
@@ -9,6 +11,7 @@ import Loops
 import Packing
 import Platform
 import Programs
+import Runtime
 
 /// Runs a command's body; whatever it throws ends the process with one clear line.
 func reportingFailures(_ body: () throws -> Void) throws {
@@ -32,6 +35,9 @@ func failure(for error: any Error) -> Failure {
   case let e as GraphError: Failure(.badData, e.description)
   case let e as ProgramError: Failure(.badData, e.description)
   case let e as PreparationError: Failure(.badData, e.description)
+  case let e as RangeError: Failure(.badData, e.description)
+  case let e as ExportError: Failure(.badData, e.description)
+  case let e as SessionError: Failure(.badData, e.description)
   case let e as BundleError: Failure(bundle: e)
   case let e as PlatformError: Failure(e)
   case let e as PackError: Failure(.usage, e.description)

@@ -22,7 +22,7 @@ struct Knapsack: ParsableCommand {
     version: Manifest.toolVersion,
     subcommands: [
       PackCommand.self, RunCommand.self, BenchCommand.self, InspectCommand.self,
-      VerifyCommand.self, TargetsCommand.self, ProbeCommand.self,
+      VerifyCommand.self, TargetsCommand.self, ProbeCommand.self, ExportCommand.self,
     ])
 
   static func main() {

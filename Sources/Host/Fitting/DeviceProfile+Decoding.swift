@@ -51,6 +51,7 @@ private enum Plausible {
   static let clockHertz = 1e6...1e11
   static let operationsPerSecond = 1e6...1e16
   static let bytesPerSecond = 1e5...1e14
+  static let transferSeconds = 0.0...0.1
   static let watts = 0.001...10_000.0
   static let picojoules = 0.001...1e6
   static let bytes = 1...(1 << 50)
@@ -138,6 +139,11 @@ extension DeviceProfile.Accelerator {
     localMemoryBytes = try object.integer("local_memory_bytes", 0...Plausible.bytes.upperBound)
     activeWatts = try object.number("active_watts", Plausible.watts)
     compiler = try object.text("compiler")
+    needsStaticShapes = try object.bool("needs_static_shapes")
+    isSymmetric = try object.bool("symmetric_activations")
+    transferBytesPerSecond = try object.number(
+      "transfer_bytes_per_second", Plausible.bytesPerSecond)
+    transferSeconds = try object.number("transfer_seconds", Plausible.transferSeconds)
     try object.finish()
   }
 }

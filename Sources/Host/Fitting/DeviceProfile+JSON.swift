@@ -81,6 +81,10 @@ extension DeviceProfile.Accelerator {
     json.field("local_memory_bytes", localMemoryBytes)
     json.field("active_watts", activeWatts)
     json.field("compiler", compiler)
+    json.field("needs_static_shapes", needsStaticShapes)
+    json.field("symmetric_activations", isSymmetric)
+    json.field("transfer_bytes_per_second", transferBytesPerSecond)
+    json.field("transfer_seconds", transferSeconds)
     json.endObject()
   }
 }

@@ -91,6 +91,14 @@ extension DeviceProfile {
     public var activeWatts: Double
     /// The tool that turns a model into what it runs.
     public var compiler: String
+    /// Its compiler takes no open extents.
+    public var needsStaticShapes: Bool
+    /// Its 8-bit activations have no zero points.
+    public var isSymmetric: Bool
+    /// Between the CPU's memory and its own, or through the caches.
+    public var transferBytesPerSecond: Double
+    /// What each tensor that changes sides costs beside its bytes: calls, cache maintenance, waiting.
+    public var transferSeconds: Double
   }
 
   public struct Power: Equatable, Sendable {

@@ -70,6 +70,15 @@ struct ProfileObject {
     try text(try required(key), pathOf(key))
   }
 
+  mutating func bool(_ key: String) throws(ProfileError) -> Bool {
+    let value = try required(key)
+    guard let found = value.boolValue else {
+      throw error(
+        value, pathOf(key), .wrongType(expected: "true or false", found: value.kind.name))
+    }
+    return found
+  }
+
   mutating func integer(_ key: String, _ range: ClosedRange<Int>) throws(ProfileError) -> Int {
     let value = try required(key)
     guard let number = value.numberValue else {

@@ -213,7 +213,10 @@ let package = Package(
       ["GraphRunning", "Graphs", "Importers", "Kernels", "Operators", "Tensors"]),
     tests(
       "Host", "Placement",
-      ["Calibration", "Exporters", "GraphRunning", "Graphs", "Importers", "Operators", "Tensors"]),
+      [
+        "Calibration", "Exporters", "Fitting", "GraphRunning", "Graphs", "Importers", "Operators",
+        "Tensors",
+      ]),
     tests(
       "Host", "Lowering", ["GraphRunning", "Graphs", "Operators", "Programs", "Runtime", "Tensors"]),
     tests(

@@ -1,4 +1,5 @@
 #include "platform.h"
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/random.h>
@@ -77,4 +78,21 @@ int kp_text_number(const char *text, double *value) {
   char *end = 0;
   *value = strtod(text, &end);
   return end != text;
+}
+
+int kp_open_scratch(const char *folder) {
+  // A file that grows past RLIMIT_FSIZE is then an error of write, not the end of the process.
+  signal(SIGXFSZ, SIG_IGN);
+  int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (fd >= 0) return fd;
+  // File systems and kernels without unnamed files: a name for a moment.
+  char path[PATH_MAX];
+  int length = snprintf(path, sizeof path, "%s/.knapsack.XXXXXX", folder);
+  if (length < 0 || length >= (int)sizeof path) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  fd = mkostemp(path, O_CLOEXEC);
+  if (fd >= 0) unlink(path);
+  return fd;
 }

@@ -129,7 +129,7 @@ public final class AtomicFile {
   }
 
   /// The folder with its slash, empty for the current one, and the name behind it.
-  private static func split(_ path: String) -> (folder: String, name: String) {
+  static func split(_ path: String) -> (folder: String, name: String) {
     guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return ("", path) }
     let next = path.utf8.index(after: slash)
     return (String(path[..<next]), String(path[next...]))

@@ -47,6 +47,16 @@ import CPlatform
     }
   }
 
+  /// Gives back the memory of some of the bytes: the next touch reads them again.
+  public func releasePages(of part: UnsafeRawBufferPointer) {
+    guard let base = unsafe base, let start = part.baseAddress else { return }
+    let from = unsafe start - base
+    precondition(from >= 0 && part.count <= count - from, "bytes of this file")
+    let first = from - from % Int(sysconf(Int32(_SC_PAGESIZE)))
+    unsafe kp_release_pages(
+      UnsafeMutableRawPointer(mutating: base + first), from + part.count - first)
+  }
+
   /// The file's bytes as a pointer; the caller keeps this object alive.
   @unsafe public var buffer: UnsafeRawBufferPointer {
     unsafe UnsafeRawBufferPointer(start: base, count: count)

@@ -176,6 +176,42 @@ final class ScratchFolder {
     #expect(PlatformError(operation: "write", path: "x", errno: ENOSPC).isNoSpace)
   }
 
+  @Test func scratchFilesHaveNoName() throws {
+    let file = try ScratchFile(beside: folder.path + "/out")
+    #expect(folder.names.isEmpty)
+    try Self.sample.withUnsafeBytes { try file.write($0, at: 5000) }
+    var back = [UInt8](repeating: 0xEE, count: Self.sample.count + 6000)
+    try back.withUnsafeMutableBytes { try file.read(at: 0, into: $0) }
+    // What was never written is zero, before and behind.
+    #expect(back[..<5000].allSatisfy { $0 == 0 })
+    #expect(Array(back[5000..<5000 + Self.sample.count]) == Self.sample)
+    #expect(back[(5000 + Self.sample.count)...].allSatisfy { $0 == 0 })
+    let mapped = try file.mapped()
+    #expect(mapped.count == 5000 + Self.sample.count)
+    #expect(contents(mapped) == Array(back[..<mapped.count]))
+    // Pages that were given back are there again.
+    mapped.releasePages(of: mapped.buffer)
+    mapped.releasePages(of: UnsafeRawBufferPointer(rebasing: mapped.buffer[7000..<7001]))
+    #expect(contents(mapped) == Array(back[..<mapped.count]))
+    let error = #expect(throws: PlatformError.self) {
+      try ScratchFile(beside: folder.path + "/no/such/folder/out")
+    }
+    #expect(error?.isNotFound == true)
+  }
+
+  @Test func aFullDiskIsAnErrorOfScratchFilesToo() async {
+    await #expect(processExitsWith: .success) {
+      let folder = ScratchFolder()
+      let file = try ScratchFile(beside: folder.path + "/out")
+      var limit = rlimit(rlim_cur: 65536, rlim_max: 65536)
+      try #require(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
+      let error = #expect(throws: PlatformError.self) {
+        try FileTests.sample.withUnsafeBytes { try file.write($0, at: 0) }
+      }
+      #expect(error?.errno == EFBIG && error?.path == folder.path + "/out")
+    }
+  }
+
   @Test func givesZeroedMemory() throws {
     let memory = try AnonymousMemory(count: 10_000)
     let bytes = memory.bytes

@@ -33,6 +33,10 @@ static inline void *kp_map_anonymous(size_t bytes) {
   void *p = mmap(0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return p == MAP_FAILED ? 0 : p;
 }
+// Gives back the memory of a file's mapping, from the beginning of a page on.
+static inline void kp_release_pages(void *start, size_t bytes) {
+  madvise(start, bytes, MADV_DONTNEED);
+}
 static inline uint64_t kp_now_ns(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -86,6 +90,9 @@ int kp_temporary_claim(const char *temporary);
 void kp_temporary_release(void);
 /// Removes the claimed file, if there is one. Safe in a signal handler.
 void kp_temporary_remove(void);
+
+/// A file without a name in this folder, for reading and writing. -1 with errno.
+int kp_open_scratch(const char *folder);
 
 /// argv[i], or null past the end. Works where Swift has no CommandLine.
 const char *kp_argument(int i);

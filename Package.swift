@@ -231,8 +231,8 @@ let package = Package(
     tests(
       "Host", "Packing",
       [
-        "BundleFormat", "Bytes", "Fitting", "Graphs", "Importers", "Platform", "Programs",
-        "Tasks", "Tensors",
+        "BundleFormat", "Bytes", "Fitting", "Graphs", "Importers", "Lowering", "Platform",
+        "Programs", "Quantization", "Tasks", "Tensors", "WeightCoding",
       ]),
     .testTarget(
       name: "KnapsackTests", dependencies: ["Bytes"], path: "Tests/Tools/KnapsackTests",

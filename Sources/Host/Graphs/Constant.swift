@@ -1,6 +1,12 @@
 // A constant tensor of a graph: bytes that the model file holds, or that we made.
 import Tensors
 
+/// Owns bytes that the system can read again, such as those of a mapped file.
+public protocol PageOwner: AnyObject {
+  /// Takes the pages of `bytes` out of memory; the next touch brings them back.
+  func releasePages(of bytes: UnsafeRawBufferPointer)
+}
+
 /// Immutable tensor bytes. Imported constants are views of the mapped model file and never copied
 /// while importing; `owner` keeps the mapping alive.
 public final class Constant: @unchecked Sendable {
@@ -44,6 +50,15 @@ public final class Constant: @unchecked Sendable {
   }
 
   deinit { owned?.deallocate() }
+
+  /// Gives the memory of the bytes back where they can be read again from a file.
+  public func releasePages() { releasePages(of: bytes) }
+
+  /// The same for some of the bytes.
+  public func releasePages(of part: UnsafeRawBufferPointer) {
+    if let file = owner as? any PageOwner { return file.releasePages(of: part) }
+    (owner as? Constant)?.releasePages(of: part)
+  }
 
   public convenience init(floats: [Float], shape: Shape) {
     precondition(floats.count == shape.elementCount)

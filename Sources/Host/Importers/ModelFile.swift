@@ -1,5 +1,6 @@
 // The bytes of one model file, mapped read-only, with bounds-checked access.
 import Foundation
+import Graphs
 
 /// A file's bytes. Constants made from it are views and keep it alive.
 public final class ModelFile: @unchecked Sendable {
@@ -83,6 +84,20 @@ public final class ModelFile: @unchecked Sendable {
       throw malformed(range.lowerBound, "expected UTF-8 text")
     }
     return text
+  }
+}
+
+extension ModelFile: PageOwner {
+  public func releasePages(of part: UnsafeRawBufferPointer) {
+    guard isMapped, part.count > 0, let start = part.baseAddress, let base = bytes.baseAddress
+    else {
+      return
+    }
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    let first = (start - base) / page * page
+    madvise(
+      UnsafeMutableRawPointer(mutating: base + first), start - base + part.count - first,
+      MADV_DONTNEED)
   }
 }
 

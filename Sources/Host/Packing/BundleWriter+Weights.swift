@@ -2,18 +2,21 @@
 
 import BundleFormat
 
-/// One constant of the weights section.
+/// A part of a section whose bytes are somewhere else, such as one constant of the weights section.
 public struct WeightBlock {
-  /// Where it begins in the section, a multiple of 64.
+  /// Where it begins in the section.
   public var offset: Int
   public var byteCount: Int
-  /// Its bytes, asked for once, when they are written.
-  public var bytes: () throws -> [UInt8]
+  /// Fills the buffer with the block's bytes from an offset on; parts are asked for in their order.
+  public var fill: (_ offset: Int, UnsafeMutableRawBufferPointer) throws -> Void
 
-  public init(offset: Int, byteCount: Int, bytes: @escaping () throws -> [UInt8]) {
+  public init(
+    offset: Int, byteCount: Int,
+    fill: @escaping (_ offset: Int, UnsafeMutableRawBufferPointer) throws -> Void
+  ) {
     self.offset = offset
     self.byteCount = byteCount
-    self.bytes = bytes
+    self.fill = fill
   }
 
   /// Where constants of these sizes go, and the size of the section that holds them.
@@ -27,30 +30,31 @@ public struct WeightBlock {
     }
     return (offsets, end)
   }
-
-  /// A block that gave another number of bytes than it had promised.
-  struct WrongSize: Error, CustomStringConvertible {
-    let description: String
-  }
 }
 
 extension BundleWriter {
-  /// Adds the weights: blocks in ascending order that do not overlap, zeros between them. One block
-  /// is in memory at a time. The section ends with the last block, or has `byteCount` bytes.
+  /// Adds the weights: aligned blocks in ascending order that do not overlap, zeros between them. The
+  /// section ends with the last block, or has `byteCount` bytes.
   public mutating func add(
     weights blocks: [WeightBlock], byteCount: Int? = nil, storage: Storage
   ) {
+    precondition(
+      blocks.allSatisfy { $0.offset % BundleLayout.alignment == 0 }, "weights are aligned")
+    let end = blocks.last.map { $0.offset + $0.byteCount } ?? 0
+    add(.weights, blocks, byteCount: max(byteCount ?? end, end), storage: storage)
+  }
+
+  /// Adds a section of blocks in ascending order that do not overlap, zeros between them.
+  mutating func add(
+    _ kind: BundleSectionKind, _ blocks: [WeightBlock], byteCount: Int, storage: Storage
+  ) {
     var end = 0
     for block in blocks {
-      precondition(
-        block.offset >= end && block.offset % BundleLayout.alignment == 0 && block.byteCount >= 0,
-        "weights ascend, do not overlap and are aligned")
+      precondition(block.offset >= end && block.byteCount >= 0, "blocks ascend and do not overlap")
       end = block.offset + block.byteCount
     }
     let cursor = WeightCursor(blocks)
-    add(.weights, byteCount: max(byteCount ?? end, end), storage: storage) {
-      try cursor.fill($0, $1)
-    }
+    add(kind, byteCount: byteCount, storage: storage) { try cursor.fill($0, $1) }
   }
 }
 
@@ -58,43 +62,25 @@ extension BundleWriter {
 private final class WeightCursor {
   private let blocks: [WeightBlock]
   private var index = 0
-  private var current: [UInt8]?
 
   init(_ blocks: [WeightBlock]) { self.blocks = blocks }
 
   func fill(_ range: Range<Int>, _ target: UnsafeMutableRawBufferPointer) throws {
-    if range.lowerBound == 0 {
-      index = 0
-      current = nil
-    }
+    if range.lowerBound == 0 { index = 0 }
     target.initializeMemory(as: UInt8.self, repeating: 0)
     while index < blocks.count, blocks[index].offset < range.upperBound {
       let block = blocks[index]
       let whole = block.offset..<block.offset + block.byteCount
       let part = whole.clamped(to: range)
       if !part.isEmpty {
-        let bytes = try current ?? self.bytes(of: block)
-        current = bytes
-        bytes.withUnsafeBytes { bytes in
-          let from = bytes[part.lowerBound - block.offset..<part.upperBound - block.offset]
+        try block.fill(
+          part.lowerBound - block.offset,
           UnsafeMutableRawBufferPointer(
             rebasing: target[
-              part.lowerBound - range.lowerBound..<part.upperBound - range.lowerBound]
-          ).copyMemory(from: UnsafeRawBufferPointer(rebasing: from))
-        }
+              part.lowerBound - range.lowerBound..<part.upperBound - range.lowerBound]))
       }
       if whole.upperBound > range.upperBound { return }
       index += 1
-      current = nil
     }
-  }
-
-  private func bytes(of block: WeightBlock) throws -> [UInt8] {
-    let bytes = try block.bytes()
-    guard bytes.count == block.byteCount else {
-      throw WeightBlock.WrongSize(
-        description: "a weight of \(block.byteCount) bytes gave \(bytes.count)")
-    }
-    return bytes
   }
 }

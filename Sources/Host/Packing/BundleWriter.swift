@@ -89,12 +89,6 @@ public struct BundleWriter {
     contents.sort { $0.kind.rawValue < $1.kind.rawValue }
   }
 
-  /// Adds a section of raw chunks, none of them empty.
-  public mutating func add(chunks: [[UInt8]], _ kind: BundleSectionKind) {
-    let bytes = Array(chunks.joined())
-    add(kind, bytes, storage: .uneven(chunks.map(\.count)))
-  }
-
   /// Adds the manifest, which every bundle needs: a CBOR map.
   public mutating func add(manifest: CBORValue) {
     precondition(manifest.mapValue != nil, "a manifest is a map")

@@ -112,12 +112,13 @@ public enum Manifest {
   }
 
   private static func target(_ packed: PackedModel) -> CBORValue {
-    var fields = [
-      // The profile of the machine at hand is called `host` wherever that is.
-      CBORPair("name", .text(packed.request.target.name)),
-      CBORPair("ram_budget_bytes", .integer(packed.budget.ramBytes)),
-      CBORPair("storage_budget_bytes", .integer(packed.budget.storageBytes)),
-    ]
+    // The profile of the machine at hand is called `host` wherever that is.
+    var fields = [CBORPair("name", .text(packed.request.target.name))]
+    // What that machine has free differs from one minute to the next, and is not the bundle's.
+    if packed.request.target.name != DeviceProfile.hostName {
+      fields.append(CBORPair("ram_budget_bytes", .integer(packed.budget.ramBytes)))
+      fields.append(CBORPair("storage_budget_bytes", .integer(packed.budget.storageBytes)))
+    }
     if let power = packed.request.target.power {
       fields.append(CBORPair("idle_watts", .double(power.idleWatts)))
       let active = packed.request.target.cpu.clusters.compactMap(\.activeWattsPerCore).max()

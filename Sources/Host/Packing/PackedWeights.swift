@@ -1,11 +1,9 @@
 // The weights of a program as a bundle stores them: as they are used, or coded.
-import BundleFormat
-import Bytes
-import Dispatch
 import Lowering
 import Platform
 import Programs
 import Quantization
+import Tensors
 import WeightCoding
 
 /// Which weights a bundle stores coded.
@@ -19,74 +17,64 @@ public enum WeightStorage: String, Sendable, CaseIterable {
   case smallest
 }
 
-/// A program whose weights have their places, and the bytes of all of them.
+/// A weight as it is coded in a bundle.
+public struct StoredCoding: Sendable {
+  public var kind: WeightCodingKind
+  public var head: [UInt8]
+  /// Bytes of each piece.
+  public var pieceByteCounts: [Int]
+  /// Bytes of head and pieces.
+  public var byteCount: Int
+  /// Where each piece is in the scratch file.
+  let places: [Int]
+
+  init(_ coded: CodedPieces<Int>) {
+    kind = coded.kind
+    head = coded.head
+    pieceByteCounts = coded.pieces.map(\.byteCount)
+    byteCount = coded.byteCount
+    places = coded.pieces.map(\.place)
+  }
+}
+
+/// A program whose weights have their places. Their bytes are in a scratch file, so that a model of any
+/// size takes little memory.
 public struct PackedWeights: Sendable {
   /// With the weights' places: first those that are stored as they are, then those that are coded.
   public private(set) var program: Program
   /// The codings, by weight; nil where the weight is stored as it is.
-  public let codings: [CodedTensor?]
+  public let codings: [StoredCoding?]
   /// Bytes of the weights section, and of what is decoded behind it.
   public private(set) var mappedByteCount = 0
   public private(set) var decodedByteCount = 0
-  private let memory: AnonymousMemory
-  /// Where each weight is in `memory`.
-  private let sources: [Int]
-
-  /// What is stored as it is may be so much of the smallest coding: 5 % are worth decoding.
-  static let share = 0.95
-  /// Bytes of codes after which a chunk ends.
-  private static let chunkByteCount = 64 << 10
+  /// The bytes of each weight as it is used.
+  let forms: [StoredForm]
+  let scratch: WeightScratch
 
   /// Encodes the weights of `model` and codes those that `storage` lets.
-  public init(_ model: LoweredModel, _ storage: WeightStorage) throws {
-    let memory = try AnonymousMemory(count: max(model.weightBytes, 1))
-    Packer.encodeWeights(model, into: memory.buffer)
-    var codings = [CodedTensor?](repeating: nil, count: model.program.weights.count)
-    if storage != .mapped {
-      var failure: (any Error)?
-      let weights = model.program.weights
-      codings.withUnsafeMutableBufferPointer { codings in
-        nonisolated(unsafe) let codings = codings
-        var failures = [(any Error)?](repeating: nil, count: weights.count)
-        failures.withUnsafeMutableBufferPointer { failures in
-          nonisolated(unsafe) let failures = failures
-          DispatchQueue.concurrentPerform(iterations: weights.count) { i in
-            if storage == .coded, model.lookups[i] != nil { return }
-            do { codings[i] = try PackedWeights.coding(of: weights[i], memory) } catch {
-              failures[i] = error
-            }
-          }
-        }
-        failure = failures.lazy.compactMap { $0 }.first
-      }
-      if let failure { throw failure }
-    }
+  ///
+  /// chosen: weights, by index, that are quantized already: their bytes and coding are taken as they are.
+  /// path: where the bundle will be. The weights wait for it in a file without a name beside it, which
+  /// takes about as much as they do coded and not coded together; with temporary files where none is given.
+  public init(
+    _ model: LoweredModel, _ storage: WeightStorage, chosen: [Int: StepResult] = [:],
+    for path: String? = nil
+  ) throws {
+    let scratch = try WeightScratch(beside: path ?? ScratchFile.temporaryPath)
+    var maker = WeightMaker(model, storage, chosen, scratch)
+    try maker.makeAll()
     // Two sections more take a few hundred bytes: nothing is coded for less than a percent in all.
     var saved = 0
-    for (coded, weight) in zip(codings, model.program.weights) {
+    for (coded, weight) in zip(maker.codings, model.program.weights) {
       if let coded { saved += (weight.byteCount ?? 0) - coded.byteCount }
     }
-    if saved < max(1024, model.weightBytes / 100) {
-      codings = [CodedTensor?](repeating: nil, count: codings.count)
-    }
-    self.memory = memory
-    self.codings = codings
+    codings =
+      saved < max(1024, model.weightBytes / 100)
+      ? [StoredCoding?](repeating: nil, count: maker.codings.count) : maker.codings
+    forms = maker.forms
+    self.scratch = scratch
     program = model.program
-    sources = program.weights.map(\.offset)
     place()
-  }
-
-  private static func coding(
-    of weight: ProgramWeight, _ memory: AnonymousMemory
-  ) throws -> CodedTensor? {
-    let count = weight.byteCount ?? 0
-    // Small tensors would save less than their place in the tables takes.
-    guard count >= 1024 else { return nil }
-    let bytes = UnsafeRawBufferPointer(
-      rebasing: memory.buffer[weight.offset..<weight.offset + count])
-    return try LosslessCoder().code(
-      bytes, weight.encoding, weight.shape, elementByteCount: weight.elementType.byteCount,
-      share: share)
   }
 
   /// Gives every weight its place: first those that are stored as they are, then the coded ones.
@@ -108,46 +96,16 @@ public struct PackedWeights: Sendable {
     for i in body.bodies.indices { move(&body.bodies[i], to: places) }
   }
 
+  /// The bytes of a weight as it is used.
+  public func bytes(of weight: Int) throws -> [UInt8] {
+    try forms[weight].bytes(0..<forms[weight].byteCount)
+  }
+
   /// Bytes that a coded weight takes in the bundle; nil where it is stored as it is.
   public func codedByteCount(_ weight: Int) -> Int? { codings[weight]?.byteCount }
 
   /// Bytes that all weights take in the bundle, but for digests.
   public var storedByteCount: Int {
     codings.reduce(mappedByteCount) { $0 + ($1?.byteCount ?? 0) }
-  }
-
-  /// Adds the sections.
-  func add(to writer: inout BundleWriter) {
-    let program = program
-    let blocks = program.weights.indices.filter { codings[$0] == nil }.map { i in
-      WeightBlock(offset: program.weights[i].offset, byteCount: program.weights[i].byteCount ?? 0) {
-        [memory, sources] in
-        Array(memory.buffer[sources[i]..<sources[i] + (program.weights[i].byteCount ?? 0)])
-      }
-    }
-    writer.add(weights: blocks, byteCount: mappedByteCount, storage: .mappable)
-    guard codings.contains(where: { $0 != nil }) else { return }
-    var list = ByteWriter()
-    list.put(UInt64(decodedByteCount))
-    list.put(varint: UInt64(codings.reduce(0) { $0 + ($1 == nil ? 0 : 1) }))
-    var pieces: [[UInt8]] = []
-    for (i, coded) in codings.enumerated() {
-      guard let coded else { continue }
-      list.put(varint: UInt64(i))
-      list.put(varint: UInt64(coded.head.count))
-      list.put(coded.head)
-      for piece in coded.pieces { list.put(varint: UInt64(piece.count)) }
-      pieces += coded.pieces
-    }
-    writer.add(.coding, list.bytes)
-    var chunks: [[UInt8]] = []
-    for piece in pieces where !piece.isEmpty {
-      if let last = chunks.last, last.count < PackedWeights.chunkByteCount {
-        chunks[chunks.count - 1] += piece
-      } else {
-        chunks.append(piece)
-      }
-    }
-    writer.add(chunks: chunks, .codes)
   }
 }

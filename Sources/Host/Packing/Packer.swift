@@ -254,9 +254,11 @@ public enum Packer {
   // MARK: Writing
 
   /// The model with its weights as the bundle stores them, and its memory as they make it.
-  public static func encode(_ packed: PackedModel) throws -> PackedModel {
+  ///
+  /// path: where the bundle will be; the weights wait for it in a file without a name beside it.
+  public static func encode(_ packed: PackedModel, for path: String) throws -> PackedModel {
     var encoded = packed
-    let weights = try PackedWeights(packed.candidate.model, packed.request.storage)
+    let weights = try PackedWeights(packed.candidate.model, packed.request.storage, for: path)
     encoded.weights = weights
     encoded.candidate.memory = MemoryEstimate(
       packed.candidate.model, isMapped: { weights.codings[$0] == nil },
@@ -268,7 +270,7 @@ public enum Packer {
   public static func write(_ packed: PackedModel, to path: String) throws -> BundleWriter.Summary {
     let source = packed.recipe?.model ?? packed.request.model
     if try File.isSame(path, source) { throw PackError.replacesModel(path) }
-    let packed = packed.weights == nil ? try encode(packed) : packed
+    let packed = packed.weights == nil ? try encode(packed, for: path) : packed
     var writer = BundleWriter()
     writer.add(manifest: Manifest.make(packed))
     writer.add(.program, packed.program.encoded())

@@ -1,7 +1,5 @@
 // Constants of the graph to the bytes of weights: layout, element conversion, quantization.
-import CKernels
 import Graphs
-import Kernels
 import Lowering
 import Tensors
 
@@ -9,7 +7,7 @@ import Tensors
 ///
 /// The encoders' view of a weight is a matrix of `rows` output channels by `columns`: row-major sources
 /// as they are, panel sources turned so that a row is one column of the product.
-public struct WeightEncoder {
+public struct WeightEncoder: Sendable {
   private let source: WeightSource
   private let encoding: WeightEncoding?
   private let rows: Int
@@ -38,109 +36,78 @@ public struct WeightEncoder {
   /// Writes the weight; `out` is zero-filled and `byteCount` long.
   public func encode(into out: UnsafeMutableRawBufferPointer) {
     precondition(out.count == byteCount)
-    guard let encoding else { return out.copyMemory(from: source.constant.bytes) }
-    guard let base = out.baseAddress, rows > 0, columns > 0 else { return }
-    switch (encoding.scheme, encoding.layout) {
-    case (.f32, .rowMajor): out.copyMemory(from: source.constant.bytes)
-    case (.f32, .panels), (.f16, .panels), (.bf16, .panels): panels(encoding.scheme, base)
-    case (.f16, .rowMajor), (.bf16, .rowMajor): halves(encoding.scheme, base)
-    case (.int8, .rowMajor): int8Rows(encoding, base)
-    case (.int8, .panels): int8Panels(encoding, base)
-    case (.iq4_nl, _): blocks(base)
-    }
-  }
-
-  private func element(_ row: Int, _ column: Int) -> Float {
-    source.constant.bytes.loadUnaligned(
-      fromByteOffset: (row * rowStride + column * columnStride) * 4, as: Float.self)
-  }
-
-  private func row(_ r: Int, into buffer: inout [Float]) {
-    for c in 0..<columns { buffer[c] = element(r, c) }
-  }
-
-  private func half(_ x: Float, _ scheme: QuantizationScheme) -> UInt16 {
-    scheme == .f16 ? kn_f32_to_f16(x) : HalfPrecision.bf16(x)
-  }
-
-  // MARK: Floating point
-
-  private func panels(_ scheme: QuantizationScheme, _ base: UnsafeMutableRawPointer) {
-    for r in 0..<rows {
-      let panel = r / 16 * columns * 16 + r % 16
-      for c in 0..<columns {
-        let at = panel + c * 16
-        if scheme == .f32 {
-          base.storeBytes(of: element(r, c), toByteOffset: at * 4, as: Float.self)
-        } else {
-          base.storeBytes(of: half(element(r, c), scheme), toByteOffset: at * 2, as: UInt16.self)
-        }
+    guard !isIdentity else { return out.copyMemory(from: source.constant.bytes) }
+    for window in windows {
+      encode(window) { offset, bytes in
+        UnsafeMutableRawBufferPointer(rebasing: out[offset..<offset + bytes.count])
+          .copyMemory(from: bytes)
       }
     }
   }
 
-  private func halves(_ scheme: QuantizationScheme, _ base: UnsafeMutableRawPointer) {
-    for i in 0..<(rows * columns) {
-      let x = source.constant.bytes.loadUnaligned(fromByteOffset: i * 4, as: Float.self)
-      base.storeBytes(of: half(x, scheme), toByteOffset: i * 2, as: UInt16.self)
-    }
+  // MARK: In parts
+
+  /// True where the stored form is the constant's bytes as they are.
+  public var isIdentity: Bool {
+    encoding == nil || encoding == WeightEncoding(.f32, .rowMajor)
   }
 
-  // MARK: Int8 per output channel
+  /// Elements of a window, about: as floats they are all that encoding takes in memory.
+  private static let windowLength = 1 << 19
 
-  private func int8Rows(_ encoding: WeightEncoding, _ base: UnsafeMutableRawPointer) {
-    let stride = WeightEncoding.int8RowBytes(columns)
-    let scales = encoding.scaleOffset(source.shape)
-    var buffer = [Float](repeating: 0, count: columns)
-    for r in 0..<rows {
-      row(r, into: &buffer)
-      let scale = Int8Quantizer.scale(buffer)
-      base.storeBytes(of: scale, toByteOffset: scales + r * 4, as: Float.self)
-      for c in 0..<columns {
-        base.storeBytes(
-          of: Int8Quantizer.code(buffer[c], scale), toByteOffset: r * stride + c, as: Int8.self)
+  /// Rows that can be encoded by themselves: whole panels, at least one.
+  public var windows: [Range<Int>] {
+    guard rows > 0, columns > 0 else { return [] }
+    let width = WeightEncoding.panelWidth
+    let step = max(WeightEncoder.windowLength / columns / width, 1) * width
+    return stride(from: 0, to: rows, by: step).map { $0..<min($0 + step, rows) }
+  }
+
+  /// Encodes the rows of one window and hands their bytes to `write` with the place in the stored form:
+  /// codes, and scales where the scheme has them apart. Bytes that no window writes are zero. The pages
+  /// of the constant that were read are given back.
+  public func encode(
+    _ window: Range<Int>, write: (_ offset: Int, UnsafeRawBufferPointer) throws -> Void
+  ) rethrows {
+    guard let encoding else { preconditionFailure("plain elements are not encoded") }
+    let values = elements(window)
+    try values.withUnsafeBufferPointer { values in
+      let part = WindowEncoder(encoding, values, columns: columns)
+      try part.codes.withUnsafeBytes { try write(part.codeOffset(window.lowerBound), $0) }
+      guard encoding.scheme == .int8 else { return }
+      try part.scales.withUnsafeBytes {
+        try write(encoding.scaleOffset(source.shape) + window.lowerBound * 4, $0)
       }
     }
   }
 
-  private func int8Panels(_ encoding: WeightEncoding, _ base: UnsafeMutableRawPointer) {
-    let quads = (columns + 3) / 4
-    let scales = encoding.scaleOffset(source.shape)
-    var buffer = [Float](repeating: 0, count: columns)
-    for r in 0..<rows {
-      row(r, into: &buffer)
-      let scale = Int8Quantizer.scale(buffer)
-      base.storeBytes(of: scale, toByteOffset: scales + r * 4, as: Float.self)
-      let panel = r / 16 * quads * 64 + r % 16 * 4
-      for c in 0..<columns {
-        base.storeBytes(
-          of: Int8Quantizer.code(buffer[c], scale), toByteOffset: panel + c / 4 * 64 + c % 4,
-          as: Int8.self)
+  /// The elements of some rows, row after row.
+  private func elements(_ window: Range<Int>) -> [Float] {
+    let bytes = source.constant.bytes
+    let count = window.count
+    return [Float](unsafeUninitializedCapacity: count * columns) { out, initialized in
+      initialized = count * columns
+      if columnStride == 1 {
+        let start = window.lowerBound * rowStride * 4
+        let part = UnsafeRawBufferPointer(rebasing: bytes[start..<start + count * columns * 4])
+        UnsafeMutableRawBufferPointer(out).copyMemory(from: part)
+        source.constant.releasePages(of: part)
+        return
       }
-    }
-  }
-
-  // MARK: Blocks of 4 bits
-
-  private func blocks(_ base: UnsafeMutableRawPointer) {
-    let count = (columns + 31) / 32
-    // Zeros fill the last block.
-    var buffer = [Float](repeating: 0, count: count * 32)
-    var codes = [UInt8](repeating: 0, count: 32)
-    for r in 0..<rows {
-      row(r, into: &buffer)
-      for b in 0..<count {
-        let scale = buffer.withUnsafeBufferPointer { weights in
-          codes.withUnsafeMutableBufferPointer { codes in
-            IQ4NLQuantizer.encode(weights.baseAddress! + b * 32, into: codes.baseAddress!)
+      // Rows stand side by side in the constant, which is read from its beginning to its end.
+      let step = max(1, WeightEncoder.windowLength / columnStride)
+      for first in stride(from: 0, to: columns, by: step) {
+        let last = min(first + step, columns)
+        for c in first..<last {
+          let from = c * columnStride + window.lowerBound
+          for r in 0..<count {
+            out[r * columns + c] = bytes.loadUnaligned(
+              fromByteOffset: (from + r) * 4, as: Float.self)
           }
         }
-        let at = base + (r * count + b) * WeightEncoding.blockBytes
-        at.storeBytes(of: scale, as: UInt16.self)
-        for i in 0..<16 {
-          at.storeBytes(
-            of: codes[i] | codes[i + 16] << 4, toByteOffset: 2 + i, as: UInt8.self)
-        }
+        source.constant.releasePages(
+          of: UnsafeRawBufferPointer(
+            rebasing: bytes[first * columnStride * 4..<last * columnStride * 4]))
       }
     }
   }
@@ -150,7 +117,7 @@ public struct WeightEncoder {
 public enum Int8Quantizer {
   /// The largest magnitude over 127: nothing is clipped, since an outlier weight usually matters. 0 for a
   /// row of zeros and for rows that are not finite.
-  public static func scale(_ row: [Float]) -> Float {
+  public static func scale(_ row: some Sequence<Float>) -> Float {
     let peak = row.reduce(0) { max($0, $1.magnitude) }
     return peak.isFinite ? peak / 127 : 0
   }

@@ -44,8 +44,9 @@ struct PackCommand: ParsableCommand {
       if output?.isEmpty == true { throw Failure(.usage, "--output needs a file") }
       var request = try choice.request(model)
       request.storage = weights
-      let packed = try Packer.encode(try Packer.pack(request))
-      let path = output ?? packed.name + ".knap"
+      let fitted = try Packer.pack(request)
+      let path = output ?? fitted.name + ".knap"
+      let packed = try Packer.encode(fitted, for: path)
       let summary = try Packer.write(packed, to: path)
       let report = PackReport(packed: packed, path: path, summary: summary)
       try Standard.output.write(format == .json ? report.json : report.text)

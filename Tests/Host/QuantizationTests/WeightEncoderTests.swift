@@ -102,6 +102,56 @@ struct WeightEncoderTests {
     }
   }
 
+  /// A window's bytes are those that its rows have as a weight of their own.
+  @Test(arguments: QuantizationScheme.allCases)
+  func `windows do not depend on each other`(_ scheme: QuantizationScheme) {
+    let (n, k) = (1100, 1030)
+    let values = weights(n, k)
+    for role in [WeightRole.table, .matrix(transposed: true), .matrix(transposed: false)] {
+      let layout: WeightLayout = role == .table ? .rowMajor : .panels
+      let encoding = WeightEncoding(scheme, layout)
+      let isTurned = role == .matrix(transposed: false)
+      func source(_ rows: Range<Int>) -> WeightSource {
+        let part = Array(values[rows.lowerBound * k..<rows.upperBound * k])
+        let count = rows.count
+        let floats =
+          isTurned
+          ? (0..<count * k).map { part[$0 % count * k + $0 / count] } : part
+        return WeightSource(
+          name: "w",
+          constant: Constant(
+            floats: floats, shape: Shape(isTurned ? [k, count] : [count, k])), role: role)
+      }
+      let whole = WeightEncoder(source(0..<n), encoding)
+      guard !whole.isIdentity else { continue }
+      #expect(whole.windows.count > 2)
+      #expect(whole.windows.first?.lowerBound == 0 && whole.windows.last?.upperBound == n)
+      var bytes = [UInt8](repeating: 0, count: whole.byteCount)
+      bytes.withUnsafeMutableBytes { whole.encode(into: $0) }
+      let shape = source(0..<n).shape
+      for window in whole.windows {
+        let part = WeightEncoder(source(window), encoding)
+        var own = [UInt8](repeating: 0, count: part.byteCount)
+        own.withUnsafeMutableBytes { part.encode(into: $0) }
+        let partShape = source(window).shape
+        // Codes stand one behind the other; scales behind all of them.
+        let scales = scheme == .int8 ? encoding.scaleOffset(partShape) : own.count
+        let codeBytes = (scheme == .int8 ? encoding.scaleOffset(shape) : bytes.count)
+        let perRow = Double(codeBytes) / Double((n + 15) / 16 * 16)
+        let first =
+          layout == .rowMajor || scheme == .iq4_nl
+          ? window.lowerBound * (codeBytes / n) : Int(perRow) * window.lowerBound
+        let length = min(scales, codeBytes - first) / 64 * 64
+        #expect(Array(bytes[first..<first + length]) == Array(own[..<length]))
+        guard scheme == .int8 else { continue }
+        let at = codeBytes + window.lowerBound * 4
+        #expect(
+          Array(bytes[at..<at + window.count * 4])
+            == Array(own[scales..<scales + window.count * 4]))
+      }
+    }
+  }
+
   @Test(arguments: [QuantizationScheme.f32, .f16, .bf16, .int8, .iq4_nl])
   func `panels hold what rows hold, turned or not`(_ scheme: QuantizationScheme) {
     for (n, k) in [(1, 5), (16, 32), (19, 70)] {

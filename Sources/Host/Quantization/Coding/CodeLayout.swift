@@ -50,27 +50,54 @@ public struct ScaleLevels: Sendable {
 
   /// The levels of a matrix: logarithms of mean magnitudes, a level to about a third of an octave or more.
   public init(_ values: [Float], _ layout: RunLayout) {
+    self = values.withUnsafeBufferPointer { values in
+      ScaleLevels(layout) { visit in
+        visit(0..<values.count, { Double(values[$0].magnitude) })
+      }
+    }
+  }
+
+  /// The levels of integers.
+  init(_ integers: IntegerSource, _ layout: RunLayout) throws {
+    try self.init(layout) { visit in
+      try integers.forEachPart(unit: layout.runLength) { range, part in
+        visit(range, { Double(part[$0].magnitude) })
+      }
+    }
+  }
+
+  /// pass: hands all elements on, in parts of whole runs, as magnitudes by their place in the part.
+  @inline(__always)
+  private init(
+    _ layout: RunLayout,
+    _ pass: ((Range<Int>, (Int) -> Double) -> Void) throws -> Void
+  ) rethrows {
     let period = layout.period
     var runMeans = [Double](repeating: 0, count: layout.runCount)
-    values.withUnsafeBufferPointer { values in
-      for run in 0..<layout.runCount {
+    func forEachRun(_ part: Range<Int>, _ body: (_ run: Int, _ places: Range<Int>) -> Void) {
+      for run in part.lowerBound / layout.runLength..<layout.runCount {
         let start = run * layout.runLength
+        guard start < part.upperBound else { return }
         let end = min(start + layout.runLength, layout.count)
+        body(run, start - part.lowerBound..<end - part.lowerBound)
+      }
+    }
+    try pass { part, magnitude in
+      forEachRun(part) { run, places in
         var sum = 0.0
-        for i in start..<end { sum += Double(values[i].magnitude) }
-        runMeans[run] = sum / Double(end - start)
+        for i in places { sum += magnitude(i) }
+        runMeans[run] = sum / Double(places.count)
       }
     }
     var columnMeans = [Double](repeating: 0, count: period)
     if period > 0 {
-      values.withUnsafeBufferPointer { values in
-        for run in 0..<layout.runCount where runMeans[run] > 0 {
-          let start = run * layout.runLength
-          let end = min(start + layout.runLength, layout.count)
+      try pass { part, magnitude in
+        forEachRun(part) { run, places in
+          guard runMeans[run] > 0 else { return }
           let factor = 1 / runMeans[run]
           var place = 0
-          for i in start..<end {
-            columnMeans[place] += Double(values[i].magnitude) * factor
+          for i in places {
+            columnMeans[place] += magnitude(i) * factor
             place += 1
             if place == period { place = 0 }
           }

@@ -7,7 +7,7 @@ import WeightCoding
 
 /// Codes the integers of one tensor in as few bytes as its contexts allow.
 struct IntegerCoder {
-  let integers: [Int16]
+  let integers: IntegerSource
   let rule: ValueRule
   let layout: RunLayout
   let levels: ScaleLevels
@@ -21,14 +21,15 @@ struct IntegerCoder {
 
   /// limit: the largest magnitude of a value in the weight's stored form.
   init(
-    _ integers: [Int16], _ rule: ValueRule, _ layout: RunLayout, _ levels: ScaleLevels, limit: Int
-  ) {
+    _ integers: IntegerSource, _ rule: ValueRule, _ layout: RunLayout, _ levels: ScaleLevels,
+    limit: Int
+  ) throws {
     self.integers = integers
     self.rule = rule
     self.layout = layout
     self.levels = levels
-    let range = SymbolRange(integers, largest: limit / rule.largest(1))
-    let histogram = IntegerHistogram(integers, rule, layout, levels, range)
+    let range = try SymbolRange(integers, largest: limit / rule.largest(1))
+    let histogram = try IntegerHistogram(integers, rule, layout, levels, range)
     let best = IntegerCoder.contexts(histogram, rule, layout)
     let levelBits =
       best.choice.usesRuns
@@ -113,14 +114,9 @@ struct IntegerCoder {
     return Double(writer.count * 8)
   }
 
-  /// All pieces, the first first.
-  func pieces() -> [[UInt8]] {
-    var pieces = [[UInt8]](repeating: [], count: coding.pieceCount)
-    pieces.withUnsafeMutableBufferPointer { pieces in
-      nonisolated(unsafe) let pieces = pieces
-      DispatchQueue.concurrentPerform(iterations: pieces.count) { pieces[$0] = piece($0) }
-    }
-    return pieces
+  /// Hands all pieces to `keep`, the first first; what it says of each.
+  func pieces<Kept>(_ keep: ([UInt8]) throws -> Kept) throws -> [Kept] {
+    try PieceWindow.map(count: coding.pieceCount, keep) { try piece($0) }
   }
 
   // MARK: One piece
@@ -132,12 +128,16 @@ struct IntegerCoder {
     var lane: UInt8
   }
 
-  private func piece(_ index: Int) -> [UInt8] {
+  private func piece(_ index: Int) throws -> [UInt8] {
     let runs = coding.runs(ofPiece: index)
     var levelBits = BitWriter()
     for run in runs { levelBits.put(level(run), coding.runLevelBits) }
     var extra = BitWriter()
-    let operations = operations(runs, &extra)
+    let places =
+      runs.lowerBound * coding.runLength..<min(runs.upperBound * coding.runLength, coding.count)
+    let operations = try integers.withIntegers(places) {
+      self.operations(runs, $0, &extra)
+    }
     var states = [UInt32](repeating: KN_RANS_FLOOR, count: coding.lanes)
     var words: [UInt16] = []
     words.reserveCapacity(operations.count / 2)
@@ -167,7 +167,9 @@ struct IntegerCoder {
   }
 
   /// The symbols of a piece in the order in which they are decoded; their other bits go to `extra`.
-  private func operations(_ runs: Range<Int>, _ extra: inout BitWriter) -> [Operation] {
+  private func operations(
+    _ runs: Range<Int>, _ integers: UnsafeBufferPointer<Int16>, _ extra: inout BitWriter
+  ) -> [Operation] {
     let scale = 12 - coding.precision
     var starts = coding.frequencies.map { [UInt16](repeating: 0, count: $0.count) }
     for (context, frequencies) in coding.frequencies.enumerated() {
@@ -192,7 +194,7 @@ struct IntegerCoder {
       for lane in 0..<count { states[lane] = 0 }
       for j in 0..<coding.runLength {
         for lane in 0..<count where lane + 1 < count || j < lastLength {
-          let k = Int(integers[(first + lane) * coding.runLength + j])
+          let k = Int(integers[(first - runs.lowerBound + lane) * coding.runLength + j])
           let contextClass = min(runLevels[lane] + columns[j], coding.classes - 1)
           let context = contextClass * coding.stateContexts + states[lane] >> stateShift
           let symbol = range.symbol(k)

@@ -19,9 +19,9 @@ struct IntegerHistogram {
   private(set) var extraBits = 0
 
   init(
-    _ integers: [Int16], _ rule: ValueRule, _ layout: RunLayout, _ levels: ScaleLevels,
+    _ integers: IntegerSource, _ rule: ValueRule, _ layout: RunLayout, _ levels: ScaleLevels,
     _ range: SymbolRange
-  ) {
+  ) throws {
     runLevels = Int(levels.runs.max() ?? 0) + 1
     columnLevels = Int(levels.columns.max() ?? 0) + 1
     symbols = range.count + 1
@@ -33,13 +33,14 @@ struct IntegerHistogram {
     var extra = 0
     let symbols = symbols
     let columnLevels = columnLevels
-    counts.withUnsafeMutableBufferPointer { counts in
-      integers.withUnsafeBufferPointer { integers in
+    try integers.forEachPart(unit: layout.runLength) { part, integers in
+      counts.withUnsafeMutableBufferPointer { counts in
         DependentMachine.next.withUnsafeBufferPointer { next in
           columns.withUnsafeBufferPointer { columns in
-            for run in 0..<layout.runCount {
-              let start = run * layout.runLength
-              let length = min(layout.runLength, layout.count - start)
+            for run in part.lowerBound / layout.runLength..<layout.runCount {
+              let start = run * layout.runLength - part.lowerBound
+              guard start < part.count else { return }
+              let length = min(layout.runLength, part.count - start)
               let base = Int(levels.runs[run]) * columnLevels
               var state = 0
               for j in 0..<length {

@@ -3,11 +3,30 @@ import Bytes
 import Tensors
 import WeightCoding
 
-/// Codes stored forms. One coder serves one thread.
-public final class LosslessCoder {
-  private let compressor: ZstdCompressor
+/// A weight's coding whose pieces are somewhere else.
+public struct CodedPieces<Place: Sendable>: Sendable {
+  public var kind: WeightCodingKind
+  public var head: [UInt8]
+  /// Where each piece is, and its bytes.
+  public var pieces: [(place: Place, byteCount: Int)]
 
-  public init() throws { compressor = try ZstdCompressor() }
+  public init(
+    kind: WeightCodingKind, head: [UInt8], pieces: [(place: Place, byteCount: Int)]
+  ) {
+    self.kind = kind
+    self.head = head
+    self.pieces = pieces
+  }
+
+  /// Bytes of head and pieces.
+  public var byteCount: Int { pieces.reduce(head.count) { $0 + $1.byteCount } }
+}
+
+/// Codes stored forms. Only a few pieces at a time are in memory.
+public final class LosslessCoder: Sendable {
+  private let compressors: CompressorPool
+
+  public init() throws { compressors = try CompressorPool() }
 
   /// The smallest coding of a weight's bytes; nil where none is smaller than `share` of them.
   ///
@@ -16,94 +35,94 @@ public final class LosslessCoder {
     _ bytes: UnsafeRawBufferPointer, _ encoding: WeightEncoding?, _ shape: Shape,
     elementByteCount: Int, share: Double = 0.98
   ) throws -> CodedTensor? {
-    guard bytes.count >= 64 else { return nil }
-    let level = ZstdCompressor.level(forByteCount: bytes.count)
-    var best: CodedTensor
+    try code(
+      StoredForm(bytes), encoding, shape, elementByteCount: elementByteCount, share: share
+    ) { $0 }.map(CodedTensor.init)
+  }
+
+  /// The same with pieces that go to `keep` one after the other and are found again at the places that it
+  /// gives. Some of what is kept may not be part of the coding in the end.
+  public func code<Place>(
+    _ form: StoredForm, _ encoding: WeightEncoding?, _ shape: Shape, elementByteCount: Int,
+    share: Double = 0.98, keep: ([UInt8]) throws -> Place
+  ) throws -> CodedPieces<Place>? {
+    guard form.byteCount >= 64 else { return nil }
+    let level = ZstdCompressor.level(forByteCount: form.byteCount)
+    let best: CodedPieces<Place>
     switch encoding?.scheme {
     case .int8:
-      best = try integers(bytes, encoding!, shape, .rows, level)
-      best = try orPlanes(best, bytes, width: 1, level)
+      let codes = try integers(form, encoding!, shape, .rows, level, keep)
+      best = try orPlanes(codes, form, width: 1, level, keep)
     case .iq4_nl:
-      best = try integers(bytes, encoding!, shape, .blocks, level)
-      best = try orPlanes(best, bytes, width: 1, level)
-    case .f16, .bf16: best = try BytePlanes.tensor(bytes, width: 2, level: level, compressor)
-    case .f32: best = try BytePlanes.tensor(bytes, width: 4, level: level, compressor)
-    case nil:
-      best = try BytePlanes.tensor(bytes, width: elementByteCount, level: level, compressor)
+      let codes = try integers(form, encoding!, shape, .blocks, level, keep)
+      best = try orPlanes(codes, form, width: 1, level, keep)
+    case .f16, .bf16: best = try planes(form, width: 2, level, keep)
+    case .f32: best = try planes(form, width: 4, level, keep)
+    case nil: best = try planes(form, width: elementByteCount, level, keep)
     }
-    return Double(best.byteCount) < Double(bytes.count) * share ? best : nil
+    return Double(best.byteCount) < Double(form.byteCount) * share ? best : nil
+  }
+
+  /// All of a weight's bytes as planes.
+  private func planes<Place>(
+    _ form: StoredForm, width: Int, _ level: Int32, _ keep: ([UInt8]) throws -> Place
+  ) throws -> CodedPieces<Place> {
+    CodedPieces(
+      kind: .planes, head: [WeightCodingKind.planes.rawValue, UInt8(width)],
+      pieces: try BytePlanes.pieces(form, width: width, level: level, compressors) {
+        (try keep($0), $0.count)
+      })
   }
 
   /// `coded`, or zstd over the bytes as they are where that is smaller. A fast level tells first
   /// whether the slow one has a chance.
-  func orPlanes(
-    _ coded: CodedTensor, _ bytes: UnsafeRawBufferPointer, width: Int, _ level: Int32
-  ) throws -> CodedTensor {
-    let quick = try BytePlanes.tensor(bytes, width: width, level: 1, compressor)
+  private func orPlanes<Place>(
+    _ coded: CodedPieces<Place>, _ form: StoredForm, width: Int, _ level: Int32,
+    _ keep: ([UInt8]) throws -> Place
+  ) throws -> CodedPieces<Place> {
+    let quick = try planes(form, width: width, 1) { _ in }
     guard quick.byteCount * 10 < coded.byteCount * 11 else { return coded }
-    let slow = try BytePlanes.tensor(bytes, width: width, level: level, compressor)
+    let slow = try planes(form, width: width, level, keep)
     return slow.byteCount < coded.byteCount ? slow : coded
   }
 
-  /// Codes of rows or blocks by their contexts, their scales as planes.
-  private func integers(
-    _ bytes: UnsafeRawBufferPointer, _ encoding: WeightEncoding, _ shape: Shape,
-    _ kind: WeightCodingKind, _ level: Int32
+  /// The same of what is in memory.
+  func orPlanes(
+    _ coded: CodedTensor, _ bytes: UnsafeRawBufferPointer, width: Int, _ level: Int32
   ) throws -> CodedTensor {
-    let codes = StoredCodes(bytes, encoding, shape)
+    let pieces = CodedPieces(
+      kind: coded.kind, head: coded.head, pieces: coded.pieces.map { ($0, $0.count) })
+    return CodedTensor(try orPlanes(pieces, StoredForm(bytes), width: width, level) { $0 })
+  }
+
+  /// Codes of rows or blocks by their contexts, their scales as planes.
+  private func integers<Place>(
+    _ form: StoredForm, _ encoding: WeightEncoding, _ shape: Shape, _ kind: WeightCodingKind,
+    _ level: Int32, _ keep: ([UInt8]) throws -> Place
+  ) throws -> CodedPieces<Place> {
+    let codes = StoredCodes(form, encoding, shape)
+    let integers = codes.integers
     let layout = RunLayout(
       rows: codes.rows, columns: codes.columns, granule: kind == .blocks ? 32 : 1)
-    let levels = ScaleLevels(codes.integers.map { Float($0) }, layout)
-    let coder = IntegerCoder(
-      codes.integers, ValueRule(isDependent: false), layout, levels,
+    let coder = try IntegerCoder(
+      integers, ValueRule(isDependent: false), layout, try ScaleLevels(integers, layout),
       limit: kind == .blocks ? 8 : 127)
     var head = ByteWriter()
     head.put(kind.rawValue)
     coder.coding.write(to: &head)
-    let scales = try codes.scales.withUnsafeBytes {
-      try BytePlanes.pieces($0, width: kind == .blocks ? 2 : 4, level: level, compressor)
+    let pieces = try coder.pieces { (try keep($0), $0.count) }
+    let scales = try codes.scales()
+    let scalePieces = try scales.withUnsafeBytes {
+      try BytePlanes.pieces(
+        StoredForm($0), width: kind == .blocks ? 2 : 4, level: level, compressors
+      ) { (try keep($0), $0.count) }
     }
-    return CodedTensor(kind: kind, head: head.bytes, pieces: coder.pieces() + scales)
+    return CodedPieces(kind: kind, head: head.bytes, pieces: pieces + scalePieces)
   }
 }
 
-/// The integers and scales out of the bytes of an int8 or 4-bit weight.
-struct StoredCodes {
-  let rows: Int
-  /// What fills the last block is among them.
-  let columns: Int
-  private(set) var integers: [Int16]
-  private(set) var scales: [UInt8]
-
-  init(_ bytes: UnsafeRawBufferPointer, _ encoding: WeightEncoding, _ shape: Shape) {
-    let matrix = WeightEncoding.matrix(of: shape, encoding.layout)
-    rows = matrix.rows
-    let isBlocks = encoding.scheme == .iq4_nl
-    let columns = isBlocks ? (matrix.columns + 31) / 32 * 32 : matrix.columns
-    self.columns = columns
-    integers = [Int16](repeating: 0, count: rows * columns)
-    scales = []
-    if isBlocks {
-      for block in 0..<rows * columns / 32 {
-        let base = block * WeightEncoding.blockBytes
-        scales += bytes[base..<base + 2]
-        for i in 0..<16 {
-          let byte = bytes[base + 2 + i]
-          integers[block * 32 + i] = Int16(byte & 15) - 8
-          integers[block * 32 + i + 16] = Int16(byte >> 4) - 8
-        }
-      }
-      return
-    }
-    for r in 0..<rows {
-      for c in 0..<columns {
-        let at =
-          encoding.layout == .panels
-          ? r / 16 * ((columns + 3) / 4) * 64 + r % 16 * 4 + c / 4 * 64 + c % 4
-          : r * WeightEncoding.int8RowBytes(columns) + c
-        integers[r * columns + c] = Int16(Int8(bitPattern: bytes[at]))
-      }
-    }
-    scales = Array(bytes[encoding.scaleOffset(shape)...])
+extension CodedTensor {
+  init(_ coded: CodedPieces<[UInt8]>) {
+    self.init(kind: coded.kind, head: coded.head, pieces: coded.pieces.map(\.place))
   }
 }

@@ -275,8 +275,10 @@ public final class StepEncoder: Sendable {
     // The last run is the only one that may be shorter, and stays last.
     var partLevels = levels
     partLevels.runs = runs.map { levels.runs[$0] }
-    let coder = IntegerCoder(
-      Array(integers.prefix(part.count)), rule, part, partLevels, limit: Int(most))
+    let source = IntegerSource(Array(integers.prefix(part.count)))
+    guard let coder = try? IntegerCoder(source, rule, part, partLevels, limit: Int(most)) else {
+      preconditionFailure("integers in memory are read without fail")
+    }
     let factor = Double(layout.count) / Double(max(part.count, 1))
     let head = coder.headBits
     return StepCost(
@@ -300,12 +302,13 @@ public final class StepEncoder: Sendable {
     let rule = rule(choice, integers, runs, most: most)
     let scale = choice.step / Float(rule.subdivision)
     let error = error(integers, runs, rule, scale: scale, encoding.scheme)
-    let coder = IntegerCoder(integers, rule, layout, levels, limit: Int(most))
+    let coder = try IntegerCoder(
+      IntegerSource(integers), rule, layout, levels, limit: Int(most))
     var head = ByteWriter()
     head.put(WeightCodingKind.steps.rawValue)
     head.put(scale)
     coder.coding.write(to: &head)
-    let steps = CodedTensor(kind: .steps, head: head.bytes, pieces: coder.pieces())
+    let steps = CodedTensor(kind: .steps, head: head.bytes, pieces: try coder.pieces { $0 })
     let resident = try steps.decoded(encoding, shape, byteCount: encoding.byteCount(shape) ?? 0)
     let width = encoding.scheme == .int8 ? 1 : encoding.scheme == .f32 ? 4 : 2
     let best = try resident.withUnsafeBytes { bytes in

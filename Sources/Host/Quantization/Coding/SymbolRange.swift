@@ -14,15 +14,17 @@ struct SymbolRange: Equatable {
   /// The range that takes the fewest bits, about: without contexts, the table of each context counted.
   ///
   /// largest: no symbol may stand for an integer of a larger magnitude, unless low bits are left out.
-  init(_ integers: [Int16], largest: Int) {
-    var first = 0
-    var last = 0
-    for k in integers {
-      first = min(first, Int(k))
-      last = max(last, Int(k))
+  init(_ integers: IntegerSource, largest: Int) throws {
+    let middle = -Int(Int16.min)
+    var all = [Int](repeating: 0, count: 2 * middle)
+    try integers.forEachPart(unit: 1) { _, part in
+      all.withUnsafeMutableBufferPointer { all in
+        for k in part { all[Int(k) + middle] += 1 }
+      }
     }
-    var counts = [Int](repeating: 0, count: last - first + 1)
-    for k in integers { counts[Int(k) - first] += 1 }
+    let first = min((all.firstIndex { $0 > 0 } ?? middle) - middle, 0)
+    let last = max((all.lastIndex { $0 > 0 } ?? middle) - middle, 0)
+    let counts = Array(all[first + middle...last + middle])
     // Large tensors have more contexts, each with a table.
     let tables = Double(max(1, min(16, integers.count >> 14)))
     var best = (

@@ -11,6 +11,8 @@ struct Outcome {
   var error: String
   /// Seconds from start to end.
   var seconds: Double
+  /// The most memory that was seen in use, the system's own count of it (VmHWM).
+  var peakBytes: Int
 
   var text: String { String(decoding: output, as: UTF8.self) }
   var errorLines: [Substring] { error.split(separator: "\n") }
@@ -69,21 +71,33 @@ struct Tool {
     let child = try spawn(words, variables.map { "\($0)=\($1)" }, input, out, err)
     onStart(child)
     var status: Int32 = 0
+    var peak = 0
     while waitpid(child, &status, WNOHANG) == 0 {
+      peak = max(peak, peakBytes(of: child))
       if Date().timeIntervalSince(begin) > seconds {
         kill(child, SIGKILL)
         waitpid(child, &status, 0)
         Issue.record("\(words) still ran after \(seconds) s")
         break
       }
-      usleep(500)
+      usleep(1000)
     }
     let signal = status & 0x7F
     return Outcome(
       status: signal != 0 ? -signal : status >> 8 & 0xFF,
       output: output == nil ? try Data(contentsOf: URL(filePath: out)) : Data(),
       error: String(decoding: try Data(contentsOf: URL(filePath: err)), as: UTF8.self),
-      seconds: Date().timeIntervalSince(begin))
+      seconds: Date().timeIntervalSince(begin), peakBytes: peak)
+  }
+
+  /// The largest resident size that a process had so far; 0 where it has ended.
+  private func peakBytes(of child: pid_t) -> Int {
+    guard let file = FileHandle(forReadingAtPath: "/proc/\(child)/status"),
+      let data = try? file.read(upToCount: 4096)
+    else { return 0 }
+    let line = String(decoding: data, as: UTF8.self).split(separator: "\n")
+      .first { $0.hasPrefix("VmHWM:") }
+    return (line?.split(separator: " ").compactMap { Int($0) }.first ?? 0) * 1024
   }
 
   /// Runs the tool and expects it to refuse: this code, one line with the tool's name, no output.

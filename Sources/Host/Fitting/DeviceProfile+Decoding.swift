@@ -136,9 +136,19 @@ extension DeviceProfile.Accelerator {
     operators = try object.texts("operators")
     int8OperationsPerSecond = try object.number(
       "int8_operations_per_second", Plausible.operationsPerSecond)
+    sustainedInt8OperationsPerSecond = try object.number(
+      "sustained_int8_operations_per_second", Plausible.operationsPerSecond)
     localMemoryBytes = try object.integer("local_memory_bytes", 0...Plausible.bytes.upperBound)
     activeWatts = try object.number("active_watts", Plausible.watts)
+    guard sustainedInt8OperationsPerSecond <= int8OperationsPerSecond else {
+      throw object.error(
+        try object.required("sustained_int8_operations_per_second"),
+        object.pathOf("sustained_int8_operations_per_second"),
+        .outOfRange(expected: "at most int8_operations_per_second"))
+    }
     compiler = try object.text("compiler")
+    compilerTarget = object.has("compiler_target") ? try object.text("compiler_target") : nil
+    clockHertz = try object.optionalNumber("clock_hertz", Plausible.clockHertz)
     needsStaticShapes = try object.bool("needs_static_shapes")
     isSymmetric = try object.bool("symmetric_activations")
     transferBytesPerSecond = try object.number(

@@ -78,9 +78,12 @@ extension DeviceProfile.Accelerator {
     json.texts("element_types", elementTypes)
     json.texts("operators", operators)
     json.field("int8_operations_per_second", int8OperationsPerSecond)
+    json.field("sustained_int8_operations_per_second", sustainedInt8OperationsPerSecond)
     json.field("local_memory_bytes", localMemoryBytes)
     json.field("active_watts", activeWatts)
     json.field("compiler", compiler)
+    if let compilerTarget { json.field("compiler_target", compilerTarget) }
+    json.known("clock_hertz", clockHertz)
     json.field("needs_static_shapes", needsStaticShapes)
     json.field("symmetric_activations", isSymmetric)
     json.field("transfer_bytes_per_second", transferBytesPerSecond)

@@ -85,12 +85,18 @@ extension DeviceProfile {
     public var operators: [String]
     /// As the maker states it, dense.
     public var int8OperationsPerSecond: Double
+    /// Of convolutional models, one inference at a time.
+    public var sustainedInt8OperationsPerSecond: Double
     /// On-chip memory for weights and activations.
     public var localMemoryBytes: Int
     /// What it adds to the idle power when busy.
     public var activeWatts: Double
     /// The tool that turns a model into what it runs.
     public var compiler: String
+    /// What that tool calls the device, where it can be called from here.
+    public var compilerTarget: String?
+    /// Of the cycles that it counts.
+    public var clockHertz: Double?
     /// Its compiler takes no open extents.
     public var needsStaticShapes: Bool
     /// Its 8-bit activations have no zero points.

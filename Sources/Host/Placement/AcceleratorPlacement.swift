@@ -33,6 +33,9 @@ public enum PlacementError: Error, Equatable, Sendable, CustomStringConvertible 
   /// Whatever could be placed takes longer there, transfers included, or is not taken.
   case nothingPays(target: String)
 
+  /// True where another target is what is needed, not another model.
+  public var isAboutTarget: Bool { if case .nothingPays = self { false } else { true } }
+
   public var description: String {
     switch self {
     case .noAccelerator(let target): "\(target) has no accelerator in its profile"
@@ -54,7 +57,7 @@ public struct AcceleratorPlacement: Sendable {
   public let seconds: Double
   public let nodeCount: Int
 
-  /// Figures are the profile's: an accelerator's stated rate is its peak, so its times are the least.
+  /// Figures are the profile's, an accelerator's rate that of usual convolutions.
   public init(_ fixed: FixedGraph, on profile: DeviceProfile, threads: Int = 1) throws {
     guard let accelerator = profile.accelerator else {
       throw PlacementError.noAccelerator(target: profile.name)
@@ -132,7 +135,7 @@ private struct PlacementCosts {
         let bytes = work.weightBytes / 4 + (data > accelerator.localMemoryBytes ? data : 0)
         there = time(
           max(
-            2 * Double(work.multiplyAccumulates) / accelerator.int8OperationsPerSecond,
+            2 * Double(work.multiplyAccumulates) / accelerator.sustainedInt8OperationsPerSecond,
             Double(bytes) / bandwidth))
       }
       return PlacementProblem.Node(processorTime: time(processor[i]), acceleratorTime: there)

@@ -111,7 +111,7 @@ let hostTargets: [Target] = [
     "Packing",
     [
       "BundleFormat", "Bytes", "Fitting", "Graphs", "Importers", "Lowering", "Operators",
-      "Platform", "Programs", "Quantization", "Tasks", "Tensors", "Tokenizers", "WeightCoding",
+      "Placement", "Platform", "Programs", "Quantization", "Tasks", "Tensors", "Tokenizers", "WeightCoding",
     ]),
 ]
 

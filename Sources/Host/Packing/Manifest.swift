@@ -14,6 +14,12 @@ public enum Manifest {
   public static let toolVersion = "0.1.0"
 
   public static func make(_ packed: PackedModel) -> CBORValue {
+    let whole = fields(packed)
+    guard let placed = packed.placed, case .map(let pairs) = whole else { return whole }
+    return .map(pairs + [CBORPair("placement", placed.cbor)])
+  }
+
+  private static func fields(_ packed: PackedModel) -> CBORValue {
     let model = packed.candidate.model
     let program = packed.program
     let plan = program.plan

@@ -56,6 +56,8 @@ public struct PackedModel: Sendable {
   public var energy: EnergyEstimate?
   /// What the bundle stores; nil until `Packer.encode`.
   public var weights: PackedWeights?
+  /// What stands on the target's accelerator; nil where nothing was placed there.
+  public var placed: PlacedParts?
 
   public var program: Program { weights?.program ?? candidate.model.program }
 }
@@ -274,9 +276,14 @@ public enum Packer {
     var writer = BundleWriter()
     writer.add(manifest: Manifest.make(packed))
     writer.add(.program, packed.program.encoded())
+    var assets: [BundleAsset] = []
     if let asset = packed.tokenizerAsset {
-      writer.add(assets: [BundleAsset(name: "tokenizer", bytes: asset)])
+      assets.append(BundleAsset(name: "tokenizer", bytes: asset))
     }
+    for part in packed.placed?.compiled ?? [] {
+      assets.append(BundleAsset(name: part.asset, bytes: part.bytes))
+    }
+    if !assets.isEmpty { writer.add(assets: assets) }
     packed.weights?.add(to: &writer)
     return try writer.write(to: path)
   }

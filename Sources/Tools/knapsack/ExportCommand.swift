@@ -4,6 +4,7 @@ import Bytes
 import Calibration
 import Exporters
 import Fitting
+import Foundation
 import Graphs
 import Importers
 import Loops
@@ -36,6 +37,12 @@ struct ExportCommand: ParsableCommand {
   @Option(help: "How ranges follow from what was seen: least-squares or min-max.")
   var ranges: RangeChoice = .leastSquares
 
+  @Option(
+    help: ArgumentHelp(
+      "Write only what this target's accelerator takes, a file for each part.",
+      valueName: "name"))
+  var target: String?
+
   @Flag(help: "Activations without zero points.")
   var symmetric = false
 
@@ -51,52 +58,80 @@ struct ExportCommand: ParsableCommand {
   func run() throws {
     try reportingFailures {
       guard !qdq.isEmpty else { throw Failure(.usage, "--qdq needs a file") }
+      let profile = try target.map { try DeviceProfile.named($0) }
       let request = try PackRequest(
         model: model, target: DeviceProfile.hostName, scheme: "f32", limits: limits)
       let packed = try Packer.pack(request)
       if try File.isSame(qdq, packed.recipe?.model ?? model) { throw PackError.replacesModel(qdq) }
-      let inputs = try CalibrationInputs(packed, file: calibration)
-      if inputs.isGenerated {
-        try Standard.error.write(
-          Array("knapsack: no --calibration: ranges come from made-up inputs\n".utf8))
-      }
-      let found = try ActivationRanges(inputs.fixed.graph, items: inputs.items)
-      var int8 = StaticInt8(
-        inputs.fixed, ranges: found.ranges(ranges, isSymmetric: symmetric),
-        isSymmetric: symmetric)
+      let inputs = try Int8Inputs(packed, file: calibration)
+      inputs.warnIfGenerated()
+      let isSymmetric = symmetric || profile?.accelerator?.isSymmetric ?? false
+      var int8 = try inputs.int8(ranges, isSymmetric: isSymmetric)
       int8.isUnsigned = unsigned
-      let nodes = inputs.fixed.integerNodes
-      let export = try int8.exportWhole(quantized: nodes)
-      try AtomicFile.write(export.bytes, to: qdq)
-      let written = ModelFile(copying: export.bytes, path: qdq)
-      let comparison = try inputs.compare(
-        try Rewriter.rewrite(try ONNXImporter.importGraph(written)))
-      try report(export, nodes.count, of: inputs.fixed.graph.nodes.count, found, comparison)
+      if let profile, profile.accelerator != nil {
+        try exportParts(int8, inputs, try AcceleratorPlacement(inputs.fixed, on: profile), profile)
+      } else {
+        try exportWhole(int8, inputs)
+      }
     }
   }
 
+  /// One file, in which what integers are worth something for computes with integers.
+  private func exportWhole(_ int8: StaticInt8, _ inputs: Int8Inputs) throws {
+    let nodes = inputs.fixed.integerNodes
+    let export = try int8.exportWhole(quantized: nodes)
+    try AtomicFile.write(export.bytes, to: qdq)
+    let written = ModelFile(copying: export.bytes, path: qdq)
+    let graph = try Rewriter.rewrite(try ONNXImporter.importGraph(written))
+    try report(
+      [(qdq, export.bytes.count)], nodes.count, of: inputs.fixed.graph.nodes.count,
+      inputs.items.count, try inputs.compare(graph))
+  }
+
+  /// A file for each part that the accelerator takes: `NAME.onnx`, or `NAME-1.onnx` and so on.
+  private func exportParts(
+    _ int8: StaticInt8, _ inputs: Int8Inputs, _ placement: AcceleratorPlacement,
+    _ profile: DeviceProfile
+  ) throws {
+    guard !placement.parts.isEmpty else {
+      throw PlacementError.nothingPays(target: profile.name)
+    }
+    var files: [(path: String, byteCount: Int)] = []
+    for (i, nodes) in placement.nodes.enumerated() {
+      let export = try int8.export(part: nodes)
+      let path = placement.nodes.count == 1 ? qdq : numbered(i + 1)
+      try AtomicFile.write(export.bytes, to: path)
+      files.append((path, export.bytes.count))
+    }
+    let graph = try int8.graph(parts: placement.nodes)
+    try report(
+      files, placement.nodes.reduce(0) { $0 + $1.count }, of: inputs.fixed.graph.nodes.count,
+      inputs.items.count, try inputs.compare(graph))
+  }
+
+  /// The file's name with a number in front of its ending.
+  private func numbered(_ i: Int) -> String {
+    let url = URL(filePath: qdq)
+    let ending = url.pathExtension
+    let stem = ending.isEmpty ? qdq : String(qdq.dropLast(ending.count + 1))
+    return "\(stem)-\(i)" + (ending.isEmpty ? "" : ".\(ending)")
+  }
+
   private func report(
-    _ export: ONNXExport, _ count: Int, of total: Int, _ found: ActivationRanges,
+    _ files: [(path: String, byteCount: Int)], _ count: Int, of total: Int, _ itemCount: Int,
     _ comparison: Int8Comparison
   ) throws {
     var text = TextBuffer()
-    text.put("\(qdq)   ")
-    text.put(fileBytes: export.bytes.count)
-    text.put("\nint8         \(count) of \(total) nodes\n")
-    text.put("calibration  \(found.itemCount) input\(found.itemCount == 1 ? "" : "s"), ")
-    text.put("\(ranges.rawValue) ranges\n")
-    text.put("difference   ")
-    text.put(comparison.relativeError * 100, places: 2)
-    text.put(" % of the float outputs, root mean square\n")
-    if comparison.labelled > 0 {
-      text.put("accuracy     ")
-      for (i, right) in comparison.right.enumerated() {
-        if i > 0 { text.put(" → ") }
-        text.put(Double(right) * 100 / Double(comparison.labelled), places: 2)
-        text.put(" %")
-      }
-      text.put(" on \(comparison.labelled) labelled inputs\n")
+    for file in files {
+      text.put(untrusted: Array(file.path.utf8))
+      text.put("   ")
+      text.put(fileBytes: file.byteCount)
+      text.put("\n")
     }
+    text.put("int8         \(count) of \(total) nodes\n")
+    text.put("calibration  \(itemCount) input\(itemCount == 1 ? "" : "s"), ")
+    text.put("\(ranges.rawValue) ranges\n")
+    comparison.write(to: &text)
     try Standard.output.write(text.bytes)
   }
 }

@@ -9,6 +9,7 @@ import Graphs
 import Importers
 import Loops
 import Packing
+import Placement
 import Platform
 import Programs
 import Runtime
@@ -35,6 +36,10 @@ func failure(for error: any Error) -> Failure {
   case let e as GraphError: Failure(.badData, e.description)
   case let e as ProgramError: Failure(.badData, e.description)
   case let e as PreparationError: Failure(.badData, e.description)
+  case let e as PlacementError:
+    Failure(e.isAboutTarget ? .configuration : .doesNotFit, e.description)
+  case let e as VendorCompilerError:
+    Failure(e.isMissing ? .unavailable : .failure, e.description)
   case let e as RangeError: Failure(.badData, e.description)
   case let e as ExportError: Failure(.badData, e.description)
   case let e as SessionError: Failure(.badData, e.description)

@@ -329,6 +329,7 @@ struct Inspection {
         "\(energy.milli("mJ")) per inference, from "
           + (predicted("energy_source")?.textValue ?? "unknown figures"))
     }
+    for (name, value) in placementLines { line(name, value) }
     var counts: [String: Int] = [:]
     for step in program.steps { counts[step.op.name, default: 0] += 1 }
     let operators = counts.sorted { $0.value != $1.value ? $0.value > $1.value : $0.key < $1.key }

@@ -39,12 +39,14 @@ struct PackCommand: ParsableCommand {
   @Option(help: "What to print: text or json.")
   var format: ReportFormat = .text
 
+  @OptionGroup var accelerator: AcceleratorOptions
+
   func run() throws {
     try reportingFailures {
       if output?.isEmpty == true { throw Failure(.usage, "--output needs a file") }
       var request = try choice.request(model)
       request.storage = weights
-      let fitted = try Packer.pack(request)
+      let fitted = try accelerator.apply(to: try Packer.pack(request))
       let path = output ?? fitted.name + ".knap"
       let packed = try Packer.encode(fitted, for: path)
       let summary = try Packer.write(packed, to: path)
@@ -202,6 +204,12 @@ struct PackReport {
       json.nullField("predicted_energy_j")
     }
     json.field("steps", model.program.steps.count)
+    if let placement = packed.placed?.placement {
+      json.field("accelerator", placement.accelerator.name)
+      json.field("accelerator_parts", placement.parts.count)
+      json.field("accelerator_nodes", placement.parts.reduce(0) { $0 + $1.nodes.count })
+      json.field("predicted_accelerator_latency_us", placement.seconds * 1e6)
+    }
     json.endObject()
     json.endDocument()
     return json.bytes
@@ -212,7 +220,8 @@ struct PackReport {
     let plan = model.program.plan
     var text = TextBuffer()
     text.put("\(path)   \(packed.name) for \(packed.request.target.name)\n")
-    text.put("scheme       \(packed.candidate.scheme.name), ")
+    text.put("scheme       \(packed.placed == nil ? "" : "static int8 and ")")
+    text.put("\(packed.candidate.scheme.name), ")
     text.put(model.bitsPerWeight, places: 2)
     text.put(" bits per weight\n")
     text.put("stored       ")
@@ -265,6 +274,7 @@ struct PackReport {
     } else {
       text.put("-  the profile has no power figures\n")
     }
+    packed.placed?.write(to: &text)
     text.put("steps        \(model.program.steps.count)\n")
     return text.bytes
   }

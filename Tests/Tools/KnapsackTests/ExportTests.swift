@@ -60,3 +60,77 @@ struct ExportTests {
     #expect(folder.names.isEmpty)
   }
 }
+
+/// pack --npu: what is placed, what the bundle says of it, and that it runs here.
+@Suite(.enabled(if: Tool.areBuilt, "the tools are not built: run swift build first"))
+struct PlacedBundleTests {
+  /// The Orange Pi with an accelerator to which the way costs next to nothing: the digits are small.
+  private func target(_ folder: Folder) throws -> String {
+    let text = String(
+      decoding: try Repository.bytes(
+        Repository.root.appending(path: "Targets/orange-pi-5.json5").path),
+      as: UTF8.self)
+    let path = folder.path("near.json5")
+    try text.replacing("transfer_seconds: 1.0e-4", with: "transfer_seconds: 0")
+      .write(toFile: path, atomically: true, encoding: .utf8)
+    return path
+  }
+
+  @Test func digits() throws {
+    let folder = try Folder()
+    let (bundle, target) = (folder.path("digits.knap"), try target(folder))
+    let outcome = try Tool.knapsack.run([
+      "pack", Repository.digits, "--npu", "--target", target, "--output", bundle,
+    ])
+    #expect(outcome.status == 0 && outcome.error.isEmpty, "\(outcome.error)")
+    #expect(outcome.text.contains("accelerator  RKNPU2, three cores: "))
+    #expect(outcome.text.contains("labelled inputs"))
+    let inspected = try Tool.knapsack.run(["inspect", bundle])
+    #expect(inspected.text.contains("accelerator  RKNPU2, three cores: "))
+    let run = try Tool.knapsackRun.run(["run", bundle, Repository.digitsData, "--format", "json"])
+    #expect(try #require(try run.object()["accuracy"] as? Double) >= 0.98)
+    let again = folder.path("again.knap")
+    _ = try Tool.knapsack.run([
+      "pack", Repository.digits, "--npu", "--target", target, "--output", again,
+    ])
+    #expect(try Repository.bytes(bundle) == Repository.bytes(again))
+  }
+
+  /// The compiler's result lies in the bundle, and its own estimate beside ours.
+  @Test func compiledParts() throws {
+    let folder = try Folder()
+    let python = folder.path("python")
+    try """
+    #!/bin/sh
+    echo 'Cycles(DDR/NPU/Total)'
+    echo '1/2/3000000'
+    printf compiled > "$4"
+    """.write(toFile: python, atomically: true, encoding: .utf8)
+    try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: python)
+    let bundle = folder.path("digits.knap")
+    let outcome = try Tool.knapsack.run(
+      [
+        "pack", Repository.digits, "--npu", "--compile-npu", "--target", try target(folder),
+        "--output", bundle,
+      ], environment: ["KNAPSACK_PYTHON": python])
+    #expect(outcome.status == 0, "\(outcome.error)")
+    #expect(outcome.text.contains("rknn-toolkit2 made 8 B, it says 3.00 ms"))
+    #expect(try Tool.knapsack.run(["inspect", bundle]).text.contains("part-1.rknn"))
+    #expect(try Tool.knapsack.run(["verify", bundle]).status == 0)
+  }
+
+  @Test func refusals() throws {
+    let folder = try Folder()
+    let out = folder.path("a.knap")
+    let pack = ["pack", Repository.digits, "--output", out, "--target"]
+    try Tool.knapsack.refusal(78, pack + ["raspberry-pi-5", "--npu"])
+    try Tool.knapsack.refusal(2, pack + ["orange-pi-5", "--npu"])
+    try Tool.knapsack.refusal(64, pack + ["orange-pi-5", "--compile-npu"])
+    let outcome = try Tool.knapsack.run(
+      pack + [try target(folder), "--npu", "--compile-npu"],
+      environment: ["KNAPSACK_PYTHON": "no-such-python"])
+    #expect(outcome.status == 69 && outcome.errorLines.count == 1)
+    #expect(outcome.error.contains("-m pip install rknn-toolkit2"))
+    #expect(folder.names == ["near.json5"])
+  }
+}

@@ -14,7 +14,7 @@ import Tasks
 import Tensors
 
 /// A model with fixed extents, and inputs to run it on.
-struct CalibrationInputs {
+struct Int8Inputs {
   let fixed: FixedGraph
   let items: [CalibrationItem]
   /// True where nobody gave inputs.
@@ -54,6 +54,20 @@ struct CalibrationInputs {
     self.items = items
   }
 
+  /// One line for a person where ranges rest on nothing real.
+  func warnIfGenerated() {
+    guard isGenerated else { return }
+    let line = "knapsack: no --calibration: ranges come from made-up inputs\n"
+    try? Standard.error.write(Array(line.utf8))
+  }
+
+  /// The float model and the scales of its activations.
+  func int8(_ choice: RangeChoice, isSymmetric: Bool) throws -> StaticInt8 {
+    let found = try ActivationRanges(fixed.graph, items: items)
+    return StaticInt8(
+      fixed, ranges: found.ranges(choice, isSymmetric: isSymmetric), isSymmetric: isSymmetric)
+  }
+
   /// At most `count` of the items, evenly.
   private static func spread(_ items: [RunItem], _ count: Int) -> [RunItem] {
     let count = min(count, items.count)
@@ -87,7 +101,12 @@ struct CalibrationInputs {
         try runner.fill(item)
         try runner.run()
       }
-      comparison.add(runners[0], runners[1])
+      for i in runners[0].model.program.outputs.indices {
+        guard let a = runners[0].session.output(i).numbers(),
+          let b = runners[1].session.output(i).numbers()
+        else { continue }
+        comparison.add(a, b)
+      }
       if case .row(_, _, let label?) = item {
         comparison.labelled += 1
         for (i, runner) in runners.enumerated() where Self.choice(runner) == label {
@@ -106,27 +125,4 @@ struct CalibrationInputs {
     else { return nil }
     return scores.indices.max { scores[$0] < scores[$1] }
   }
-}
-
-/// Outputs in integers beside the float model's.
-struct Int8Comparison {
-  /// Inputs with a known answer, and how many of them the float and the integer model get right.
-  var labelled = 0
-  var right = [0, 0]
-  private var squares = 0.0
-  private var errors = 0.0
-
-  mutating func add(_ float: ModelRunner, _ int8: ModelRunner) {
-    for i in float.model.program.outputs.indices {
-      guard let a = float.session.output(i).numbers(), let b = int8.session.output(i).numbers()
-      else { continue }
-      for (x, y) in zip(a, b) where x.isFinite && y.isFinite {
-        squares += Double(x) * Double(x)
-        errors += Double(x - y) * Double(x - y)
-      }
-    }
-  }
-
-  /// Root mean square of the difference over that of the float outputs.
-  var relativeError: Double { squares > 0 ? (errors / squares).squareRoot() : 0 }
 }

@@ -111,7 +111,8 @@ let hostTargets: [Target] = [
     "Packing",
     [
       "BundleFormat", "Bytes", "Fitting", "Graphs", "Importers", "Lowering", "Operators",
-      "Placement", "Platform", "Programs", "Quantization", "Tasks", "Tensors", "Tokenizers", "WeightCoding",
+      "Placement", "Platform", "Programs", "Quantization", "Tasks", "Tensors", "Tokenizers",
+      "WeightCoding",
     ]),
 ]
 

@@ -147,6 +147,30 @@ struct SmallNetwork {
     }
   }
 
+  /// A ReLU behind a sum goes where the codes begin at 0, and stays where they do not.
+  @Test(arguments: [false, true]) func sumWithReLU(isSymmetric: Bool) throws {
+    var random = RandomSource(12)
+    var graph = Graph(name: "residual")
+    let shape: [GraphDimension] = [.constant(1), .constant(4), .constant(6), .constant(6)]
+    let x = graph.addInput("x", .f32, shape)
+    let w = graph.addConstant("w", random.floats([4, 4, 1, 1]))
+    let conv = graph.add(.conv(Conv()), [x, w], name: "conv")
+    let sum = graph.add(.binary(Binary(.add)), [x, conv], name: "sum")
+    graph.addOutput("y", graph.add(.unary(Unary(.relu)), [sum], name: "relu"))
+    let fixed = try FixedGraph(graph)
+    let given = random.floats([1, 4, 6, 6])
+    let found = try ActivationRanges(fixed.graph, items: [CalibrationItem(inputs: [given])])
+    let ranges = found.ranges(.minMax, isSymmetric: isSymmetric)
+    let int8 = StaticInt8(fixed, ranges: ranges, isSymmetric: isSymmetric)
+    let part = try int8.graph(parts: [Array(fixed.graph.nodes.indices)])
+    if !isSymmetric { #expect(part.operatorCounts["IntegerBinary"] == 1) }
+    let y = try #require(try runGraph(part, ["x": given])["y"]?.floats)
+    let wanted = try #require(try runGraph(graph, ["x": given])["y"]?.floats)
+    let peak = try #require(wanted.max())
+    #expect(y.allSatisfy { $0 >= 0 } && wanted.contains(0))
+    for (a, b) in zip(y, wanted) { #expect((a - b).magnitude <= peak * 0.03) }
+  }
+
   /// Nodes outside of parts stay as they are.
   @Test func theRestStaysReal() throws {
     let (network, int8, inputs) = try made(9)

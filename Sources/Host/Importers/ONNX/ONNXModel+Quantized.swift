@@ -139,7 +139,8 @@ private struct QuantizedGroups {
     var high: Float = .infinity
   }
 
-  /// The QuantizeLinear behind node `i`, through one Relu or Clip where `activations` are taken.
+  /// The QuantizeLinear behind node `i`, through one Relu or Clip where `activations` are taken, or where
+  /// the codes end where it cuts: then there is nothing left for it to do.
   private func target(of i: Int, activations: Bool = false) -> Target? {
     guard let next = reader(of: i), nodes[next].domain.isEmpty else { return nil }
     if nodes[next].type == "QuantizeLinear", nodes[next].inputs[0] == nodes[i].outputs[0],
@@ -147,20 +148,32 @@ private struct QuantizedGroups {
     {
       return Target(node: next, to: q)
     }
-    guard activations, nodes[next].inputs[0] == nodes[i].outputs[0] else { return nil }
+    guard nodes[next].inputs[0] == nodes[i].outputs[0] else { return nil }
+    let cut: (low: Float, high: Float)
     switch nodes[next].type {
-    case "Relu":
-      guard var t = target(of: next) else { return nil }
-      t.low = 0
-      return t
+    case "Relu": cut = (0, .infinity)
     case "Clip":
-      guard var t = target(of: next), let low = bound(nodes[next], 1, "min", -.infinity),
+      guard let low = bound(nodes[next], 1, "min", -.infinity),
         let high = bound(nodes[next], 2, "max", .infinity)
       else { return nil }
-      (t.low, t.high) = (low, high)
-      return t
+      cut = (low, high)
     default: return nil
     }
+    guard var t = target(of: next) else { return nil }
+    if activations {
+      (t.low, t.high) = cut
+      return t
+    }
+    return holds(t.to, cut.low, cut.high) ? t : nil
+  }
+
+  /// Whether no code stands for a number outside of the bounds, rounding apart.
+  private func holds(_ q: Quantized, _ low: Float, _ high: Float) -> Bool {
+    guard let scale = number(q.scale), let zero = whole(q.zero), scale > 0 else { return false }
+    let range = q.type == 3 ? -128...127 : 0...255
+    let margin = scale / 1000
+    return Float(range.lowerBound - zero) * scale >= low - margin
+      && Float(range.upperBound - zero) * scale <= high + margin
   }
 
   private func bound(_ node: ONNXNode, _ i: Int, _ name: String, _ fallback: Float) -> Float? {

@@ -218,10 +218,10 @@ public final class ModelRunner {
   // MARK: Made-up inputs
 
   /// Fills the inputs with values that any model takes: indices in range where a table is looked up,
-  /// 1 for other integers, numbers from 0 to 1. The same on every machine.
-  public func fillWithSamples() throws(Failure) {
+  /// 1 for other integers, numbers from 0 to 1. The same on every machine; other seeds give others.
+  public func fillWithSamples(seed: UInt64 = 0) throws(Failure) {
     try prepare([Shape?](repeating: nil, count: model.program.inputs.count))
-    var state: UInt64 = 0x9E37_79B9_7F4A_7C15
+    var state = 0x9E37_79B9_7F4A_7C15 ^ (seed &* 0xD134_2543_DE82_EF95)
     func next() -> UInt64 {
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
       return state >> 33

@@ -18,15 +18,19 @@ public enum RunItem {
 }
 
 extension ModelRunner {
-  /// Fills the model's inputs with an item.
-  public func fill(_ item: RunItem) throws(Failure) {
+  /// Fills the inputs with an item; the class it should get, where that is known.
+  @discardableResult
+  public func fill(_ item: RunItem) throws(Failure) -> Int? {
     switch item {
     case .text(let text): try fill(text: text)
     case .values(let values): try fill(values: values)
     case .tensors(let file): try fill(from: file)
-    case .row(let file, let row, _): try fill(from: file, first: row)
+    case .row(let file, let row, let expected):
+      try fill(from: file, first: row)
+      return expected
     case .sample: try fillWithSamples()
     }
+    return nil
   }
 }
 

@@ -120,9 +120,7 @@ public final class RunLoop {
   private func run(
     _ item: RunItem, _ index: Int, isFirstPass: Bool, prints: Bool
   ) throws(Failure) {
-    var label: Int?
-    if case .row(_, _, let expected) = item { label = expected }
-    try runner.fill(item)
+    let label = try runner.fill(item)
     let isProfiled = collector.wantsStepTimes()
     let begin = Clock.monotonicNanoseconds
     if isProfiled {

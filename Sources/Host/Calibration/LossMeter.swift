@@ -1,5 +1,4 @@
 // The loss of a model whose weights are changed one by one, against the same model as it came.
-import Foundation
 import Graphs
 import Lowering
 import Platform
@@ -8,38 +7,16 @@ import Quantization
 import Runtime
 import Tensors
 
-/// Why a model cannot be calibrated.
-public enum CalibrationError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// Nothing to run on.
-  case noItems
-  /// No output holds real numbers whose change could be measured.
-  case noOutputs
-  /// An item runs differently each time: its outputs have other shapes.
-  case unstable(item: Int, output: String)
-
-  public var description: String {
-    switch self {
-    case .noItems: "there are no calibration inputs"
-    case .noOutputs: "no output holds real numbers to compare"
-    case .unstable(let item, let output):
-      "output '\(output)' of calibration input \(item) changes its shape with the weights"
-    }
-  }
-}
-
 /// A float model in memory, the outputs it gives for some items, and the means to change its weights.
 public final class LossMeter {
   public let model: LoweredModel
-  public let meters: [OutputMeter]
-  public let items: [CalibrationItem]
+  public let reference: LossReference
+  public var items: [CalibrationItem] { reference.items }
+  public var meters: [OutputMeter] { reference.meters }
   /// The encoded weights, which the session reads.
   let memory: AnonymousMemory
   let session: Session
-  /// What the model as it came gives: by item, then by meter.
-  private var references: [[[Float]]] = []
-  private var widths: [[Int]] = []
-  /// What divides the sum of squares: the variance of each meter's reference over all items.
-  private var variances: [Double]
+  private let threads: Int
 
   /// model: lowered with `f32` for every weight.
   public init(
@@ -47,7 +24,7 @@ public final class LossMeter {
   ) throws {
     guard !items.isEmpty else { throw CalibrationError.noItems }
     self.model = model
-    self.items = items
+    self.threads = threads
     memory = try AnonymousMemory(count: max(model.weightBytes, 1))
     let base = memory.buffer.baseAddress!
     var views: [TensorView] = []
@@ -63,84 +40,48 @@ public final class LossMeter {
     }
     let session = try Session(program: model.program, weights: views, threads: threads)
     self.session = session
-    variances = []
-    // The first run tells which outputs hold real numbers.
-    try items[0].fill(session)
-    try session.run()
-    self.meters = meters.filter { session.output($0.output).elementType == .f32 }
-    guard !self.meters.isEmpty else { throw CalibrationError.noOutputs }
-    try measureReferences()
-  }
-
-  private func measureReferences() throws {
-    session.resetStates()
-    for item in items {
-      try item.fill(session)
-      try session.run()
-      references.append(meters.map { Array(floats($0)) })
-      widths.append(meters.map { width($0) })
-    }
-    variances = meters.indices.map { m in
-      var (count, sum, squares) = (0.0, 0.0, 0.0)
-      for list in references {
-        for x in list[m] where x.isFinite {
-          count += 1
-          sum += Double(x)
-          squares += Double(x) * Double(x)
-        }
-      }
-      guard count > 0 else { return 1 }
-      let variance = squares / count - (sum / count) * (sum / count)
-      return variance > 0 ? variance : 1
-    }
-  }
-
-  private func floats(_ meter: OutputMeter) -> UnsafeBufferPointer<Float> {
-    let view = session.output(meter.output)
-    let count = view.shape.elementCount
-    guard count > 0 else { return UnsafeBufferPointer(start: nil, count: 0) }
-    return UnsafeBufferPointer(
-      start: view.pointer.assumingMemoryBound(to: Float.self), count: count)
-  }
-
-  private func width(_ meter: OutputMeter) -> Int {
-    let shape = session.output(meter.output).shape
-    return shape.rank > 0 ? max(shape[shape.rank - 1], 1) : 1
-  }
-
-  /// Bytes of the references.
-  public var referenceBytes: Int {
-    references.reduce(0) { $0 + $1.reduce(0) { $0 + 4 * $1.count } }
-  }
-
-  /// The loss of what the session's outputs hold now, for one item: the sum over meters of each one's
-  /// mean.
-  func currentLoss(_ item: Int) throws(CalibrationError) -> Double {
-    var total = 0.0
-    for (m, meter) in meters.enumerated() {
-      let found = floats(meter)
-      guard found.count == references[item][m].count else {
-        throw .unstable(item: item, output: model.program.outputs[meter.output].name)
-      }
-      let (sum, count) = references[item][m].withUnsafeBufferPointer {
-        meter.metric.sum(found, $0, width: widths[item][m])
-      }
-      guard count > 0 else { continue }
-      total += sum / Double(count) / (meter.metric == .squares ? variances[m] : 1)
-    }
-    return total
+    reference = try LossReference(session, meters: meters, items: items)
   }
 
   /// Mean loss over all items with the weights as they are now.
-  public func loss() throws -> Double {
+  public func loss() throws -> Double { try reference.loss(of: session) }
+
+  /// Mean loss over the first items with weight `w` alone stored as `variant`, a lowering of the same
+  /// graph that differs in nothing else, has it: its kernel's arithmetic included.
+  public func loss(of variant: LoweredModel, weight w: Int, itemCount: Int) throws -> Double {
+    precondition(variant.program.weights.count == model.program.weights.count)
+    let encoder = WeightEncoder(variant.sources[w], variant.program.weights[w].encoding)
+    let changed = try AnonymousMemory(count: max(encoder.byteCount, 1))
+    encoder.encode(into: changed.buffer)
+    let views = variant.program.weights.enumerated().map { i, weight in
+      TensorView(
+        base: i == w
+          ? changed.buffer.baseAddress!
+          : memory.buffer.baseAddress! + model.program.weights[i].offset,
+        byteCount: weight.byteCount ?? 0, elementType: weight.elementType, shape: weight.shape,
+        encoding: weight.encoding)
+    }
+    let session = try Session(program: variant.program, weights: views, threads: threads)
+    return try withExtendedLifetime(changed) {
+      try reference.loss(of: session, itemCount: itemCount)
+    }
+  }
+
+  /// The share of items whose first output is largest at their label, of this session or another.
+  public func accuracy(_ labels: [Int], of other: Session? = nil) throws -> Double {
+    let session = other ?? session
     session.resetStates()
-    var sum = 0.0
-    for (i, item) in items.enumerated() {
+    var right = 0
+    for (item, label) in zip(items, labels) {
       try item.fill(session)
       try session.run()
-      sum += try currentLoss(i)
+      let view = session.output(meters[0].output)
+      let scores = UnsafeBufferPointer(
+        start: view.pointer.assumingMemoryBound(to: Float.self), count: view.shape.elementCount)
+      let best = scores.indices.max { scores[$0] < scores[$1] }
+      right += best == label ? 1 : 0
     }
-    return sum / Double(items.count)
+    return Double(right) / Double(max(labels.count, 1))
   }
 
   // MARK: Weights

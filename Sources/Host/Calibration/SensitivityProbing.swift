@@ -1,8 +1,6 @@
 // Measures sensitivities: each weight is quantized alone, at a few steps, and the model is run.
 import Foundation
-import Graphs
 import Programs
-import Tensors
 
 /// What a long measurement tells, and whether it goes on.
 public struct ProbingProgress: Sendable {
@@ -13,7 +11,7 @@ public struct ProbingProgress: Sendable {
 extension LossMeter {
   /// Steps of the probes relative to the weight's root mean square: about 3.5 and 2.6 bits. Where their
   /// slopes disagree, a third tells what finer steps cost.
-  static let steps: [Double] = [0.35, 0.70]
+  public static let probeSteps: [Double] = [0.35, 0.70]
   static let thirdStep = 0.175
 
   /// Weights worth measuring, in the order in which the program first reads them.
@@ -41,9 +39,11 @@ extension LossMeter {
   /// memory kept, and every probe starts from there.
   ///
   /// budgetBytes: memory for quantized weights at a time; they are measured in groups of that size.
+  /// onGroup: told what is complete after each group.
   /// progress: told after every item; returns false to stop, and what is complete so far is returned.
   public func sensitivities(
     of weights: [Int]? = nil, budgetBytes: Int = 64 << 20,
+    onGroup: ([Sensitivity]) throws -> Void = { _ in },
     progress: (ProbingProgress) -> Bool = { _ in true }
   ) throws -> [Sensitivity] {
     let list = weights ?? probedWeights
@@ -51,7 +51,7 @@ extension LossMeter {
     var groups: [[Int]] = []
     var held = 0
     for w in list {
-      let bytes = bytes(of: w).count * (LossMeter.steps.count + 1)
+      let bytes = bytes(of: w).count * (LossMeter.probeSteps.count + 1)
       if groups.isEmpty || held + bytes > budgetBytes {
         groups.append([])
         held = 0
@@ -60,10 +60,12 @@ extension LossMeter {
       held += bytes
     }
     var state = ProbingProgress(
-      doneRuns: 0, totalRuns: Double(list.count * LossMeter.steps.count * items.count))
+      doneRuns: 0, totalRuns: Double(list.count * LossMeter.probeSteps.count * items.count))
     var found: [Sensitivity] = []
     for group in groups {
-      let probes = group.map { WeightProbe(self, $0, steps: LossMeter.steps) }
+      // One that is too large for the budget is quantized in its place, again for every run.
+      let holds = bytes(of: group[0]).count * (LossMeter.probeSteps.count + 1) <= budgetBytes
+      let probes = group.map { WeightProbe(self, $0, steps: LossMeter.probeSteps, holds: holds) }
       guard
         try measure(
           probes, first,
@@ -76,7 +78,7 @@ extension LossMeter {
       }
       var bent: [WeightProbe] = []
       for probe in probes where probe.sensitivity.bend > Sensitivity.acceptedBend {
-        bent.append(WeightProbe(self, probe.weight, steps: [LossMeter.thirdStep]))
+        bent.append(WeightProbe(self, probe.weight, steps: [LossMeter.thirdStep], holds: holds))
       }
       guard try measure(bent, first, { _ in progress(state) }) else { return found }
       for probe in probes {
@@ -86,6 +88,7 @@ extension LossMeter {
         }
         found.append(sensitivity)
       }
+      try onGroup(found)
     }
     return found
   }
@@ -95,7 +98,9 @@ extension LossMeter {
     _ probes: [WeightProbe], _ first: [Int: Int], _ progress: (Double) -> Bool
   ) throws -> Bool {
     guard !probes.isEmpty else { return true }
-    guard session.canReplay else { return try measureWhole(probes, progress) }
+    guard session.canReplay, probes.allSatisfy(\.holds) else {
+      return try measureWhole(probes, progress)
+    }
     let end = session.runnableSteps.count
     var saved: [UInt8] = []
     for (i, item) in items.enumerated() {
@@ -115,16 +120,16 @@ extension LossMeter {
             session.save(to: saved)
             isSaved = true
           }
-          for v in probe.variants.indices {
+          for v in 0..<probe.variantCount {
             probe.apply(v, to: self)
             session.run(steps: at..<end)
-            probe.losses[v] += try currentLoss(i) / Double(items.count)
+            probe.losses[v] += try reference.currentLoss(i, of: session) / Double(items.count)
             session.restore(from: saved)
           }
           probe.undo(self)
         }
       }
-      let runs = probes.reduce(0) { $0 + $1.variants.count }
+      let runs = probes.reduce(0) { $0 + $1.variantCount }
       guard progress(Double(runs)) else { return false }
     }
     return true
@@ -134,12 +139,12 @@ extension LossMeter {
     _ probes: [WeightProbe], _ progress: (Double) -> Bool
   ) throws -> Bool {
     for probe in probes {
-      for v in probe.variants.indices {
+      for v in 0..<probe.variantCount {
         probe.apply(v, to: self)
         defer { probe.undo(self) }
         probe.losses[v] = try loss()
       }
-      guard progress(Double(probe.variants.count * items.count)) else { return false }
+      guard progress(Double(probe.variantCount * items.count)) else { return false }
     }
     return true
   }
@@ -148,53 +153,64 @@ extension LossMeter {
 /// One weight with its quantized variants, encoded as the session reads them.
 final class WeightProbe {
   let weight: Int
+  /// Whether the bytes of all variants are kept; else they are made each time they are asked for.
+  let holds: Bool
   private let name: String
   private let count: Int
   private let scale: Double
-  private let original: [UInt8]
-  private(set) var variants: [[UInt8]] = []
+  private let steps: [Float]
+  private var original: [UInt8] = []
+  private var variants: [[UInt8]] = []
   private var distortions: [Double] = []
   var losses: [Double]
 
-  init(_ meter: LossMeter, _ w: Int, steps: [Double]) {
+  init(_ meter: LossMeter, _ w: Int, steps: [Double], holds: Bool) {
     weight = w
+    self.holds = holds
     name = meter.model.sources[w].name
-    let constant = meter.model.sources[w].constant
-    count = constant.shape.elementCount
-    original = Array(meter.bytes(of: w))
+    count = meter.model.sources[w].constant.shape.elementCount
+    let bytes = meter.bytes(of: w)
     var squares = 0.0
-    for i in 0..<count {
-      let x = Double(constant.bytes.loadUnaligned(fromByteOffset: 4 * i, as: Float.self))
-      if x.isFinite { squares += x * x }
+    // What fills the last panel is zero.
+    for x in bytes.bindMemory(to: Float.self) where x.isFinite { squares += Double(x) * Double(x) }
+    let scale = (squares / Double(max(count, 1))).squareRoot()
+    self.scale = scale
+    self.steps = scale > 0 ? steps.map { Float($0 * scale) } : []
+    losses = [Double](repeating: 0, count: self.steps.count)
+    if holds { original = Array(bytes) }
+    for v in self.steps.indices {
+      distortions.append(WeightProbe.round(bytes, to: self.steps[v]))
+      if holds { variants.append(Array(bytes)) }
+      undo(meter)
     }
-    scale = (squares / Double(max(count, 1))).squareRoot()
-    losses = []
-    guard scale > 0 else { return }
-    for relative in steps {
-      let step = Float(relative * scale)
-      var distortion = 0.0
-      let quantized = Constant(elementType: .f32, shape: constant.shape) { out in
-        let y = out.bindMemory(to: Float.self)
-        for i in 0..<count {
-          let x = constant.bytes.loadUnaligned(fromByteOffset: 4 * i, as: Float.self)
-          let q = x.isFinite ? (x / step).rounded(.toNearestOrEven) * step : x
-          y[i] = q
-          if x.isFinite { distortion += Double(q - x) * Double(q - x) }
-        }
-      }
-      meter.set(w, to: quantized)
-      variants.append(Array(meter.bytes(of: w)))
-      distortions.append(distortion)
-      losses.append(0)
+  }
+
+  var variantCount: Int { steps.count }
+
+  /// Rounds the elements to multiples of `step`; the sum of squared errors.
+  private static func round(_ bytes: UnsafeMutableRawBufferPointer, to step: Float) -> Double {
+    let elements = bytes.bindMemory(to: Float.self)
+    var distortion = 0.0
+    for i in elements.indices where elements[i].isFinite {
+      let q = (elements[i] / step).rounded(.toNearestOrEven) * step
+      distortion += Double(q - elements[i]) * Double(q - elements[i])
+      elements[i] = q
     }
-    undo(meter)
+    return distortion
   }
 
   func apply(_ variant: Int, to meter: LossMeter) {
-    meter.bytes(of: weight).copyBytes(from: variants[variant])
+    if holds {
+      meter.bytes(of: weight).copyBytes(from: variants[variant])
+    } else {
+      undo(meter)
+      _ = WeightProbe.round(meter.bytes(of: weight), to: steps[variant])
+    }
   }
 
-  func undo(_ meter: LossMeter) { meter.bytes(of: weight).copyBytes(from: original) }
+  func undo(_ meter: LossMeter) {
+    if holds { meter.bytes(of: weight).copyBytes(from: original) } else { meter.reset(weight) }
+  }
 
   var sensitivity: Sensitivity {
     Sensitivity(

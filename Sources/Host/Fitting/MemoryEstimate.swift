@@ -58,6 +58,12 @@ public struct MemoryEstimate: Equatable, Sendable {
   /// them. Three quarters of that is the expectation.
   private static let bytesPerLookup = 48 << 10
 
+  /// Bytes of a mapped table that so many look-ups touch.
+  package static func touchedBytes(lookups: Int) -> Int {
+    let (bytes, overflow) = lookups.multipliedReportingOverflow(by: bytesPerLookup)
+    return overflow ? .max : bytes
+  }
+
   /// What a session holds of each step (its name, attributes and context) and of each weight (its name,
   /// view and place); fitted to the same bundles.
   private static let bytesPerStep = 1024
@@ -83,7 +89,7 @@ public struct MemoryEstimate: Equatable, Sendable {
     for (i, weight) in model.program.weights.enumerated() {
       let bytes = weight.byteCount ?? 0
       if isMapped(i), let lookups = model.lookups[i] {
-        let touched = min(bytes, lookups * MemoryEstimate.bytesPerLookup)
+        let touched = min(bytes, MemoryEstimate.touchedBytes(lookups: lookups))
         tableBytes += touched
         mappedBytes += touched
       } else {

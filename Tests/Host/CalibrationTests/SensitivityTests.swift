@@ -113,10 +113,10 @@ private func rounded(_ constant: Constant, step: Float) -> (Constant, Double) {
   @Test func stopsWhenAsked() throws {
     let meter = try Digits.meter()
     var calls = 0
-    let none = try meter.sensitivities { _ in
+    let none = try meter.sensitivities(progress: { _ in
       calls += 1
       return calls < 3
-    }
+    })
     #expect(none.isEmpty && calls == 3)
     #expect(try meter.loss() == 0)
   }

@@ -110,9 +110,9 @@ let hostTargets: [Target] = [
   host(
     "Packing",
     [
-      "BundleFormat", "Bytes", "Fitting", "Graphs", "Importers", "Lowering", "Operators",
-      "Placement", "Platform", "Programs", "Quantization", "Tasks", "Tensors", "Tokenizers",
-      "WeightCoding",
+      "BundleFormat", "Bytes", "Calibration", "Fitting", "Graphs", "Importers", "Lowering",
+      "Operators", "Placement", "Platform", "Programs", "Quantization", "Runtime", "Tasks",
+      "Tensors", "Tokenizers", "WeightCoding",
     ]),
 ]
 
@@ -136,7 +136,15 @@ let benchmarkTargets: [Target] =
       dependencies: [
         "Fitting", "Lowering", "Packing", "Quantization", "Tensors", "WeightCoding",
       ],
-      path: "Benchmarks/coding", swiftSettings: common)
+      path: "Benchmarks/coding", swiftSettings: common),
+    .executableTarget(
+      name: "fit-benchmark",
+      dependencies: [
+        "Calibration", "Fitting", "Graphs", "Importers", "Lowering", "Packing", "Platform",
+        "Programs", "Quantization", "Runtime", "Tasks", "Tensors",
+      ],
+      path: "Benchmarks/fit", exclude: ["inputs.py", "run.py"], sources: ["main.swift"],
+      swiftSettings: common),
   ]
 
 let package = Package(

@@ -112,6 +112,9 @@ public struct BundleWriter {
     return summary
   }
 
+  /// What the bundle would come to, without writing it.
+  public func measured() throws -> Summary { try write { _ in }.summary }
+
   /// The bundle in memory.
   public func bytes() throws -> [UInt8] {
     var result: [UInt8] = []

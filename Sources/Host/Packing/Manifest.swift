@@ -33,7 +33,7 @@ public enum Manifest {
       "license": .text(packed.recipe?.license ?? ""),
       "source_format": .text(packed.format.rawValue),
       "task": packed.task.cbor,
-      "scheme": .text(packed.candidate.scheme.name),
+      "scheme": .text(packed.schemeName),
       "schemes": schemes(program),
       "target": target(packed),
       "weights": .map([
@@ -64,6 +64,34 @@ public enum Manifest {
           CBORPair(key: .text($0.key), value: .integer($0.value))
         }),
       "predicted": predicted(packed),
+      "fit": packed.fit.map(fit) ?? .null,
+    ])
+  }
+
+  /// The promise, and what became of it.
+  private static func fit(_ fit: FittedWeights) -> CBORValue {
+    .map([
+      "metrics": .array(fit.metrics.map { .text($0.rawValue) }),
+      "inputs": .integer(fit.itemCount),
+      "inputs_are_generated": .bool(fit.isGenerated),
+      "predicted_loss": .double(fit.predictedLoss),
+      "measured_loss": .double(fit.measuredLoss),
+      "uniform_loss": fit.uniformLoss.map { .double($0) } ?? .null,
+      "uniform_weight_bytes": fit.uniformBytes.map { .integer($0) } ?? .null,
+      "is_uniform": .bool(fit.shipsUniform),
+      "optimality_gap": .double(fit.optimalityGap),
+      "unmeasured_tensors": .integer(fit.unmeasuredCount),
+      "misses": .array((fit.missed?.binding ?? []).map { .text($0.name) }),
+      "tensors": .array(
+        fit.entries.map { entry in
+          .map([
+            "name": .text(entry.name), "elements": .integer(entry.elementCount),
+            "scheme": .text(entry.scheme.name),
+            "step": entry.step.map { .double(Double($0)) } ?? .null,
+            "sensitivity": .double(entry.slope), "predicted_loss": .double(entry.predictedLoss),
+            "stored_bytes": .integer(entry.storedBytes),
+          ])
+        }),
     ])
   }
 

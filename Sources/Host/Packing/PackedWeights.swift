@@ -53,12 +53,12 @@ public struct PackedWeights: Sendable {
 
   /// Encodes the weights of `model` and codes those that `storage` lets.
   ///
-  /// chosen: weights, by index, that are quantized already: their bytes and coding are taken as they are.
+  /// chosen: weights that are quantized already: their bytes and coding are taken as they are.
   /// path: where the bundle will be. The weights wait for it in a file without a name beside it, which
   /// takes about as much as they do coded and not coded together; with temporary files where none is given.
-  public init(
-    _ model: LoweredModel, _ storage: WeightStorage, chosen: [Int: StepResult] = [:],
-    for path: String? = nil
+  package init(
+    _ model: LoweredModel, _ storage: WeightStorage,
+    chosen: @escaping ChosenWeights = { _ in nil }, for path: String? = nil
   ) throws {
     let scratch = try WeightScratch(beside: path ?? ScratchFile.temporaryPath)
     var maker = WeightMaker(model, storage, chosen, scratch)
@@ -101,8 +101,29 @@ public struct PackedWeights: Sendable {
     try forms[weight].bytes(0..<forms[weight].byteCount)
   }
 
+  /// Views of all weights as a session reads them, valid inside of `body`.
+  package func withViews<R>(_ body: ([TensorView]) throws -> R) throws -> R {
+    let memory = try AnonymousMemory(count: max(mappedByteCount + decodedByteCount, 1))
+    let base = memory.buffer.baseAddress!
+    let views = try program.weights.indices.map { i in
+      let weight = program.weights[i]
+      let target = UnsafeMutableRawBufferPointer(
+        start: base + weight.offset, count: weight.byteCount ?? 0)
+      try forms[i].read(at: 0, into: target)
+      return TensorView(
+        base: target.baseAddress, byteCount: target.count, elementType: weight.elementType,
+        shape: weight.shape, encoding: weight.encoding)
+    }
+    return try withExtendedLifetime(memory) { try body(views) }
+  }
+
   /// Bytes that a coded weight takes in the bundle; nil where it is stored as it is.
   public func codedByteCount(_ weight: Int) -> Int? { codings[weight]?.byteCount }
+
+  /// Bytes that a weight takes in the bundle, but for digests.
+  public func storedByteCount(_ weight: Int) -> Int {
+    codings[weight]?.byteCount ?? program.weights[weight].byteCount ?? 0
+  }
 
   /// Bytes that all weights take in the bundle, but for digests.
   public var storedByteCount: Int {

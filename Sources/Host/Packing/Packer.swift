@@ -1,6 +1,7 @@
 // The whole journey of a model: import, rewrite, fit, encode, write.
 import BundleFormat
 import Bytes
+import Calibration
 import Fitting
 import Foundation
 import Graphs
@@ -32,11 +33,44 @@ public struct PackRequest: Sendable {
   public var threads: Int?
   /// Which weights are coded in the bundle.
   public var storage = WeightStorage.coded
+  /// What is asked of the bundle beside that it fits, and who finds the weights that do it.
+  public var goals = FitGoals()
+  public var search = SearchRequest()
 
   public init(model: String, target: DeviceProfile) {
     self.model = model
     self.target = target
     runtime = RuntimeFootprint(for: target)
+  }
+}
+
+/// How weights are searched, where a limit or a wish asks for that.
+public struct SearchRequest: Sendable {
+  /// Wishes for single weights, behind those of the recipe.
+  public var pins: [SchemePin] = []
+  /// Packs the nearest where nothing keeps the goals.
+  public var isBestEffort = false
+  /// Makes the inputs that sensitivities are measured on, for a model whose weights are zeros yet; nil
+  /// refuses what needs a search.
+  public var calibrate: (@Sendable (PackedModel) throws -> LossInputs)?
+  /// True where a person or the recipe gave inputs: the search is then taken before a coarser scheme.
+  public var hasInputs = false
+  /// Threads that measure.
+  public var threads = 1
+  public var watch = SearchWatch()
+
+  public init() {}
+}
+
+/// Inputs to measure on.
+public struct LossInputs: Sendable {
+  public var items: [CalibrationItem]
+  /// True where they were made up: what is measured with them may be far from the truth.
+  public var isGenerated: Bool
+
+  public init(items: [CalibrationItem], isGenerated: Bool) {
+    self.items = items
+    self.isGenerated = isGenerated
   }
 }
 
@@ -58,8 +92,20 @@ public struct PackedModel: Sendable {
   public var weights: PackedWeights?
   /// What stands on the target's accelerator; nil where nothing was placed there.
   public var placed: PlacedParts?
+  /// What a search chose; nil where one scheme serves all weights.
+  public var fit: FittedWeights?
+
+  /// What people read: the scheme, or `mixed`.
+  public var schemeName: String { fit == nil ? candidate.scheme.name : "mixed" }
 
   public var program: Program { weights?.program ?? candidate.model.program }
+
+  /// Time and energy of the model as it is now.
+  mutating func predictCosts() {
+    let work = candidate.model.work
+    latency = LatencyEstimate(work, on: request.target, threads: request.threads ?? 1)
+    energy = latency.flatMap { EnergyEstimate(work, $0, on: request.target) }
+  }
 }
 
 /// A request that the model cannot meet.
@@ -113,26 +159,59 @@ public enum Packer {
     let task = request.task ?? recipe?.task ?? task(of: imported)
     // Plans for one thread: more threads ask for more scratch when the session is made.
     let options = LoweringOptions(limits: limits, threads: request.threads ?? 1)
-    let budget = FitBudget(request.target)
-    let candidate = try UniformFit.fit(
-      budget, target: request.target.name, scheme: request.scheme
-    ) { scheme in
-      let model = try Lowering.lower(graph, options) { _ in scheme }
-      let memory = MemoryEstimate(
-        model, mapsWeights: true, runtime: request.runtime, assetBytes: asset?.count ?? 0)
-      let overhead = model.program.encoded().count + (asset?.count ?? 0) + 4096
-      return FitCandidate(
-        scheme: scheme, model: model, memory: memory,
-        storageBytes: model.weightBytes + overhead)
-    }
-    let latency = LatencyEstimate(
-      candidate.model.work, on: request.target, threads: request.threads ?? 1)
-    return PackedModel(
+    var packed = PackedModel(
       name: recipe?.name ?? modelName(path), request: request, recipe: recipe,
-      format: imported.format, graph: graph, candidate: candidate, task: task,
-      tokenizerAsset: asset, budget: budget,
-      latency: latency,
-      energy: latency.flatMap { EnergyEstimate(candidate.model.work, $0, on: request.target) })
+      format: imported.format, graph: graph,
+      candidate: try candidate(.f32, graph, options, request, asset), task: task,
+      tokenizerAsset: asset, budget: FitBudget(request.target))
+    packed.request.search.pins = (recipe?.pins ?? []) + request.search.pins
+    return try fit(packed, options)
+  }
+
+  /// Chooses the scheme, or schemes, of a model.
+  private static func fit(_ packed: PackedModel, _ options: LoweringOptions) throws -> PackedModel {
+    let request = packed.request
+    let isAsked = !request.goals.isEmpty || !request.search.pins.isEmpty
+    guard request.scheme == nil, request.search.calibrate != nil else {
+      return try uniform(packed, options)
+    }
+    if isAsked { return try search(packed, options) }
+    do {
+      let found = try uniform(packed, options)
+      let isPrecise = [.f32, .f16].contains(found.candidate.scheme)
+      return isPrecise || !request.search.hasInputs ? found : try search(packed, options)
+    } catch is FitError {
+      return try search(packed, options)
+    }
+  }
+
+  /// One scheme for all weights.
+  private static func candidate(
+    _ scheme: QuantizationScheme, _ graph: Graph, _ options: LoweringOptions,
+    _ request: PackRequest, _ asset: [UInt8]?
+  ) throws -> FitCandidate {
+    let model = try Lowering.lower(graph, options) { _ in scheme }
+    let memory = MemoryEstimate(
+      model, mapsWeights: true, runtime: request.runtime, assetBytes: asset?.count ?? 0)
+    let overhead = model.program.encoded().count + (asset?.count ?? 0) + 4096
+    return FitCandidate(
+      scheme: scheme, model: model, memory: memory, storageBytes: model.weightBytes + overhead)
+  }
+
+  /// The most precise scheme that fits, for all weights alike; or the one that was asked for.
+  private static func uniform(
+    _ packed: PackedModel, _ options: LoweringOptions
+  ) throws -> PackedModel {
+    let request = packed.request
+    var result = packed
+    result.candidate = try UniformFit.fit(
+      packed.budget, target: request.target.name, scheme: request.scheme
+    ) { scheme in
+      guard scheme != packed.candidate.scheme else { return packed.candidate }
+      return try candidate(scheme, packed.graph, options, request, packed.tokenizerAsset)
+    }
+    result.predictCosts()
+    return result
   }
 
   /// Every limit that was asked for is one of the model's open extents, and no more than it takes.
@@ -259,6 +338,7 @@ public enum Packer {
   ///
   /// path: where the bundle will be; the weights wait for it in a file without a name beside it.
   public static func encode(_ packed: PackedModel, for path: String) throws -> PackedModel {
+    if packed.weights != nil { return packed }
     var encoded = packed
     let weights = try PackedWeights(packed.candidate.model, packed.request.storage, for: path)
     encoded.weights = weights
@@ -272,7 +352,11 @@ public enum Packer {
   public static func write(_ packed: PackedModel, to path: String) throws -> BundleWriter.Summary {
     let source = packed.recipe?.model ?? packed.request.model
     if try File.isSame(path, source) { throw PackError.replacesModel(path) }
-    let packed = packed.weights == nil ? try encode(packed, for: path) : packed
+    return try writer(try encode(packed, for: path)).write(to: path)
+  }
+
+  /// A bundle's sections.
+  static func writer(_ packed: PackedModel) -> BundleWriter {
     var writer = BundleWriter()
     writer.add(manifest: Manifest.make(packed))
     writer.add(.program, packed.program.encoded())
@@ -285,6 +369,6 @@ public enum Packer {
     }
     if !assets.isEmpty { writer.add(assets: assets) }
     packed.weights?.add(to: &writer)
-    return try writer.write(to: path)
+    return writer
   }
 }

@@ -3,6 +3,7 @@ import Bytes
 import Fitting
 import Foundation
 import Tasks
+import Tensors
 
 /// `bundle.json5` of a recipe folder.
 public struct Recipe: Sendable {
@@ -18,6 +19,10 @@ public struct Recipe: Sendable {
   /// The labelled data, where the recipe has some.
   public var evaluationData: String?
   public var metric: String?
+  /// Inputs that sensitivities are measured on: calibration data, or else the evaluation's.
+  public var calibrationData: String?
+  /// Schemes of weights whose names match, the last that matches counts.
+  public var pins: [SchemePin] = []
 
   public static let fileName = "bundle.json5"
 
@@ -42,7 +47,7 @@ public struct Recipe: Sendable {
     let fields = RecipeObject(root, path: path, key: "")
     try fields.allow([
       "name", "description", "license", "model", "task", "labels", "preprocessing",
-      "postprocessing", "evaluation", "limits",
+      "postprocessing", "evaluation", "limits", "calibration", "schemes",
     ])
     self.folder = folder
     name = try fields.text("name")
@@ -69,6 +74,20 @@ public struct Recipe: Sendable {
       metric = try evaluation.optionalText("metric")
       _ = try evaluation.optionalText("labels")
       _ = try evaluation.numbers("minimum")
+    }
+    calibrationData = evaluationData
+    if let calibration = try fields.object("calibration") {
+      try calibration.allow(["data"])
+      calibrationData = try calibration.path("data", in: folder)
+    }
+    if let schemes = try fields.object("schemes") {
+      for (pattern, value) in try schemes.members() {
+        guard let name = value.stringValue, let scheme = QuantizationScheme(name: name) else {
+          let names = QuantizationScheme.allCases.map(\.name).joined(separator: ", ")
+          throw schemes.error(pattern, "expected one of \(names)")
+        }
+        pins.append(SchemePin(pattern: pattern, scheme: scheme))
+      }
     }
   }
 

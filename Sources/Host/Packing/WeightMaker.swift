@@ -7,6 +7,9 @@ import Quantization
 import Tensors
 import WeightCoding
 
+/// Gives weights, by index, that are quantized already, when they are asked for; nil for all others.
+package typealias ChosenWeights = @Sendable (Int) throws -> StepResult?
+
 /// Makes the stored form of every weight, and the coding of those that are to be coded.
 struct WeightMaker {
   /// By weight.
@@ -14,7 +17,7 @@ struct WeightMaker {
   private(set) var codings: [StoredCoding?]
   private let model: LoweredModel
   private let storage: WeightStorage
-  private let chosen: [Int: StepResult]
+  private let chosen: ChosenWeights
   private let scratch: WeightScratch
 
   /// What is stored as it is may be so much of the smallest coding: 5 % are worth decoding.
@@ -23,7 +26,7 @@ struct WeightMaker {
   private static let batchByteCount = 16 << 20
 
   init(
-    _ model: LoweredModel, _ storage: WeightStorage, _ chosen: [Int: StepResult],
+    _ model: LoweredModel, _ storage: WeightStorage, _ chosen: @escaping ChosenWeights,
     _ scratch: WeightScratch
   ) {
     self.model = model
@@ -71,7 +74,7 @@ struct WeightMaker {
   }
 
   private func make(_ i: Int, _ coder: LosslessCoder) throws -> Made {
-    if let result = chosen[i] { return try take(result) }
+    if let result = try chosen(i) { return try take(result) }
     let weight = model.program.weights[i]
     let form = try encode(i)
     // Small tensors would save less than their place in the tables takes.

@@ -1,0 +1,329 @@
+// From goals to weights: choose, try, compare with what was promised, correct, and choose again.
+import Calibration
+import Fitting
+import Foundation
+import Lowering
+import Quantization
+import Tensors
+
+/// Weights that keep the goals, and the model they make.
+package struct SearchResult {
+  package var model: LoweredModel
+  package var weights: PackedWeights
+  package var report: FittedWeights
+}
+
+extension WeightSearch {
+  /// How often a choice is tried: each time with what the last one taught.
+  private static let rounds = 6
+  /// How near to a limit is near enough: of a loss, and of a size.
+  private static let lossSlack = 0.05
+  private static let sizeSlack = 0.003
+
+  /// The smallest weights that lose at most `goals.loss`, or those of least loss within the budgets.
+  ///
+  /// bundleBytes: what a bundle of these weights and this report comes to. bestEffort: the nearest where
+  /// nothing keeps the goals.
+  package func fit(
+    _ goals: FitGoals, bestEffort: Bool,
+    bundleBytes: (WeightTrial, FittedWeights) throws -> Int
+  ) throws -> SearchResult {
+    self.goals = goals
+    let (choice, missed) = try firstChoice()
+    if let missed, !bestEffort { throw missed }
+    func attempt(_ factor: Double, after previous: Attempt?) throws -> Attempt {
+      let trial = try self.attempt(choice.picked, factor: factor)
+      // What the last trial lost beyond what was added up, this one will lose again.
+      let correction = previous.map(\.trial).map { $0.addedLoss > 0 ? $0.loss / $0.addedLoss : 1 }
+      var report = report(trial, predicted: trial.addedLoss * (correction ?? 1), choice)
+      report.missed = missed
+      report.firstAddedLoss = previous?.report.firstAddedLoss ?? trial.addedLoss
+      report.firstMeasuredLoss = previous?.report.firstMeasuredLoss ?? trial.loss
+      return Attempt(
+        trial: trial, factor: factor, report: report, bytes: try bundleBytes(trial, report))
+    }
+    var tried: [Attempt] = []
+    var factor = 1.0
+    for round in 0..<WeightSearch.rounds {
+      tried.append(try attempt(factor, after: tried.last))
+      watch.progress(.trials, Double(round + 1) / Double(WeightSearch.rounds + 1))
+      let isEnough = watch.isStopped() && tried.contains(where: keeps)
+      guard missed == nil, !isEnough, let next = nextFactor(tried) else { break }
+      factor = next
+      keepBest(&tried)
+    }
+    if var best = tried.filter(keeps).min(by: isBetter) {
+      tried = []
+      try compare(&best, bundleBytes)
+      // The report grew a little with what was compared.
+      for _ in 0..<3 where Double(best.bytes) > goals.budgets.storageBytes {
+        let excess = Double(best.bytes) - goals.budgets.storageBytes + 16
+        best = try attempt(
+          best.factor * exp2(excess * 8 / Double(max(stepElements(best.trial), 1))), after: best)
+        try compare(&best, bundleBytes)
+      }
+      if keeps(best) { return result(best) }
+      tried = [best]
+    }
+    // The last trial of those that miss is the one that all the others led to.
+    var nearest = missed == nil ? tried.min { $0.trial.loss < $1.trial.loss }! : tried.last!
+    nearest.report.missed = missed ?? notReached(nearest)
+    guard bestEffort else { throw nearest.report.missed! }
+    return result(nearest)
+  }
+
+  /// One trial and what it was tried with.
+  private struct Attempt {
+    var trial: WeightTrial
+    var factor: Double
+    var report: FittedWeights
+    var bytes: Int
+  }
+
+  private func result(_ attempt: Attempt) -> SearchResult {
+    watch.progress(.trials, 1)
+    var report = attempt.report
+    report.curve = curve()
+    return SearchResult(
+      model: attempt.trial.model, weights: attempt.trial.weights, report: report)
+  }
+
+  private func firstChoice() throws -> (Choice, GoalsNotReached?) {
+    do {
+      guard let loss = goals.loss else { return (try choose(within: goals.budgets), nil) }
+      return (try choose(loss: loss * 0.97, within: goals.budgets), nil)
+    } catch let error as Infeasible {
+      return (error.choice, GoalsNotReached(setup.target.name, error.reason))
+    }
+  }
+
+  private func keeps(_ attempt: Attempt) -> Bool {
+    Double(attempt.bytes) <= goals.budgets.storageBytes
+      && (goals.loss.map { attempt.trial.loss <= $0 } ?? true)
+  }
+
+  private func isBetter(_ a: Attempt, _ b: Attempt) -> Bool {
+    goals.loss == nil ? a.trial.loss < b.trial.loss : a.bytes < b.bytes
+  }
+
+  private func keepBest(_ tried: inout [Attempt]) {
+    guard tried.count > 2 else { return }
+    let kept = tried.filter(keeps).min(by: isBetter)
+    tried = tried.suffix(2) + (kept.map { [$0] } ?? [])
+    tried.sort { $0.factor < $1.factor }
+  }
+
+  /// What to multiply all steps with next; nil where the last trial is near enough to the limit, or
+  /// steps have no part in it.
+  private func nextFactor(_ tried: [Attempt]) -> Double? {
+    let last = tried[tried.count - 1]
+    let elements = stepElements(last.trial)
+    guard elements > 0 else { return nil }
+    if let goal = goals.loss {
+      let ratio = last.trial.loss / goal
+      if ratio <= 1, ratio >= 1 - WeightSearch.lossSlack { return nil }
+      // Losses grow with the square of the step.
+      let wanted = max(goal * (1 - WeightSearch.lossSlack / 2), 1e-300)
+      return last.factor * min(max((wanted / max(last.trial.loss, 1e-300)).squareRoot(), 0.2), 4)
+    }
+    let limit = goals.budgets.storageBytes
+    guard limit.isFinite else { return nil }
+    let bytes = Double(last.bytes)
+    if bytes <= limit, bytes >= limit * (1 - WeightSearch.sizeSlack) { return nil }
+    // Nothing is gained by finer steps than the options have.
+    if bytes < limit, last.factor <= 1, isMostPrecise(last.trial.picked) { return nil }
+    let wanted = limit * (1 - WeightSearch.sizeSlack / 3)
+    // A factor of two is a bit per weight, until a second trial tells better.
+    var bytesPerOctave = Double(elements) / 8
+    if let other = tried.dropLast().last, other.factor != last.factor {
+      let slope = (Double(other.bytes) - bytes) / log2(last.factor / other.factor)
+      if slope > bytesPerOctave / 8, slope < bytesPerOctave * 2 { bytesPerOctave = slope }
+    }
+    return last.factor * exp2(min(max((bytes - wanted) / bytesPerOctave, -2), 2))
+  }
+
+  /// Elements of the weights that are stored by steps.
+  private func stepElements(_ trial: WeightTrial) -> Int {
+    zip(weights, trial.picked).reduce(0) { $0 + ($1.1.step == nil ? 0 : $1.0.elementCount) }
+  }
+
+  private func isMostPrecise(_ picked: [WeightOption]) -> Bool {
+    zip(weights, picked).allSatisfy { weight, option in
+      option.step == nil || weight.options.allSatisfy { $0.storedBytes <= option.storedBytes }
+    }
+  }
+
+  private func notReached(_ attempt: Attempt) -> GoalsNotReached {
+    var failure = GoalsNotReached(target: setup.target.name, binding: [])
+    if let loss = goals.loss, attempt.trial.loss > loss {
+      failure.binding.append(
+        .init(
+          name: "loss", needs: lossText(attempt.trial.loss), limit: lossText(loss),
+          shortfall: lossText(attempt.trial.loss - loss), relaxed: nil))
+    }
+    if Double(attempt.bytes) > goals.budgets.storageBytes {
+      failure.binding.append(
+        .init(
+          name: "storage", needs: amountText(Double(attempt.bytes), .storage),
+          limit: amountText(goals.budgets.storageBytes, .storage),
+          shortfall: amountText(Double(attempt.bytes) - goals.budgets.storageBytes, .storage),
+          relaxed: nil))
+    }
+    return failure
+  }
+
+  // MARK: The baseline and the report
+
+  /// What there is to say of a trial, the baseline apart.
+  private func report(
+    _ trial: WeightTrial, predicted: Double, _ choice: Choice
+  ) -> FittedWeights {
+    var report = FittedWeights()
+    report.optimalityGap = choice.allocation.optimalityGap
+    report.metrics = reference.meters.map(\.metric)
+    report.itemCount = reference.items.count
+    report.unmeasuredCount = unmeasuredCount
+    report.predictedLoss = predicted
+    report.measuredLoss = trial.loss
+    report.entries = weights.enumerated().map { i, w in
+      FittedWeights.Entry(
+        weight: w.weight, name: w.name, elementCount: w.elementCount,
+        scheme: trial.picked[i].scheme, step: trial.picked[i].step?.step,
+        slope: sensitivities[w.weight]?.slope ?? 0, predictedLoss: trial.losses[w.weight] ?? 0,
+        storedBytes: trial.weights.storedByteCount(w.weight))
+    }
+    return report
+  }
+
+  /// Measures the baseline beside the best trial; the better one is kept.
+  private func compare(
+    _ best: inout Attempt, _ bundleBytes: (WeightTrial, FittedWeights) throws -> Int
+  ) throws {
+    guard let uniform = watch.isStopped() ? nil : try uniform(like: best.trial) else { return }
+    best.report.uniformLoss = uniform.loss
+    best.report.uniformBytes = uniform.weights.storedByteCount
+    if uniform.loss < best.trial.loss {
+      var other = best
+      other.trial = uniform
+      other.report.measuredLoss = uniform.loss
+      other.report.predictedLoss = uniform.addedLoss
+      other.report.shipsUniform = true
+      for i in weights.indices {
+        let w = weights[i].weight
+        other.report.entries[i].step = uniform.picked[i].step?.step
+        other.report.entries[i].predictedLoss = uniform.losses[w] ?? 0
+        other.report.entries[i].storedBytes = uniform.weights.storedByteCount(w)
+      }
+      other.bytes = try bundleBytes(other.trial, other.report)
+      if keeps(other) {
+        best = other
+        return
+      }
+    }
+    best.bytes = try bundleBytes(best.trial, best.report)
+  }
+
+  /// One step for all weights, relative to each one's scale, in the forms of `trial` and in no more bytes;
+  /// nil where some weight has no steps.
+  private func uniform(like trial: WeightTrial) throws -> WeightTrial? {
+    let limit = Double(trial.weights.storedByteCount)
+    func picked(_ relative: Double) -> [WeightOption]? {
+      var list: [WeightOption] = []
+      for (w, option) in zip(weights, trial.picked) {
+        guard w.scale > 0, option.step != nil else {
+          list.append(option)
+          continue
+        }
+        var changed = option
+        changed.step?.step = Float(relative * w.scale)
+        list.append(changed)
+      }
+      return list.contains { $0.step != nil } ? list : nil
+    }
+    // Bits of all weights at the steps of the options, and between them.
+    func bytes(_ relative: Double) -> Double {
+      zip(weights, trial.picked).reduce(0) { sum, pair in
+        let (w, option) = pair
+        guard option.step != nil else { return sum + option.storedBytes }
+        let points = w.options.filter { $0.scheme == option.scheme && $0.step != nil }
+          .map { (log2(Double($0.step!.step) / w.scale), $0.storedBytes) }
+          .sorted { $0.0 < $1.0 }
+        return sum + interpolate(points, log2(relative))
+      }
+    }
+    // Bytes that are the same in both.
+    let rest =
+      limit
+      - zip(weights, trial.picked).reduce(0.0) { sum, pair in
+        sum + Double(trial.weights.storedByteCount(pair.0.weight))
+      }
+    var (low, high) = (0.001, 4.0)
+    for _ in 0..<30 {
+      let middle = (low * high).squareRoot()
+      if bytes(middle) + rest > limit { low = middle } else { high = middle }
+    }
+    var relative = high
+    for _ in 0..<2 {
+      guard let list = picked(relative) else { return nil }
+      let found = try attempt(list)
+      if Double(found.weights.storedByteCount) <= limit { return found }
+      let elements = zip(weights, list).reduce(0) {
+        $0 + ($1.1.step == nil ? 0 : $1.0.elementCount)
+      }
+      relative *= exp2(
+        (Double(found.weights.storedByteCount) - limit * 0.999) * 8 / Double(max(elements, 1)))
+    }
+    return nil
+  }
+
+  private func interpolate(_ points: [(Double, Double)], _ x: Double) -> Double {
+    guard let first = points.first, let last = points.last else { return 0 }
+    if x <= first.0 { return first.1 }
+    if x >= last.0 { return last.1 }
+    let i = points.firstIndex { $0.0 >= x }!
+    let (a, b) = (points[i - 1], points[i])
+    return a.1 + (b.1 - a.1) * (x - a.0) / (b.0 - a.0)
+  }
+}
+
+/// A loss, for people.
+func lossText(_ loss: Double) -> String { String(format: "%.3g", loss) }
+
+/// An amount of a resource, for people.
+func amountText(_ amount: Double, _ resource: FitResource) -> String {
+  switch resource {
+  case .storage: amount < 1e6 ? figure(amount / 1e3, "kB") : figure(amount / 1e6, "MB")
+  case .ram: figure(amount / 1_048_576, "MiB")
+  case .latency: figure(amount * 1e3, "ms")
+  case .energy: figure(amount * 1e3, "mJ")
+  }
+}
+
+/// Three digits, or all before the point.
+private func figure(_ x: Double, _ unit: String) -> String {
+  let places = abs(x) >= 100 ? 0 : abs(x) >= 10 ? 1 : abs(x) >= 0.1 ? 2 : 4
+  return String(format: "%.\(places)f \(unit)", x)
+}
+
+extension GoalsNotReached {
+  /// What the solver says, for people.
+  init(_ target: String, _ reason: AllocationInfeasible) {
+    func relaxed(_ resource: FitResource) -> String? {
+      (reason.relaxations[resource] ?? nil).map { amountText($0, resource) }
+    }
+    self.init(
+      target: target,
+      binding: reason.binding.map {
+        Excess(
+          name: $0.resource.name, needs: amountText($0.needed, $0.resource),
+          limit: amountText($0.budget, $0.resource),
+          shortfall: amountText($0.shortfall, $0.resource), relaxed: relaxed($0.resource))
+      })
+    for resource in FitResource.allCases
+    where !reason.binding.contains(where: { $0.resource == resource }) {
+      guard let text = relaxed(resource) else { continue }
+      relaxations.append(
+        Excess(name: resource.name, needs: "", limit: "", shortfall: "", relaxed: text))
+    }
+  }
+}

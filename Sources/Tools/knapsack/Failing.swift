@@ -30,6 +30,8 @@ func failure(for error: any Error) -> Failure {
   switch error {
   case let e as Failure: e
   case let e as FitError: Failure(.doesNotFit, e.description)
+  case let e as GoalsNotReached: Failure(.doesNotFit, e.description)
+  case let e as CalibrationError: Failure(.badData, e.description)
   case let e as ProfileError: Failure(.configuration, e.description)
   case let e as RecipeError: Failure(.badData, e.description)
   case let e as ImportError: Failure(e.isMissingInput ? .missingInput : .badData, e.description)

@@ -18,12 +18,16 @@ struct PackCommand: ParsableCommand {
       EXAMPLES:
         knapsack pack model.onnx --target raspberry-pi-5
         knapsack pack minilm/ --target vps-2gb --scheme int8 --output minilm.knap
+        knapsack pack minilm/ --calibration sentences.txt --loss 0.01
+        knapsack pack model.onnx --calibration inputs.safetensors --size 500kB --latency 5ms
       """)
 
   @Argument(help: "An ONNX file, a Hugging Face folder or a recipe folder.")
   var model: String
 
   @OptionGroup var choice: PackOptions
+
+  @OptionGroup(title: "FIT") var fit: FitOptions
 
   @Option(
     name: [.customShort("o"), .long],
@@ -46,9 +50,13 @@ struct PackCommand: ParsableCommand {
       if output?.isEmpty == true { throw Failure(.usage, "--output needs a file") }
       var request = try choice.request(model)
       request.storage = weights
+      let progress = PackProgress(isShown: isatty(2) == 1)
+      defer { progress.end() }
+      try fit.apply(to: &request, progress)
       let fitted = try accelerator.apply(to: try Packer.pack(request))
       let path = output ?? fitted.name + ".knap"
       let packed = try Packer.encode(fitted, for: path)
+      progress.end()
       let summary = try Packer.write(packed, to: path)
       let report = PackReport(packed: packed, path: path, summary: summary)
       try Standard.output.write(format == .json ? report.json : report.text)
@@ -170,7 +178,7 @@ struct PackReport {
     json.field("model", packed.name)
     json.field("target", packed.request.target.name)
     json.field("task", packed.task.name)
-    json.field("scheme", packed.candidate.scheme.name)
+    json.field("scheme", packed.schemeName)
     json.field("bits_per_weight", model.bitsPerWeight)
     json.field("stored_bytes", summary.byteCount)
     json.field("weight_bytes", model.weightBytes)
@@ -210,6 +218,7 @@ struct PackReport {
       json.field("accelerator_nodes", placement.parts.reduce(0) { $0 + $1.nodes.count })
       json.field("predicted_accelerator_latency_us", placement.seconds * 1e6)
     }
+    if let fit = packed.fit { FitReport(fit: fit).write(to: &json) }
     json.endObject()
     json.endDocument()
     return json.bytes
@@ -221,7 +230,7 @@ struct PackReport {
     var text = TextBuffer()
     text.put("\(path)   \(packed.name) for \(packed.request.target.name)\n")
     text.put("scheme       \(packed.placed == nil ? "" : "static int8 and ")")
-    text.put("\(packed.candidate.scheme.name), ")
+    text.put("\(packed.schemeName), ")
     text.put(model.bitsPerWeight, places: 2)
     text.put(" bits per weight\n")
     text.put("stored       ")
@@ -276,6 +285,7 @@ struct PackReport {
     }
     packed.placed?.write(to: &text)
     text.put("steps        \(model.program.steps.count)\n")
+    if let fit = packed.fit { FitReport(fit: fit).write(to: &text) }
     return text.bytes
   }
 }

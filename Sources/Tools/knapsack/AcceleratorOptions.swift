@@ -17,22 +17,17 @@ struct AcceleratorOptions: ParsableArguments {
   @Flag(help: "Call the accelerator's compiler on each part of --npu and keep what it makes.")
   var compileNpu = false
 
-  @Option(
-    help: ArgumentHelp(
-      "Inputs that show the ranges of activations for --npu.", valueName: "file.safetensors"))
-  var calibration: String?
-
   @Option(help: "How ranges follow from what was seen: least-squares or min-max.")
   var ranges: RangeChoice = .leastSquares
 
   func validate() throws {
-    guard npu || calibration == nil && !compileNpu else {
-      throw ValidationError("--calibration and --compile-npu go with --npu")
-    }
+    guard npu || !compileNpu else { throw ValidationError("--compile-npu goes with --npu") }
   }
 
   /// The model with what pays on its target's accelerator in int8; the model itself without --npu.
-  func apply(to packed: PackedModel) throws -> PackedModel {
+  ///
+  /// calibration: inputs that show the ranges of activations; nil takes the recipe's, or makes some up.
+  func apply(to packed: PackedModel, calibration: String?) throws -> PackedModel {
     guard npu else { return packed }
     let target = packed.request.target
     let inputs = try Int8Inputs(packed, file: calibration)

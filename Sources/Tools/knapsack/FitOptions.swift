@@ -107,6 +107,11 @@ struct FitOptions: ParsableArguments {
     _ = try Self.amount(timeLimit, Self.times, "time-limit", "30s")
   }
 
+  /// Whether weights of many precisions are needed.
+  var asksForSearch: Bool {
+    !pin.isEmpty || [size, memory, latency, energy].contains { $0 != nil } || loss != nil
+  }
+
   /// Adds all that to a request.
   func apply(to request: inout PackRequest, _ progress: PackProgress) throws {
     if request.scheme != nil, loss != nil || !pin.isEmpty {

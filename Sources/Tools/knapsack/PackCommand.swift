@@ -45,6 +45,12 @@ struct PackCommand: ParsableCommand {
 
   @OptionGroup var accelerator: AcceleratorOptions
 
+  func validate() throws {
+    guard !accelerator.npu || !fit.asksForSearch && fit.calibration.count <= 1 else {
+      throw ValidationError("--npu goes with one --calibration and without limits and pins")
+    }
+  }
+
   func run() throws {
     try reportingFailures {
       if output?.isEmpty == true { throw Failure(.usage, "--output needs a file") }
@@ -52,8 +58,9 @@ struct PackCommand: ParsableCommand {
       request.storage = weights
       let progress = PackProgress(isShown: isatty(2) == 1)
       defer { progress.end() }
-      try fit.apply(to: &request, progress)
-      let fitted = try accelerator.apply(to: try Packer.pack(request))
+      if !accelerator.npu { try fit.apply(to: &request, progress) }
+      let fitted = try accelerator.apply(
+        to: try Packer.pack(request), calibration: fit.calibration.first)
       let path = output ?? fitted.name + ".knap"
       let packed = try Packer.encode(fitted, for: path)
       progress.end()

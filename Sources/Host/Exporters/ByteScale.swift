@@ -56,10 +56,24 @@ package struct ByteWeights: Sendable {
     }
   }
 
+  /// The same with one scale for all.
+  package init(_ weight: Constant, bias: [Float], activationScale: Float) {
+    let values = weight.floats ?? []
+    let peak = values.reduce(Float(0)) { $1.isFinite ? max($0, $1.magnitude) : $0 }
+    let most = bias.reduce(Float(0)) { $1.isFinite ? max($0, $1.magnitude) : $0 }
+    let scale = ByteScale.usable(max(peak / 127, most / (activationScale * 0x1p30)))
+    scales = [scale]
+    codes = values.map { x in
+      let steps = (x / scale).rounded(.toNearestOrEven)
+      return steps.isFinite ? Int8(min(max(steps, -127), 127)) : 0
+    }
+  }
+
   /// Codes of a bias in units of both scales.
   package func bias(_ bias: [Float], activationScale: Float) -> [Int32] {
-    zip(bias, scales).map { x, scale in
-      let steps = (Double(x) / (Double(scale) * Double(activationScale)))
+    bias.enumerated().map { i, x in
+      let scale = Double(scales[scales.count == 1 ? 0 : i])
+      let steps = Double(x) / (scale * Double(activationScale))
       return steps.isFinite
         ? Int32(min(max(steps.rounded(.toNearestOrEven), -0x1p31), 0x1p31 - 1)) : 0
     }

@@ -15,7 +15,7 @@ public enum ExportError: Error, Equatable, Sendable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .unsupported(let kinds):
-      "cannot be written as ONNX: "
+      "no standard operator says: "
         + kinds.sorted { $0.key < $1.key }.map { kind, nodes in
           "\(kind) (\(nodes.prefix(3).joined(separator: ", "))"
             + (nodes.count > 3 ? " and \(nodes.count - 3) more)" : ")")

@@ -181,7 +181,7 @@ struct ONNXExportWriter {
             continue
           }
           let coded = ByteWeights(
-            constant, axis: axis, bias: step.bias, activationScale: activation.scale)
+            constant, axis: axis, bias: step.biasNumbers, activationScale: activation.scale)
           weights = coded
           addWeights(place, coded, constant.shape.dimensions, axis: axis)
           operands.append(place)
@@ -339,7 +339,7 @@ struct ONNXExportWriter {
 
 extension ONNXForm.Step {
   /// The numbers of a bias among the operands.
-  fileprivate var bias: [Float]? {
+  var biasNumbers: [Float]? {
     for case .bias(let constant) in operands { return constant.floats }
     return nil
   }

@@ -1,22 +1,38 @@
 // Static int8: parts of a graph computed with integers whose scales calibration found.
 import Exporters
+import Fitting
 import Graphs
 import Importers
 import Operators
 import Tensors
 
+/// The files that parts are written as.
+public enum PartFormat: Sendable {
+  /// ONNX with quantize and dequantize pairs.
+  case onnx
+  /// TFLite in integers.
+  case tfLite
+
+  /// What an accelerator's compiler takes in.
+  public init(_ accelerator: DeviceProfile.Accelerator) {
+    self = accelerator.compiler == VendorCompiler.vela ? .tfLite : .onnx
+  }
+}
+
 /// Makes parts of a float graph compute with integers.
 ///
-/// A part is written as an ONNX file with quantize and dequantize pairs and imported again: what a
-/// vendor's compiler is given and what runs here are one file, and the importer's rules, which make
-/// integer operators of anybody's such models, are the only ones.
+/// A part is written as the file that the accelerator's compiler takes in, and imported again: what
+/// runs here are the same integers, and the importers' rules, which make integer operators of anybody's
+/// such models, are the only ones.
 public struct StaticInt8 {
   public let fixed: FixedGraph
   /// What each value holds.
   public let ranges: [ValueID: ClosedRange<Float>]
   public let isSymmetric: Bool
-  /// Activations as unsigned bytes.
+  /// Activations as unsigned bytes, in ONNX.
   public var isUnsigned = false
+  /// What parts are written as.
+  public var format = PartFormat.onnx
 
   public init(_ fixed: FixedGraph, ranges: [ValueID: ClosedRange<Float>], isSymmetric: Bool) {
     self.fixed = fixed
@@ -25,8 +41,31 @@ public struct StaticInt8 {
   }
 
   /// The file of one part, all of whose nodes compute with integers.
-  public func export(part nodes: [Int]) throws(ExportError) -> ONNXExport {
-    try ONNXExport(plan(nodes, quantized: Set(nodes)))
+  public func export(part nodes: [Int]) throws(ExportError) -> [UInt8] {
+    let plan = plan(nodes, quantized: Set(nodes))
+    switch format {
+    case .onnx: return try ONNXExport(plan).bytes
+    case .tfLite: return try TFLiteExport(plan, hasRealEdges: false).bytes
+    }
+  }
+
+  /// A part's graph, and the values that its inputs and outputs are in the whole.
+  private func imported(_ nodes: [Int]) throws -> (
+    graph: Graph, inputs: [(name: String, value: ValueID)],
+    outputs: [(name: String, value: ValueID)]
+  ) {
+    let plan = plan(nodes, quantized: Set(nodes))
+    let path = "part of \(fixed.graph.name)"
+    switch format {
+    case .onnx:
+      let made = try ONNXExport(plan)
+      let graph = try ONNXImporter.importGraph(ModelFile(copying: made.bytes, path: path))
+      return (graph, made.inputs, made.outputs)
+    case .tfLite:
+      let made = try TFLiteExport(plan, hasRealEdges: true)
+      let graph = try TFLiteImporter.importGraph(ModelFile(copying: made.bytes, path: path))
+      return (graph, made.inputs, made.outputs)
+    }
   }
 
   /// The file of the whole graph, of which `quantized` computes with integers.
@@ -47,12 +86,10 @@ public struct StaticInt8 {
     var graph = fixed.graph
     var replaced: [(nodes: Set<Int>, by: [Node])] = []
     for nodes in parts {
-      let export = try export(part: nodes)
-      let file = ModelFile(copying: export.bytes, path: "part of \(graph.name)")
-      let part = try ONNXImporter.importGraph(file)
-      replaced.append((Set(nodes), graph.append(part, in: export)))
-      graph.history.merge(part.history, uniquingKeysWith: +)
-      graph.events += part.events
+      let part = try imported(nodes)
+      replaced.append((Set(nodes), graph.append(part.graph, part.inputs, part.outputs)))
+      graph.history.merge(part.graph.history, uniquingKeysWith: +)
+      graph.events += part.graph.events
     }
     graph.nodes = StaticInt8.order(graph, replaced)
     return try Rewriter.rewrite(graph)
@@ -95,11 +132,14 @@ public struct StaticInt8 {
 extension Graph {
   /// Takes in the values of an imported part and returns its nodes, their edges tied to the values that
   /// the part's inputs and outputs are here.
-  fileprivate mutating func append(_ part: Graph, in export: ONNXExport) -> [Node] {
+  fileprivate mutating func append(
+    _ part: Graph, _ given: [(name: String, value: ValueID)],
+    _ made: [(name: String, value: ValueID)]
+  ) -> [Node] {
     var place: [ValueID: ValueID] = [:]
-    let inputs = Dictionary(uniqueKeysWithValues: export.inputs.map { ($0.name, $0.value) })
+    let inputs = Dictionary(uniqueKeysWithValues: given.map { ($0.name, $0.value) })
     for input in part.inputs { place[input.value] = inputs[part[input.value].name] }
-    let outputs = Dictionary(uniqueKeysWithValues: export.outputs.map { ($0.name, $0.value) })
+    let outputs = Dictionary(uniqueKeysWithValues: made.map { ($0.name, $0.value) })
     for output in part.outputs { place[output.value] = outputs[output.name] }
     for (i, value) in part.values.enumerated() where place[ValueID(i)] == nil {
       place[ValueID(i)] = addValue(value.name, constant: value.constant)

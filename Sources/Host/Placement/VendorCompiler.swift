@@ -46,9 +46,13 @@ public struct VendorCompiler: Sendable {
     public var seconds: Double?
   }
 
+  /// The packages that are called.
+  static let rknn = "rknn-toolkit2"
+  static let vela = "ethos-u-vela"
+
   public let name: String
   /// Ending of the files that it writes.
-  public var fileExtension: String { "rknn" }
+  public var fileExtension: String { name == Self.rknn ? "rknn" : "tflite" }
   private let platform: String
   private let clockHertz: Double?
   private let python: String
@@ -58,7 +62,9 @@ public struct VendorCompiler: Sendable {
   public init(
     _ accelerator: DeviceProfile.Accelerator, python: String? = nil, maximumSeconds: Double = 1800
   ) throws(VendorCompilerError) {
-    guard accelerator.compiler == "rknn-toolkit2", let platform = accelerator.compilerTarget else {
+    guard [Self.rknn, Self.vela].contains(accelerator.compiler),
+      let platform = accelerator.compilerTarget
+    else {
       throw .unknown(compiler: accelerator.compiler)
     }
     name = accelerator.compiler
@@ -72,8 +78,26 @@ public struct VendorCompiler: Sendable {
   /// Exit code by which the script says that the package is not there.
   private static let missing: Int32 = 69
 
+  /// Arguments: model, result, accelerator configuration. Vela's summary holds seconds.
+  private static let velaScript = """
+    import csv, glob, os, shutil, sys
+    try:
+        from ethosu.vela.vela import main
+    except ImportError as error:
+        print(error)
+        sys.exit(\(missing))
+    model, result, platform = sys.argv[1:4]
+    folder = os.path.join(os.path.dirname(result), "vela")
+    main([model, "--accelerator-config", platform, "--output-dir", folder])
+    for summary in glob.glob(os.path.join(folder, "*_summary_*.csv")):
+        with open(summary) as file:
+            for row in csv.DictReader(file):
+                print("seconds of one run:", row["inference_time"])
+    shutil.copy(glob.glob(os.path.join(folder, "*_vela.tflite"))[0], result)
+    """
+
   /// Arguments: model, result, platform.
-  private static let script = """
+  private static let rknnScript = """
     import sys
     try:
         from rknn.api import RKNN
@@ -98,13 +122,19 @@ public struct VendorCompiler: Sendable {
       at: folder, withIntermediateDirectories: false,
       attributes: [.posixPermissions: 0o700])
     defer { try? FileManager.default.removeItem(at: folder) }
-    let (source, result) = (folder.appending(path: "part.onnx"), folder.appending(path: "part.out"))
+    let (source, result) = (
+      folder.appending(path: name == Self.rknn ? "part.onnx" : "part.tflite"),
+      folder.appending(path: "part.out")
+    )
     let log = folder.appending(path: "log")
     try Data(model).write(to: source)
     try Data().write(to: log)
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = [python, "-c", Self.script, source.path, result.path, platform]
+    process.arguments = [
+      python, "-c", name == Self.rknn ? Self.rknnScript : Self.velaScript, source.path, result.path,
+      platform,
+    ]
     process.currentDirectoryURL = folder
     let output = try FileHandle(forWritingTo: log)
     defer { try? output.close() }
@@ -135,8 +165,13 @@ public struct VendorCompiler: Sendable {
     return Result(bytes: [UInt8](bytes), seconds: seconds(lines))
   }
 
-  /// The sum of the layers' cycles, which stand as `DDR/NPU/total` in the table it prints.
+  /// Vela says it; of RKNN it is the sum of the layers' cycles, which stand as `DDR/NPU/total` in the
+  /// table it prints.
   private func seconds(_ lines: [Substring]) -> Double? {
+    if name == Self.vela {
+      let words = lines.last { $0.hasPrefix("seconds of one run:") }?.split(separator: " ")
+      return words?.last.flatMap { Double($0) }
+    }
     guard let clockHertz, lines.contains(where: { $0.contains("Cycles(DDR/NPU/Total)") }) else {
       return nil
     }

@@ -37,7 +37,8 @@ struct AcceleratorOptions: ParsableArguments {
     guard !placement.parts.isEmpty else {
       throw PlacementError.nothingPays(target: target.name)
     }
-    let int8 = try inputs.int8(ranges, isSymmetric: placement.accelerator.isSymmetric)
+    var int8 = try inputs.int8(ranges, isSymmetric: placement.accelerator.isSymmetric)
+    int8.format = PartFormat(placement.accelerator)
     let graph = try int8.graph(parts: placement.nodes)
     var placed = try Packer.place(placement, graph, in: packed)
     placed.placed?.comparison = try inputs.compare(graph)
@@ -50,7 +51,7 @@ struct AcceleratorOptions: ParsableArguments {
   ) throws -> [CompiledPart] {
     let compiler = try VendorCompiler(placement.accelerator)
     return try placement.nodes.enumerated().map { i, nodes in
-      let made = try compiler.compile(try int8.export(part: nodes).bytes)
+      let made = try compiler.compile(try int8.export(part: nodes))
       return CompiledPart(
         asset: "part-\(i + 1).\(compiler.fileExtension)", compiler: compiler.name,
         bytes: made.bytes, seconds: made.seconds)

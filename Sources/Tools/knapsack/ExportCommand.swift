@@ -17,7 +17,8 @@ struct ExportCommand: ParsableCommand {
     commandName: "export",
     abstract: "Write a model as an int8 QDQ ONNX file.",
     discussion: """
-      Weights get one scale per output, activations the ranges that calibration inputs show.
+      Weights get one scale per output, activations the ranges that calibration inputs show. A file that
+      ends in .tflite holds a target's part as int8 TFLite.
 
       EXAMPLES:
         knapsack export model.onnx --qdq model-int8.onnx --calibration images.safetensors
@@ -71,10 +72,15 @@ struct ExportCommand: ParsableCommand {
       if let profile, profile.accelerator != nil {
         try exportParts(int8, inputs, try AcceleratorPlacement(inputs.fixed, on: profile), profile)
       } else {
+        guard !isTFLite else {
+          throw Failure(.usage, "a .tflite file holds what an accelerator takes: give its --target")
+        }
         try exportWhole(int8, inputs)
       }
     }
   }
+
+  private var isTFLite: Bool { qdq.hasSuffix(".tflite") }
 
   /// One file, in which what integers are worth something for computes with integers.
   private func exportWhole(_ int8: StaticInt8, _ inputs: Int8Inputs) throws {
@@ -96,12 +102,14 @@ struct ExportCommand: ParsableCommand {
     guard !placement.parts.isEmpty else {
       throw PlacementError.nothingPays(target: profile.name)
     }
+    var int8 = int8
+    int8.format = isTFLite ? .tfLite : .onnx
     var files: [(path: String, byteCount: Int)] = []
     for (i, nodes) in placement.nodes.enumerated() {
       let export = try int8.export(part: nodes)
       let path = placement.nodes.count == 1 ? qdq : numbered(i + 1)
-      try AtomicFile.write(export.bytes, to: path)
-      files.append((path, export.bytes.count))
+      try AtomicFile.write(export, to: path)
+      files.append((path, export.count))
     }
     let graph = try int8.graph(parts: placement.nodes)
     try report(

@@ -35,7 +35,7 @@ func targetBytes(_ name: String) throws -> [UInt8] {
     #expect(try DeviceProfile.all().map(\.name) == targetNames)
     for name in [
       "linux-x86_64-avx2", "vps-2gb", "raspberry-pi-5", "raspberry-pi-4", "raspberry-pi-zero-2w",
-      "jetson-orin-nano", "orange-pi-5", "imx8m-plus", "snapdragon-phone",
+      "jetson-orin-nano", "orange-pi-5", "imx8m-plus", "imx93", "snapdragon-phone",
     ] {
       let carried = try DeviceProfile.named(name, folder: nil)
       #expect(try carried == DeviceProfile(json5: targetBytes(name), source: name))

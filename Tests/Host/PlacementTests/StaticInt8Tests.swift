@@ -171,6 +171,27 @@ struct SmallNetwork {
     for (a, b) in zip(y, wanted) { #expect((a - b).magnitude <= peak * 0.03) }
   }
 
+  /// Written as TFLite the same network computes the same to a step or two: products have other
+  /// weights there, one scale for all.
+  @Test(arguments: [UInt64(1), 2, 3]) func asTFLite(_ seed: UInt64) throws {
+    let (network, int8, inputs) = try made(seed)
+    var other = int8
+    other.format = .tfLite
+    let graph = try other.graph(parts: [Array(int8.fixed.graph.nodes.indices)])
+    #expect(graph.operatorCounts["Conv"] == nil && graph.operatorCounts["MatMul"] == nil)
+    #expect(graph.operatorCounts["IntegerConv"] == 1, "\(graph.operatorCounts)")
+    #expect(graph.operatorCounts["IntegerDepthwise"] == 1)
+    let y = network.value("y")
+    let range = try #require(
+      int8.ranges.first { int8.fixed.graph[$0.key].name == network.graph[y].name }?.value)
+    let step = ByteScale(range).scale
+    for x in inputs {
+      let found = try #require(try runGraph(graph, ["x": x])["y"]?.floats)
+      let wanted = try #require(try runGraph(network.graph, ["x": x])["y"]?.floats)
+      for (a, b) in zip(found, wanted) { #expect((a - b).magnitude <= 6 * step) }
+    }
+  }
+
   /// Nodes outside of parts stay as they are.
   @Test func theRestStaysReal() throws {
     let (network, int8, inputs) = try made(9)

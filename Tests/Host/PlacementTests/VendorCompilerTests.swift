@@ -35,6 +35,18 @@ import Testing
     #expect(abs(try #require(found.seconds) - 124_130e-9) < 1e-12)
   }
 
+  @Test func velaSaysSeconds() throws {
+    let accelerator = try #require(try DeviceProfile.named("imx93", folder: nil).accelerator)
+    let path = FileManager.default.temporaryDirectory.appending(path: "vela-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: path) }
+    let script =
+      "#!/bin/sh\necho 'seconds of one run: 0.00125'\n{ cat \"$3\"; printf $5; } > \"$4\"\n"
+    try Data(script.utf8).write(to: path)
+    try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: path.path)
+    let found = try VendorCompiler(accelerator, python: path.path).compile([7])
+    #expect(found.bytes == [7] + Array("ethos-u65-256".utf8) && found.seconds == 0.00125)
+  }
+
   @Test func noEstimate() throws {
     #expect(try compile("cat \"$3\" > \"$4\"").seconds == nil)
   }

@@ -57,6 +57,7 @@ struct ExportTests {
     try Tool.knapsack.refusal(
       66, ["export", model, "--qdq", out, "--calibration", "none.safetensors"])
     try Tool.knapsack.refusal(64, ["export", model, "--qdq", out, "--ranges", "none"])
+    try Tool.knapsack.refusal(64, ["export", Repository.digits, "--qdq", folder.path("a.tflite")])
     #expect(folder.names.isEmpty)
   }
 }

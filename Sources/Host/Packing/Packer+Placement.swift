@@ -47,25 +47,25 @@ extension Packer {
     placed.weights = nil
     placed.placed = PlacedParts(placement)
     let options = LoweringOptions(threads: request.threads ?? 1)
-    let assetBytes = packed.tokenizerAsset?.count ?? 0
     placed.candidate = try UniformFit.fit(
       packed.budget, target: request.target.name, scheme: packed.candidate.scheme
-    ) { scheme in
-      let model = try Lowering.lower(graph, options) { _ in scheme }
-      let memory = MemoryEstimate(
-        model, mapsWeights: true, runtime: request.runtime, assetBytes: assetBytes)
-      return FitCandidate(
-        scheme: scheme, model: model, memory: memory,
-        storageBytes: model.weightBytes + model.program.encoded().count + assetBytes + 4096)
-    }
-    let work = placed.candidate.model.work
-    placed.latency = LatencyEstimate(work, on: request.target, threads: request.threads ?? 1)
-    placed.energy = placed.latency.flatMap { EnergyEstimate(work, $0, on: request.target) }
+    ) { scheme in try candidate(scheme, graph, options, request, packed.tokenizerAsset) }
+    placed.predictCosts()
     return placed
   }
 }
 
+extension PackedModel {
+  /// Bytes of all assets.
+  var assetBytes: Int {
+    (placed?.compiled ?? []).reduce(tokenizerAsset?.count ?? 0) { $0 + $1.bytes.count }
+  }
+}
+
 extension PlacedParts {
+  /// The most bytes that compiled parts may have together: a reader takes the assets whole.
+  public static let maximumCompiledBytes = 48 << 20
+
   /// The partition, for the manifest.
   var cbor: CBORValue {
     func texts(_ list: [String]) -> CBORValue { .array(list.map { .text($0) }) }
@@ -91,6 +91,7 @@ extension PlacedParts {
     var fields = [
       CBORPair("accelerator", .text(placement.accelerator.name)),
       CBORPair("element_type", .text("int8")),
+      CBORPair("needs_static_shapes", .bool(placement.accelerator.needsStaticShapes)),
       CBORPair("symmetric_activations", .bool(placement.accelerator.isSymmetric)),
       CBORPair("nodes", .integer(placement.nodeCount)),
       CBORPair("predicted_us", .double(placement.seconds * 1e6)),

@@ -186,7 +186,7 @@ public enum Packer {
   }
 
   /// One scheme for all weights.
-  private static func candidate(
+  static func candidate(
     _ scheme: QuantizationScheme, _ graph: Graph, _ options: LoweringOptions,
     _ request: PackRequest, _ asset: [UInt8]?
   ) throws -> FitCandidate {
@@ -344,7 +344,7 @@ public enum Packer {
     encoded.weights = weights
     encoded.candidate.memory = MemoryEstimate(
       packed.candidate.model, isMapped: { weights.codings[$0] == nil },
-      runtime: packed.request.runtime, assetBytes: packed.tokenizerAsset?.count ?? 0)
+      runtime: packed.request.runtime, assetBytes: packed.assetBytes)
     return encoded
   }
 
@@ -355,7 +355,7 @@ public enum Packer {
     return try writer(try encode(packed, for: path)).write(to: path)
   }
 
-  /// A bundle's sections.
+  /// A bundle's sections; their assets are read whole when it is opened.
   static func writer(_ packed: PackedModel) -> BundleWriter {
     var writer = BundleWriter()
     writer.add(manifest: Manifest.make(packed))

@@ -50,12 +50,21 @@ struct AcceleratorOptions: ParsableArguments {
     _ placement: AcceleratorPlacement, _ int8: StaticInt8
   ) throws -> [CompiledPart] {
     let compiler = try VendorCompiler(placement.accelerator)
-    return try placement.nodes.enumerated().map { i, nodes in
+    var parts: [CompiledPart] = []
+    var bytes = 0
+    for nodes in placement.nodes {
       let made = try compiler.compile(try int8.export(part: nodes))
-      return CompiledPart(
-        asset: "part-\(i + 1).\(compiler.fileExtension)", compiler: compiler.name,
-        bytes: made.bytes, seconds: made.seconds)
+      bytes += made.bytes.count
+      guard bytes <= PlacedParts.maximumCompiledBytes else {
+        throw Failure(
+          .cannotWrite, "what \(compiler.name) made is more than a bundle's assets may have")
+      }
+      parts.append(
+        CompiledPart(
+          asset: "part-\(parts.count + 1).\(compiler.fileExtension)", compiler: compiler.name,
+          bytes: made.bytes, seconds: made.seconds))
     }
+    return parts
   }
 }
 

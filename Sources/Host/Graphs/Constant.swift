@@ -11,6 +11,8 @@ public protocol PageOwner: AnyObject {
 /// while importing; `owner` keeps the mapping alive.
 public final class Constant: @unchecked Sendable {
   public let elementType: ElementType
+  /// The type that the model's file has the elements in, where they were made of another one.
+  public let storedType: ElementType
   public let shape: Shape
   public let bytes: UnsafeRawBufferPointer
   /// What the references of texts lead to, also those in a sequence's items; it is only added to.
@@ -21,10 +23,11 @@ public final class Constant: @unchecked Sendable {
   /// A view of `bytes`, which `owner` keeps alive. The bytes must be what type and shape take.
   public init(
     elementType: ElementType, shape: Shape, viewing bytes: UnsafeRawBufferPointer,
-    owner: AnyObject, texts: TextPool? = nil
+    owner: AnyObject, texts: TextPool? = nil, storedAs storedType: ElementType? = nil
   ) {
     precondition(bytes.count == shape.elementCount * elementType.byteCount)
     self.elementType = elementType
+    self.storedType = storedType ?? elementType
     self.shape = shape
     self.bytes = bytes
     self.texts = texts
@@ -35,13 +38,14 @@ public final class Constant: @unchecked Sendable {
   /// Memory of its own, filled by `fill`.
   public init(
     elementType: ElementType, shape: Shape, texts: TextPool? = nil,
-    _ fill: (UnsafeMutableRawBufferPointer) -> Void
+    storedAs storedType: ElementType? = nil, _ fill: (UnsafeMutableRawBufferPointer) -> Void
   ) {
     let count = shape.elementCount * elementType.byteCount
     let memory = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1), alignment: 64)
     let buffer = UnsafeMutableRawBufferPointer(start: memory, count: count)
     fill(buffer)
     self.elementType = elementType
+    self.storedType = storedType ?? elementType
     self.shape = shape
     bytes = UnsafeRawBufferPointer(buffer)
     self.texts = texts
@@ -151,7 +155,9 @@ public final class Constant: @unchecked Sendable {
 
   /// The same elements under another shape of the same count.
   public func reshaped(_ shape: Shape) -> Constant {
-    Constant(elementType: elementType, shape: shape, viewing: bytes, owner: self, texts: texts)
+    Constant(
+      elementType: elementType, shape: shape, viewing: bytes, owner: self, texts: texts,
+      storedAs: storedType)
   }
 
   /// A view for operators, which only read it.

@@ -84,6 +84,17 @@ public struct GraphState: Sendable {
   }
 }
 
+/// A tensor of a model's file that no operator reads.
+public struct UnusedTensor: Equatable, Sendable {
+  public var name: String
+  public var byteCount: Int
+
+  public init(name: String, byteCount: Int) {
+    self.name = name
+    self.byteCount = byteCount
+  }
+}
+
 /// A model between import and lowering. Passes take a graph and return another; nothing edits one that
 /// somebody else holds.
 public struct Graph: Sendable {
@@ -103,6 +114,9 @@ public struct Graph: Sendable {
   /// Graphs that nodes of this one run, by the numbers their operators hold: branches, bodies of loops.
   /// They see nothing of this graph but what the node gives them; all their inputs are open.
   public var bodies: [Graph] = []
+
+  /// Tensors that the model's file holds and nothing in it reads.
+  public var unusedTensors: [UnusedTensor] = []
 
   /// Names of the classes that the model tells apart, where its file gives them.
   public var labels: [String] = []

@@ -23,11 +23,13 @@ extension Constant {
       }
       let count = shape.elementCount
       if count >= ScratchConstant.leastElementCount,
-        let constant = try? ScratchConstant.f32(shape, convert)
+        let constant = try? ScratchConstant.f32(shape, of: elementType, convert)
       {
         return constant
       }
-      return Constant(elementType: .f32, shape: shape) { convert(0..<count, $0) }
+      return Constant(elementType: .f32, shape: shape, storedAs: elementType) {
+        convert(0..<count, $0)
+      }
     }
     return switch elementType {
     case .f16: converted(UInt16.self) { Float(Float16(bitPattern: $0)) }
@@ -52,7 +54,8 @@ private final class ScratchConstant: PageOwner {
 
   /// An f32 constant whose elements `fill` gives, range by range.
   static func f32(
-    _ shape: Shape, _ fill: (Range<Int>, UnsafeMutableRawBufferPointer) -> Void
+    _ shape: Shape, of storedType: ElementType,
+    _ fill: (Range<Int>, UnsafeMutableRawBufferPointer) -> Void
   ) throws -> Constant {
     let scratch = try ScratchFile(beside: ScratchFile.temporaryPath)
     var part = [Float](repeating: 0, count: partLength)
@@ -66,7 +69,8 @@ private final class ScratchConstant: PageOwner {
     }
     let file = try scratch.mapped()
     return Constant(
-      elementType: .f32, shape: shape, viewing: file.buffer, owner: ScratchConstant(file))
+      elementType: .f32, shape: shape, viewing: file.buffer, owner: ScratchConstant(file),
+      storedAs: storedType)
   }
 
   func releasePages(of bytes: UnsafeRawBufferPointer) { file.releasePages(of: bytes) }

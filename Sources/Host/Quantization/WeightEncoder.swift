@@ -81,8 +81,8 @@ public struct WeightEncoder: Sendable {
     }
   }
 
-  /// The elements of some rows, row after row.
-  private func elements(_ window: Range<Int>) -> [Float] {
+  /// The elements of the rows of one window, row after row.
+  public func elements(_ window: Range<Int>) -> [Float] {
     let bytes = source.constant.bytes
     let count = window.count
     return [Float](unsafeUninitializedCapacity: count * columns) { out, initialized in

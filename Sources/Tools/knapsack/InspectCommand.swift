@@ -1,7 +1,8 @@
-// knapsack inspect and verify: what is in a bundle or a model, and whether a bundle is whole.
+// knapsack inspect: what is in a bundle or a model.
 import ArgumentParser
 import BundleFormat
 import Bytes
+import Fitting
 import Foundation
 import Graphs
 import Importers
@@ -23,6 +24,7 @@ struct InspectCommand: ParsableCommand {
         knapsack inspect digits.knap
         knapsack inspect model.onnx --format json
         knapsack inspect model.onnx --explain
+        knapsack inspect model.onnx --slack --target raspberry-pi-5
         knapsack inspect --support
       """)
 
@@ -46,6 +48,12 @@ struct InspectCommand: ParsableCommand {
   @Flag(help: "List a model's nodes as they are imported, and what importing takes.")
   var nodes = false
 
+  @Flag(help: "Tell what a model could do without: dead channels, duplicates, wide types.")
+  var slack = false
+
+  @Option(help: "With --slack: the target whose speeds tell what int8 gains.")
+  var target: String?
+
   @Flag(help: "List the operators that can be imported, and their element types.")
   var support = false
 
@@ -54,11 +62,13 @@ struct InspectCommand: ParsableCommand {
       throw ValidationError(
         support ? "--support is about every model: name none." : "Name a bundle or a model.")
     }
+    guard target == nil || slack else { throw ValidationError("--target goes with --slack.") }
     guard let file else { return }
-    guard explain || nodes, let format = try? ModelFormat.detect(file), format == .bundle
+    guard explain || nodes || slack, let format = try? ModelFormat.detect(file), format == .bundle
     else { return }
     throw ValidationError(
-      "--\(explain ? "explain" : "nodes") needs the model: a bundle has only the steps it became.")
+      "--\(explain ? "explain" : nodes ? "nodes" : "slack") needs the model: a bundle has only the steps it became."
+    )
   }
 
   func run() throws {
@@ -69,6 +79,10 @@ struct InspectCommand: ParsableCommand {
       }
       if nodes {
         let listing = try ImportListing(file)
+        return try Standard.output.write(format == .json ? listing.json : listing.text)
+      }
+      if slack {
+        let listing = try SlackListing(file, target ?? DeviceProfile.hostName, choice, threads)
         return try Standard.output.write(format == .json ? listing.json : listing.text)
       }
       let inspection: Inspection
@@ -91,44 +105,6 @@ struct InspectCommand: ParsableCommand {
       }
       try Standard.output.write(
         format == .json ? inspection.json : inspection.text(listsSteps: steps))
-    }
-  }
-}
-
-struct VerifyCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "verify",
-    abstract: "Check every digest, the structure and the program of a bundle.",
-    discussion: """
-      EXAMPLES:
-        knapsack verify digits.knap
-        knapsack verify digits.knap --format json
-      """)
-
-  @Argument(help: "A bundle.")
-  var bundle: String
-
-  @Option(help: "What to print: text or json.")
-  var format: ReportFormat = .text
-
-  func run() throws {
-    try reportingFailures {
-      let reader = try BundleReader(path: bundle)
-      try reader.verifyAll()
-      let model = try LoadedModel.open(bundle: bundle)
-      try model.checkPlan()
-      var json = JSONWriter()
-      json.beginObject()
-      json.field("schema", "knapsack.verify")
-      json.field("version", 1)
-      json.field("bundle", bundle)
-      json.field("ok", true)
-      json.field("content_digest", reader.contentDigest.hexadecimal)
-      json.field("steps", model.program.steps.count)
-      json.endObject()
-      json.endDocument()
-      let line = "\(bundle): ok   \(reader.contentDigest.hexadecimal)\n"
-      try Standard.output.write(format == .json ? json.bytes : Array(line.utf8))
     }
   }
 }

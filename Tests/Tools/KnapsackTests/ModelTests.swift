@@ -208,4 +208,22 @@ struct ModelTests {
     }
     #expect(!folder.names.contains { $0.contains("x.knap") })
   }
+
+  /// Kernels with rows of zeros, as NumPy counts them in the ONNX file's initializers.
+  @Test func slackFindsDeadChannels() throws {
+    let model = try #require(models) + "/ocr-lprnet-plates/lprnet.onnx"
+    let outcome = try Tool.knapsack.run(
+      ["inspect", model, "--slack", "--target", "raspberry-pi-5", "--format", "json"])
+    #expect(outcome.status == 0, "\(outcome.error)")
+    let report = try outcome.object()
+    let findings = try #require(report["findings"] as? [[String: Any]])
+    let dead = findings.filter { $0["kind"] as? String == "dead_channels" }
+    #expect(dead.compactMap { $0["bytes"] as? Int }.reduce(0, +) == 610_836)
+    let counts = dead.compactMap { finding in
+      (finding["detail"] as? String)?.split(separator: " ").first.flatMap { Int($0) }
+    }
+    #expect(counts.sorted() == [12, 20, 31, 217, 227, 232])
+    let text = try Tool.knapsack.run(["inspect", model, "--slack"])
+    #expect(text.status == 0 && text.text.contains("dead output channels, 6: 611 kB"))
+  }
 }

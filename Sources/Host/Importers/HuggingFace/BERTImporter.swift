@@ -41,6 +41,7 @@ enum BERTImporter {
         file: folder.path, .node(name: error.node, operator: "", error.message))
     }
 
+    builder.graph.unusedTensors = weights.unused
     var model = ImportedModel(graph: builder.graph, format: .huggingFace)
     model.task = task
     if configuration.head != .none { model.labels = configuration.labels }

@@ -7,6 +7,12 @@ import Tensors
 public struct SafetensorsWeights: Sendable {
   public let file: ModelFile
   private let index: [String: SafetensorsEntry]
+  private let asked = AskedNames()
+
+  /// Names of the tensors that were asked for.
+  private final class AskedNames: @unchecked Sendable {
+    var names = Set<String>()
+  }
 
   /// Reads the header of `file`.
   public init(_ file: ModelFile) throws(ImportError) {
@@ -23,6 +29,13 @@ public struct SafetensorsWeights: Sendable {
 
   /// Names of all tensors, sorted.
   public var names: [String] { index.keys.sorted() }
+
+  /// Tensors that nobody has asked for so far, by name.
+  public var unused: [UnusedTensor] {
+    index.values.filter { !asked.names.contains($0.name) }
+      .map { UnusedTensor(name: $0.name, byteCount: $0.byteRange.count) }
+      .sorted { $0.name < $1.name }
+  }
 
   public func has(_ name: String) -> Bool { index[name] != nil }
 
@@ -45,6 +58,7 @@ public struct SafetensorsWeights: Sendable {
         file: file.path,
         .key(name, "expected f32, f16, bf16 or f64, found \(entry.elementType.name)"))
     }
+    asked.names.insert(entry.name)
     let view = try file.view(entry.byteRange)
     return Constant(elementType: entry.elementType, shape: shape, viewing: view, owner: file)
       .withFloatsAsF32()
@@ -53,6 +67,7 @@ public struct SafetensorsWeights: Sendable {
   /// A tensor as it is stored: a view of the file. nil where there is none of that name.
   public func stored(_ name: String) throws(ImportError) -> Constant? {
     guard let entry = index[name] else { return nil }
+    asked.names.insert(entry.name)
     return Constant(
       elementType: entry.elementType, shape: entry.shape,
       viewing: try file.view(entry.byteRange), owner: file)

@@ -32,6 +32,7 @@ public enum ONNXImporter {
     for group in quantized { builder.note(group) }
     for function in inlined { builder.note("function \(function) inlined") }
     try addConstants(model, to: &builder)
+    try findUnusedConstants(model, in: &builder)
     try addInputs(model, to: &builder)
     for (node, row) in zip(nodes, rows) {
       try builder.add(node, opset: model.opset(of: node), row.build)
@@ -55,6 +56,25 @@ public enum ONNXImporter {
       let constant = try tensor.constant(&builder.files)
       try builder.bind(
         tensor.name, builder.addConstant(constant, name: tensor.name), offset: tensor.offset)
+    }
+  }
+
+  /// Notes the initializers that no node reads, not even one of a subgraph.
+  private static func findUnusedConstants(
+    _ model: ONNXModel, in builder: inout ONNXGraphBuilder
+  ) throws(ImportError) {
+    // All names that anything reads are free where nothing gives them.
+    var open = model.graph
+    open.initializers = []
+    open.inputs = []
+    let read = Set(try model.freeNames([open]))
+    for tensor in model.graph.initializers where !read.contains(tensor.name) {
+      guard let constant = builder.values[tensor.name].flatMap({ builder.graph[$0].constant })
+      else {
+        continue
+      }
+      builder.graph.unusedTensors.append(
+        UnusedTensor(name: tensor.name, byteCount: constant.bytes.count))
     }
   }
 

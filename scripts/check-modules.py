@@ -14,7 +14,7 @@ import sys
 from modules import ROOT, read_package
 
 # What every target may import without declaring it.
-TOOLCHAIN = {"Swift", "Synchronization", "Foundation", "FoundationEssentials", "Dispatch", "Glibc",
+TOOLCHAIN = {"Swift", "Synchronization", "Foundation", "FoundationEssentials", "FoundationXML", "Dispatch", "Glibc",
              "Musl", "Testing", "Builtin", "PackagePlugin"}
 # Embedded Swift has these.
 DEVICE_TOOLCHAIN = {"Swift", "Synchronization"}

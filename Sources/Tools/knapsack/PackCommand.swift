@@ -43,6 +43,11 @@ struct PackCommand: ParsableCommand {
   @Option(help: "What to print: text or json.")
   var format: ReportFormat = .text
 
+  @Option(
+    help: ArgumentHelp(
+      "Write a page with all figures and plots, for a browser.", valueName: "file.html"))
+  var report: String?
+
   @OptionGroup var accelerator: AcceleratorOptions
 
   func validate() throws {
@@ -54,6 +59,12 @@ struct PackCommand: ParsableCommand {
   func run() throws {
     try reportingFailures {
       if output?.isEmpty == true { throw Failure(.usage, "--output needs a file") }
+      if let report {
+        guard !report.isEmpty else { throw Failure(.usage, "--report needs a file") }
+        if try report == output || File.isSame(report, model) {
+          throw Failure(.usage, "\(report): the report would replace the bundle or the model")
+        }
+      }
       var request = try choice.request(model)
       request.storage = weights
       let progress = PackProgress(isShown: isatty(2) == 1)
@@ -65,8 +76,11 @@ struct PackCommand: ParsableCommand {
       let packed = try Packer.encode(fitted, for: path)
       progress.end()
       let summary = try Packer.write(packed, to: path)
-      let report = PackReport(packed: packed, path: path, summary: summary)
-      try Standard.output.write(format == .json ? report.json : report.text)
+      if let report {
+        try AtomicFile.write(ReportPage.bytes(of: packed, summary), to: report)
+      }
+      let printed = PackReport(packed: packed, path: path, summary: summary)
+      try Standard.output.write(format == .json ? printed.json : printed.text)
     }
   }
 }

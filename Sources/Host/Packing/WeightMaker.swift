@@ -23,7 +23,7 @@ struct WeightMaker {
   /// What is stored as it is may be so much of the smallest coding: 5 % are worth decoding.
   static let share = 0.95
   /// Bytes of constants that are worked on side by side. A larger one is worked on by itself, in parts.
-  private static let batchByteCount = 16 << 20
+  private static let batchByteCount = 8 << 20
 
   init(
     _ model: LoweredModel, _ storage: WeightStorage, _ chosen: @escaping ChosenWeights,

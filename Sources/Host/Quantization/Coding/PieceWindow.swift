@@ -3,8 +3,8 @@ import Dispatch
 
 /// A few pieces at a time.
 enum PieceWindow {
-  /// Pieces that may be in memory: enough for every core, about 4 MB.
-  static let count = 16
+  /// Pieces that may be in memory: enough for most machines, about 2 MB.
+  static let count = 8
 
   /// Makes pieces side by side and hands them to `keep` in order; what it says of each.
   static func map<Kept>(

@@ -14,6 +14,9 @@ public struct StepCost: Equatable, Sendable {
   public var squaredError: Double
   /// The same with each square times its importance; equal where none were given.
   public var weightedError: Double
+  /// What white noise of that many squares would do to the rows' products: with error feedback less than
+  /// the squares, else they.
+  public var effectiveError: Double
 }
 
 /// A matrix coded at a step.
@@ -41,14 +44,23 @@ public final class StepEncoder: Sendable {
   private let meanImportance: Double
   let peak: Float
   private let meanSquare: Double
+  /// Where errors of earlier columns are made good by later ones.
+  private let feedback: ErrorFeedback?
 
   /// importances: of each column's squared errors, such as the mean square of what is multiplied with it.
-  public init(_ matrix: WeightMatrix, shape: Shape, importances: [Float]? = nil) {
+  ///
+  /// feedback: of as many columns; taken for matrices whose runs are whole rows.
+  public init(
+    _ matrix: WeightMatrix, shape: Shape, importances: [Float]? = nil,
+    feedback: ErrorFeedback? = nil
+  ) {
     precondition(importances == nil || importances?.count == matrix.columns)
+    precondition(feedback == nil || feedback?.columns == matrix.columns)
     self.matrix = matrix
     self.shape = shape
     layout = RunLayout(rows: matrix.rows, columns: matrix.columns)
     levels = ScaleLevels(matrix.values, layout)
+    self.feedback = layout.period == matrix.columns ? feedback : nil
     peak = matrix.peak
     let squares = matrix.values.reduce(0.0) { $0 + Double($1) * Double($1) }
     meanSquare = squares / Double(max(matrix.values.count, 1))
@@ -186,6 +198,83 @@ public final class StepEncoder: Sendable {
     }
   }
 
+  /// The integers of all rows with error feedback, each run in `runLength` places.
+  private func quantizeRows(
+    _ choice: StepChoice, _ rates: RateTable, most: Float
+  ) -> [Int16] {
+    guard let feedback else { preconditionFailure("feedback was given") }
+    let columns = matrix.columns
+    let dear = choice.rateWeight * 0.42
+    let runs = layout.runCount
+    let parts = min(max(layout.count >> 14, 1), min(runs, 16))
+    return [Int16](unsafeUninitializedCapacity: runs * layout.runLength) { out, count in
+      out.initialize(repeating: 0)
+      nonisolated(unsafe) let out = out
+      DispatchQueue.concurrentPerform(iterations: parts) { part in
+        let search = FeedbackQuantizer(feedback)
+        var places = [UInt8](repeating: 0, count: layout.runLength)
+        for run in part * runs / parts..<(part + 1) * runs / parts {
+          classes(ofRun: run, most: rates.classes - 1, &places)
+          var state = 0
+          for row in stride(from: 0, to: length(run), by: columns) {
+            let start = run * layout.runLength + row
+            matrix.values.withUnsafeBufferPointer { values in
+              rates.bits.withUnsafeBufferPointer { bits in
+                places.withUnsafeBufferPointer { places in
+                  search.quantize(
+                    values.baseAddress! + start, inverse: 1 / choice.step, most: most,
+                    bits: bits.baseAddress!, reach: rates.reach,
+                    classes: places.baseAddress! + row, dear: dear, state: &state,
+                    into: out.baseAddress! + start)
+                }
+              }
+            }
+          }
+        }
+      }
+      count = out.count
+    }
+  }
+
+  /// Rows that tell how much of the errors feedback has left.
+  private static let judgedRows = 96
+
+  /// Σ Dⱼηⱼ² over some of the rows, for all of them.
+  private func effectiveError(
+    _ integers: [Int16], _ rule: ValueRule, scale: Float, _ scheme: QuantizationScheme
+  ) -> Double {
+    guard let feedback else { preconditionFailure("feedback was given") }
+    let columns = matrix.columns
+    let judged = min(matrix.rows, StepEncoder.judgedRows)
+    let perRun = layout.runLength / columns
+    let table = ValueTable(rule)
+    var errors = [Float](repeating: 0, count: columns)
+    var scratch = errors
+    var sum = 0.0
+    for n in 0..<judged {
+      let row = n * matrix.rows / judged
+      // The state in which a row begins follows from the rows before it in its run.
+      var state = 0
+      for r in row / perRun * perRun...row {
+        for j in 0..<columns {
+          let k = Int(integers[r * columns + j])
+          if r == row {
+            var value = Float(table.value(k, state / 2)) * scale
+            if scheme == .f16 { value = kn_f16_to_f32(kn_f32_to_f16(value)) }
+            errors[j] = matrix.values[r * columns + j] - value
+          }
+          state = Int(DependentMachine.next[state * 2 + (k & 1)])
+        }
+      }
+      sum += errors.withUnsafeBufferPointer { errors in
+        scratch.withUnsafeMutableBufferPointer {
+          feedback.loss(errors.baseAddress!, $0.baseAddress!)
+        }
+      }
+    }
+    return sum * Double(matrix.rows) / Double(max(judged, 1))
+  }
+
   // MARK: Values
 
   /// Values of integers with the middles of the weights that became 1, 2 and 3, as finely as `most`, the
@@ -283,7 +372,8 @@ public final class StepEncoder: Sendable {
     let head = coder.headBits
     return StepCost(
       bits: head + (coder.bits - head) * factor, squaredError: error.squared * factor,
-      weightedError: error.weighted * factor)
+      weightedError: error.weighted * factor,
+      effectiveError: error.squared * factor * (choice.isDependent ? feedback?.meanShare ?? 1 : 1))
   }
 
   /// The matrix at a step, in the fewest bytes.
@@ -297,9 +387,15 @@ public final class StepEncoder: Sendable {
       peak / choice.step <= (encoding.scheme == .int8 && choice.isDependent ? 125 : most),
       "a stored form that holds the step's values")
     let runs = Array(0..<layout.runCount)
-    var integers = quantize(choice, rates(choice), runs)
+    let usesFeedback = feedback != nil && choice.isDependent
+    var integers =
+      usesFeedback
+      ? quantizeRows(choice, rates(choice), most: most) : quantize(choice, rates(choice), runs)
     integers.removeLast(integers.count - layout.count)
-    let rule = rule(choice, integers, runs, most: most)
+    // Errors have been made good for the values as they are: those stay.
+    let rule =
+      usesFeedback
+      ? ValueRule(isDependent: true) : rule(choice, integers, runs, most: most)
     let scale = choice.step / Float(rule.subdivision)
     let error = error(integers, runs, rule, scale: scale, encoding.scheme)
     let coder = try IntegerCoder(
@@ -319,7 +415,9 @@ public final class StepEncoder: Sendable {
       choice: choice, coded: best.byteCount < resident.count ? best : nil,
       cost: StepCost(
         bits: Double(min(best.byteCount, resident.count) * 8), squaredError: error.squared,
-        weightedError: error.weighted),
+        weightedError: error.weighted,
+        effectiveError: usesFeedback
+          ? effectiveError(integers, rule, scale: scale, encoding.scheme) : error.squared),
       resident: resident, conditionalEntropyBits: coder.entropyBits)
   }
 }

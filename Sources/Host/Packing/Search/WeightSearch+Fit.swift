@@ -31,24 +31,28 @@ extension WeightSearch {
     self.goals = goals
     let (choice, missed) = try firstChoice()
     if let missed, !bestEffort { throw missed }
-    func attempt(_ factor: Double, after previous: Attempt?) throws -> Attempt {
+    var history = TrialHistory()
+    func attempt(_ factor: Double) throws -> Attempt {
       let trial = try self.attempt(choice.picked, factor: factor)
-      // What the last trial lost beyond what was added up, this one will lose again.
-      let correction = previous.map(\.trial).map { $0.addedLoss > 0 ? $0.loss / $0.addedLoss : 1 }
-      var report = report(trial, predicted: trial.addedLoss * (correction ?? 1), choice)
+      let predicted = history.predictedLoss(factor, added: trial.addedLoss)
+      var report = report(trial, predicted: predicted, choice)
       report.missed = missed
-      report.firstAddedLoss = previous?.report.firstAddedLoss ?? trial.addedLoss
-      report.firstMeasuredLoss = previous?.report.firstMeasuredLoss ?? trial.loss
-      return Attempt(
-        trial: trial, factor: factor, report: report, bytes: try bundleBytes(trial, report))
+      report.firstAddedLoss = history.points.first?.added ?? trial.addedLoss
+      report.firstMeasuredLoss = history.points.first?.loss ?? trial.loss
+      let bytes = try bundleBytes(trial, report)
+      history.points.append(
+        .init(factor: factor, added: trial.addedLoss, loss: trial.loss, bytes: Double(bytes)))
+      return Attempt(trial: trial, factor: factor, report: report, bytes: bytes)
     }
     var tried: [Attempt] = []
     var factor = 1.0
     for round in 0..<WeightSearch.rounds {
-      tried.append(try attempt(factor, after: tried.last))
+      tried.append(try attempt(factor))
       watch.progress(.trials, Double(round + 1) / Double(WeightSearch.rounds + 1))
       let isEnough = watch.isStopped() && tried.contains(where: keeps)
-      guard missed == nil, !isEnough, let next = nextFactor(tried) else { break }
+      guard missed == nil, !isEnough, let next = nextFactor(tried[tried.count - 1], history) else {
+        break
+      }
       factor = next
       keepBest(&tried)
     }
@@ -59,7 +63,7 @@ extension WeightSearch {
       for _ in 0..<3 where Double(best.bytes) > goals.budgets.storageBytes {
         let excess = Double(best.bytes) - goals.budgets.storageBytes + 16
         best = try attempt(
-          best.factor * exp2(excess * 8 / Double(max(stepElements(best.trial), 1))), after: best)
+          best.factor * exp2(excess * 8 / Double(max(stepElements(best.trial), 1))))
         try compare(&best, bundleBytes)
       }
       if keeps(best) { return result(best) }
@@ -106,25 +110,25 @@ extension WeightSearch {
     goals.loss == nil ? a.trial.loss < b.trial.loss : a.bytes < b.bytes
   }
 
+  /// The last one stays, and the best; weights of all others are let go.
   private func keepBest(_ tried: inout [Attempt]) {
-    guard tried.count > 2 else { return }
-    let kept = tried.filter(keeps).min(by: isBetter)
-    tried = tried.suffix(2) + (kept.map { [$0] } ?? [])
-    tried.sort { $0.factor < $1.factor }
+    let last = tried[tried.count - 1]
+    guard let best = tried.filter(keeps).min(by: isBetter), best.factor != last.factor else {
+      tried = [last]
+      return
+    }
+    tried = [best, last]
   }
 
   /// What to multiply all steps with next; nil where the last trial is near enough to the limit, or
   /// steps have no part in it.
-  private func nextFactor(_ tried: [Attempt]) -> Double? {
-    let last = tried[tried.count - 1]
+  private func nextFactor(_ last: Attempt, _ history: TrialHistory) -> Double? {
     let elements = stepElements(last.trial)
     guard elements > 0 else { return nil }
     if let goal = goals.loss {
       let ratio = last.trial.loss / goal
       if ratio <= 1, ratio >= 1 - WeightSearch.lossSlack { return nil }
-      // Losses grow with the square of the step.
-      let wanted = max(goal * (1 - WeightSearch.lossSlack / 2), 1e-300)
-      return last.factor * min(max((wanted / max(last.trial.loss, 1e-300)).squareRoot(), 0.2), 4)
+      return history.factor(forLoss: goal * (1 - WeightSearch.lossSlack / 2))
     }
     let limit = goals.budgets.storageBytes
     guard limit.isFinite else { return nil }
@@ -132,14 +136,8 @@ extension WeightSearch {
     if bytes <= limit, bytes >= limit * (1 - WeightSearch.sizeSlack) { return nil }
     // Nothing is gained by finer steps than the options have.
     if bytes < limit, last.factor <= 1, isMostPrecise(last.trial.picked) { return nil }
-    let wanted = limit * (1 - WeightSearch.sizeSlack / 3)
-    // A factor of two is a bit per weight, until a second trial tells better.
-    var bytesPerOctave = Double(elements) / 8
-    if let other = tried.dropLast().last, other.factor != last.factor {
-      let slope = (Double(other.bytes) - bytes) / log2(last.factor / other.factor)
-      if slope > bytesPerOctave / 8, slope < bytesPerOctave * 2 { bytesPerOctave = slope }
-    }
-    return last.factor * exp2(min(max((bytes - wanted) / bytesPerOctave, -2), 2))
+    return history.factor(
+      forBytes: limit * (1 - WeightSearch.sizeSlack / 3), elementCount: elements)
   }
 
   /// Elements of the weights that are stored by steps.
@@ -263,17 +261,31 @@ extension WeightSearch {
       if bytes(middle) + rest > limit { low = middle } else { high = middle }
     }
     var relative = high
-    for _ in 0..<2 {
+    var best: WeightTrial?
+    // Steps that took too much, and those that did not.
+    var fine: (relative: Double, bytes: Double)?
+    var coarse: (relative: Double, bytes: Double)?
+    for _ in 0..<6 {
       guard let list = picked(relative) else { return nil }
       let found = try attempt(list)
-      if Double(found.weights.storedByteCount) <= limit { return found }
-      let elements = zip(weights, list).reduce(0) {
-        $0 + ($1.1.step == nil ? 0 : $1.0.elementCount)
+      let bytes = Double(found.weights.storedByteCount)
+      if bytes <= limit {
+        if bytes >= Double(best?.weights.storedByteCount ?? 0) { best = found }
+        if bytes >= 0.998 * limit { break }
+        coarse = (relative, bytes)
+      } else {
+        fine = (relative, bytes)
       }
-      relative *= exp2(
-        (Double(found.weights.storedByteCount) - limit * 0.999) * 8 / Double(max(elements, 1)))
+      if let fine, let coarse {
+        let share = (fine.bytes - limit * 0.999) / max(fine.bytes - coarse.bytes, 1)
+        relative =
+          fine.relative * pow(coarse.relative / fine.relative, min(max(share, 0.1), 0.9))
+      } else {
+        relative *= exp2(
+          (bytes - limit * 0.999) * 8 / Double(max(stepElements(found), 1)))
+      }
     }
-    return nil
+    return best
   }
 
   private func interpolate(_ points: [(Double, Double)], _ x: Double) -> Double {

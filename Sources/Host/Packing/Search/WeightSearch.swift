@@ -29,6 +29,8 @@ package final class WeightSearch {
   /// What computing with 8-bit inputs costs, by weight.
   private(set) var activationLosses: [Int: Double] = [:]
   let costs: [SchemeCosts]
+  /// How errors of weights are made good by others.
+  let feedback: FeedbackStore
   /// Bytes of the bundle beside the searched weights, about.
   var fixedBytes = 0.0
 
@@ -63,6 +65,10 @@ package final class WeightSearch {
       float, meters: OutputMeter.meters(float.program, task: task), items: items,
       threads: threads)
     reference = meter.reference
+    feedback = try FeedbackStore(meter) { share in
+      watch.progress(.sensitivities, share * 0.1)
+      return !watch.isStopped()
+    }
     try measure(meter, items)
     price()
   }
@@ -162,8 +168,9 @@ package final class WeightSearch {
       for o in weights[i].options.indices {
         let option = weights[i].options[o]
         if let distortion = option.distortion {
+          let left = option.step == nil ? 1 : feedback.meanShares[w] ?? 1
           weights[i].options[o].loss =
-            sensitivity.loss(at: distortion)
+            sensitivity.loss(at: distortion * left)
             + (option.scheme == .int8 ? activationLosses[w] ?? 0 : 0)
         }
         if let cost = costs.first(where: { $0.scheme == option.scheme }) {

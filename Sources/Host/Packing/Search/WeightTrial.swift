@@ -38,6 +38,7 @@ extension WeightSearch {
     let made = MadeWeights()
     let place = Dictionary(uniqueKeysWithValues: weights.indices.map { (weights[$0].weight, $0) })
     let choices = picked
+    let feedback = feedback
     let packed = try PackedWeights(
       model, setup.storage == .mapped ? .coded : setup.storage,
       chosen: { w in
@@ -45,9 +46,10 @@ extension WeightSearch {
           let encoding = model.program.weights[w].encoding
         else { return nil }
         let source = model.sources[w]
-        let result = try StepEncoder(WeightMatrix(source), shape: source.shape).encode(
-          step, encoding, try LosslessCoder())
-        made.add(result.cost.squaredError, w)
+        let result = try StepEncoder(
+          WeightMatrix(source), shape: source.shape, feedback: try feedback.feedback(w)
+        ).encode(step, encoding, try LosslessCoder())
+        made.add(result.cost.effectiveError, w)
         return result
       })
     var losses: [Int: Double] = [:]

@@ -99,7 +99,11 @@ func emit(_ fields: [String: Any]) throws {
 
 func measure(_ path: String, _ inputs: String, _ count: Int, _ anchors: [String]) throws {
   let (graph, task, model) = try lowered(path)
-  let (list, labels) = try items(inputs, model.program, count)
+  let (all, allLabels) = try items(inputs, model.program, count)
+  // Every second item is kept from the search: it tells what the others' loss is worth.
+  let list = all.indices.filter { $0 % 2 == 0 }.map { all[$0] }
+  let others = all.indices.filter { $0 % 2 == 1 }.map { all[$0] }
+  let labels = allLabels.map { labels in labels.indices.filter { $0 % 2 == 1 }.map { labels[$0] } }
   let watch = SearchWatch(checkpoints: nil)
   let setup = SearchSetup(
     graph: graph, lowering: LoweringOptions(threads: threads),
@@ -108,8 +112,9 @@ func measure(_ path: String, _ inputs: String, _ count: Int, _ anchors: [String]
   let begin = Date()
   let search = try WeightSearch(
     setup, FitGoals(loss: 1), watch, task: task, items: list, threads: threads)
-  let meter = try LossMeter(
-    model, meters: OutputMeter.meters(model.program, task: task), items: list, threads: threads)
+  let meters = OutputMeter.meters(model.program, task: task)
+  let seen = try LossMeter(model, meters: meters, items: list, threads: threads)
+  let meter = try LossMeter(model, meters: meters, items: others, threads: threads)
   let searched = model.sources.indices.filter { model.sources[$0].isQuantizable }
   let elements = searched.reduce(0) { $0 + model.sources[$1].constant.shape.elementCount }
   try emit([
@@ -129,27 +134,36 @@ func measure(_ path: String, _ inputs: String, _ count: Int, _ anchors: [String]
         let (n, k) = (source.shape[1], source.shape[0])
         for r in 0..<n { for c in 0..<k { values[c * n + r] = rows[r * k + c] } }
       }
-      meter.set(w, to: Constant(floats: values, shape: source.constant.shape))
+      for meter in [seen, meter] {
+        meter.set(w, to: Constant(floats: values, shape: source.constant.shape))
+      }
     }
-    let loss = try meter.loss()
+    let loss = try seen.loss()
+    let otherLoss = try meter.loss()
     let accuracy = try labels.map { try meter.accuracy($0) }
-    for w in searched { meter.reset(w) }
+    for w in searched {
+      seen.reset(w)
+      meter.reset(w)
+    }
     let start = Date()
-    let found = try search.fit(FitGoals(loss: loss), bestEffort: true) {
-      $0.weights.storedByteCount
+    let found = try search.fit(FitGoals(loss: loss), bestEffort: true) { trial, _ in
+      trial.weights.storedByteCount
     }
     let stored = found.report.entries.reduce(0) { $0 + $1.storedBytes }
-    let other = try labels.map { labels in
-      try found.weights.withViews { views in
-        try meter.accuracy(
-          labels, of: try Session(program: found.weights.program, weights: views, threads: threads))
-      }
+    let (ourOther, other) = try found.weights.withViews { views in
+      let session = try Session(
+        program: found.weights.program, weights: views, threads: threads)
+      return (
+        try meter.reference.loss(of: session),
+        try labels.map { try meter.accuracy($0, of: session) }
+      )
     }
     let bytes = Double(parts[1])! * Double(elements) / 8
     try emit([
       "anchor": parts[0], "bits": Double(parts[1])!, "loss": loss, "accuracy": accuracy ?? -1,
       "our_bits": Double(stored) * 8 / Double(elements), "ratio": Double(stored) / bytes,
-      "our_loss": found.report.measuredLoss, "our_predicted_loss": found.report.predictedLoss,
+      "unseen_loss": otherLoss, "our_unseen_loss": ourOther, "our_loss": found.report.measuredLoss,
+      "our_predicted_loss": found.report.predictedLoss,
       "our_first_added_loss": found.report.firstAddedLoss,
       "our_first_loss": found.report.firstMeasuredLoss,
       "our_accuracy": other ?? -1, "uniform_loss": found.report.uniformLoss ?? -1,

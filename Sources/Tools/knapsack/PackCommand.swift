@@ -239,7 +239,7 @@ struct PackReport {
       json.field("accelerator_nodes", placement.parts.reduce(0) { $0 + $1.nodes.count })
       json.field("predicted_accelerator_latency_us", placement.seconds * 1e6)
     }
-    if let fit = packed.fit { FitReport(fit: fit).write(to: &json) }
+    if let fit = packed.fit { FitLines(fit: fit).write(to: &json) }
     json.endObject()
     json.endDocument()
     return json.bytes
@@ -306,7 +306,7 @@ struct PackReport {
     }
     packed.placed?.write(to: &text)
     text.put("steps        \(model.program.steps.count)\n")
-    if let fit = packed.fit { FitReport(fit: fit).write(to: &text) }
+    if let fit = packed.fit { FitLines(fit: fit).write(to: &text) }
     return text.bytes
   }
 }

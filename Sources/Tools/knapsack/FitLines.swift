@@ -3,7 +3,7 @@ import Bytes
 import Foundation
 import Packing
 
-struct FitReport {
+struct FitLines {
   var fit: FittedWeights
 
   private func figure(_ x: Double) -> String { String(format: "%.3g", x) }

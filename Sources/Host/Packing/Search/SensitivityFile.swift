@@ -42,6 +42,7 @@ struct SensitivityFile {
     for source in meter.model.sources {
       key.put(Array(source.name.utf8))
       key.put(digest(source.constant.bytes))
+      source.constant.releasePages()
     }
     key.put(meter.model.program.encoded())
     for item in meter.items {

@@ -33,6 +33,7 @@ public struct WeightMatrix: Sendable {
       }
       count = rows * columns
     }
+    source.constant.releasePages()
     self.init(rows: rows, columns: columns, values: values)
   }
 

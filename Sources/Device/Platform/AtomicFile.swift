@@ -2,45 +2,63 @@
 
 import CPlatform
 
-/// Writes beside the target and renames when all of it is on the disk. Until `commit`, and when
-/// anything fails, the object is dropped or a signal ends the process, the target stays as it was and
-/// nothing is left behind.
+/// Writes a file without a name in the target's folder, names it and renames it when all of it is on the
+/// disk. Until `commit`, and when anything fails, the object is dropped or the process ends in any way,
+/// the target stays as it was and nothing is left behind. Where the file system has no files without
+/// names, SIGKILL and a power failure leave a hidden file.
 public final class AtomicFile {
   /// Where the file will be.
   public let path: String
   /// Bytes written so far.
   public private(set) var count = 0
 
-  private let temporaryPath: String
-  private var descriptor: Int32
+  /// Empty while the file has no name.
+  private var temporaryPath = ""
+  private var descriptor: Int32 = -1
   /// Whether a signal that ends the process removes the temporary file.
   private var isClaimed = false
 
   /// Makes the temporary file, in the folder of `path`.
-  public init(path: String) throws(PlatformError) {
+  ///
+  /// isNamed: gives it a name at once, as file systems without unnamed files do.
+  public init(path: String, isNamed: Bool = false) throws(PlatformError) {
     let (folder, name) = Self.split(path)
     guard !name.isEmpty, try File.kind(of: path) != .folder else {
       throw PlatformError(operation: "write", path: path, errno: EISDIR)
     }
-    var descriptor: Int32 = -1
-    var temporaryPath = ""
-    var isClaimed = false
-    // A file of that name is left of a process that was killed, or a second writer's.
+    self.path = path
+    if !isNamed {
+      descriptor = try withPath(folder.isEmpty ? "." : folder, "create") {
+        unsafe kp_open_unnamed($0)
+      }
+    }
+    if descriptor < 0 {
+      try unsafe claimName("create") { candidate in
+        descriptor = unsafe kp_open_write(candidate)
+        return descriptor >= 0
+      }
+    }
+  }
+
+  /// Finds a temporary name that is free. A file of that name is left of a process that was killed, or a
+  /// second writer's.
+  private func claimName(
+    _ operation: String, _ make: (UnsafePointer<CChar>) -> Bool
+  ) throws(PlatformError) {
+    let (folder, name) = Self.split(path)
     for attempt in 0..<100 {
       let suffix = attempt == 0 ? "" : ".\(attempt)"
-      temporaryPath = "\(folder).\(name).\(getpid())\(suffix).tmp"
+      let candidate = "\(folder).\(name).\(getpid())\(suffix).tmp"
       // Claimed before it is there: a signal must not find a file that nobody removes.
-      isClaimed = try withPath(temporaryPath, "create") { unsafe kp_temporary_claim($0) } != 0
-      descriptor = try withPath(temporaryPath, "create") { unsafe kp_open_write($0) }
-      guard descriptor < 0 else { break }
-      let error = PlatformError.last("create", path)
-      if isClaimed { kp_temporary_release() }
+      isClaimed = try withPath(candidate, operation) { unsafe kp_temporary_claim($0) } != 0
+      if try withPath(candidate, operation, { unsafe make($0) }) {
+        temporaryPath = candidate
+        return
+      }
+      let error = PlatformError.last(operation, path)
+      release()
       guard error.errno == EEXIST, attempt < 99 else { throw error }
     }
-    self.path = path
-    self.temporaryPath = temporaryPath
-    self.descriptor = descriptor
-    self.isClaimed = isClaimed
   }
 
   deinit { discard() }
@@ -85,6 +103,14 @@ public final class AtomicFile {
     }
     // After a failed sync the kernel may have dropped the pages: no second try tells.
     guard fsync(descriptor) == 0 else { throw failure("sync") }
+    if temporaryPath.isEmpty {
+      do throws(PlatformError) {
+        try unsafe claimName("name") { [descriptor] in unsafe kp_name_file(descriptor, $0) == 0 }
+      } catch {
+        discard()
+        throw error
+      }
+    }
     let isClosed = close(descriptor) == 0
     descriptor = -1
     guard isClosed else { throw failure("write") }
@@ -119,7 +145,9 @@ public final class AtomicFile {
   private func removeTemporary() {
     if descriptor >= 0 { close(descriptor) }
     descriptor = -1
-    unsafe temporaryPath.withCString { path in _ = unsafe unlink(path) }
+    if !temporaryPath.isEmpty {
+      unsafe temporaryPath.withCString { path in _ = unsafe unlink(path) }
+    }
     release()
   }
 

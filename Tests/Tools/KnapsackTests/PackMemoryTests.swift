@@ -140,6 +140,12 @@ struct PackMemoryTests {
       }
       end?.cancel()
       #expect(outcome.status == -SIGKILL || outcome.status == 0)
+      // Nothing half-written under any name, where files need none while they are written.
+      let unnamed = open(folder.url.path, 0o20000000 | O_DIRECTORY | O_WRONLY, 0o600)
+      if unnamed >= 0 {
+        close(unnamed)
+        #expect(folder.names.allSatisfy { $0 == "m.knap" }, "\(folder.names)")
+      }
       if folder.names.contains("m.knap") {
         #expect(try Repository.bytes(folder.path("m.knap")) == expected)
       }

@@ -91,6 +91,10 @@ void kp_temporary_release(void);
 /// Removes the claimed file, if there is one. Safe in a signal handler.
 void kp_temporary_remove(void);
 
+/// A file without a name in this folder, for writing. -1 where such files cannot be named later on.
+int kp_open_unnamed(const char *folder);
+/// Names a file that has no name. 0, or -1 with errno: EEXIST where the name is taken.
+int kp_name_file(int fd, const char *path);
 /// A file without a name in this folder, for reading and writing. -1 with errno.
 int kp_open_scratch(const char *folder);
 

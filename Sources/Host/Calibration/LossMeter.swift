@@ -33,6 +33,7 @@ public final class LossMeter {
       encoder.encode(
         into: UnsafeMutableRawBufferPointer(
           start: base + weight.offset, count: encoder.byteCount))
+      source.constant.releasePages()
       views.append(
         TensorView(
           base: base + weight.offset, byteCount: encoder.byteCount,
@@ -100,6 +101,7 @@ public final class LossMeter {
     precondition(values.shape == source.constant.shape && values.elementType == .f32)
     source.constant = values
     WeightEncoder(source, model.program.weights[w].encoding).encode(into: bytes(of: w))
+    values.releasePages()
   }
 
   /// Makes weight `w` what it was.

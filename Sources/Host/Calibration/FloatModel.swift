@@ -10,7 +10,7 @@ final class FloatModel {
   let model: LoweredModel
   let session: Session
   /// The encoded weights, which the session reads.
-  private let memory: AnonymousMemory
+  let memory: AnonymousMemory
 
   init(_ model: LoweredModel, threads: Int) throws {
     self.model = model
@@ -22,6 +22,8 @@ final class FloatModel {
       encoder.encode(
         into: UnsafeMutableRawBufferPointer(
           start: base + weight.offset, count: encoder.byteCount))
+      // The file's pages are not needed beside the copy.
+      source.constant.releasePages()
       views.append(
         TensorView(
           base: base + weight.offset, byteCount: encoder.byteCount,

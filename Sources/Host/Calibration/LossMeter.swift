@@ -9,13 +9,13 @@ import Tensors
 
 /// A float model in memory, the outputs it gives for some items, and the means to change its weights.
 public final class LossMeter {
-  public let model: LoweredModel
   public let reference: LossReference
+  private let float: FloatModel
+  public var model: LoweredModel { float.model }
   public var items: [CalibrationItem] { reference.items }
   public var meters: [OutputMeter] { reference.meters }
-  /// The encoded weights, which the session reads.
-  let memory: AnonymousMemory
-  let session: Session
+  var memory: AnonymousMemory { float.memory }
+  var session: Session { float.session }
   private let threads: Int
 
   /// model: lowered with `f32` for every weight.
@@ -23,25 +23,9 @@ public final class LossMeter {
     _ model: LoweredModel, meters: [OutputMeter], items: [CalibrationItem], threads: Int
   ) throws {
     guard !items.isEmpty else { throw CalibrationError.noItems }
-    self.model = model
+    float = try FloatModel(model, threads: threads)
     self.threads = threads
-    memory = try AnonymousMemory(count: max(model.weightBytes, 1))
-    let base = memory.buffer.baseAddress!
-    var views: [TensorView] = []
-    for (source, weight) in zip(model.sources, model.program.weights) {
-      let encoder = WeightEncoder(source, weight.encoding)
-      encoder.encode(
-        into: UnsafeMutableRawBufferPointer(
-          start: base + weight.offset, count: encoder.byteCount))
-      source.constant.releasePages()
-      views.append(
-        TensorView(
-          base: base + weight.offset, byteCount: encoder.byteCount,
-          elementType: weight.elementType, shape: weight.shape, encoding: weight.encoding))
-    }
-    let session = try Session(program: model.program, weights: views, threads: threads)
-    self.session = session
-    reference = try LossReference(session, meters: meters, items: items)
+    reference = try LossReference(float.session, meters: meters, items: items)
   }
 
   /// Mean loss over all items with the weights as they are now.

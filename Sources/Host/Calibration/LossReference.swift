@@ -13,6 +13,8 @@ public enum CalibrationError: Error, Equatable, Sendable, CustomStringConvertibl
   case noOutputs
   /// An item runs differently each time: its outputs have other shapes.
   case unstable(item: Int, output: String)
+  /// The float model itself gives no numbers for an item: there is nothing to compare with.
+  case notANumber(item: Int, output: String)
 
   public var description: String {
     switch self {
@@ -20,6 +22,8 @@ public enum CalibrationError: Error, Equatable, Sendable, CustomStringConvertibl
     case .noOutputs: "no output holds real numbers to compare"
     case .unstable(let item, let output):
       "output '\(output)' of calibration input \(item) changes its shape with the weights"
+    case .notANumber(let item, let output):
+      "output '\(output)' of calibration input \(item) is not a number: the model cannot be measured on it"
     }
   }
 }
@@ -46,9 +50,12 @@ public final class LossReference {
     self.meters = meters.filter { session.output($0.output).elementType == .f32 }
     guard !self.meters.isEmpty else { throw CalibrationError.noOutputs }
     session.resetStates()
-    for item in items {
+    for (i, item) in items.enumerated() {
       try item.fill(session)
       try session.run()
+      for meter in self.meters where LossReference.floats(meter, session).contains(where: \.isNaN) {
+        throw CalibrationError.notANumber(item: i, output: names[meter.output])
+      }
       outputs.append(self.meters.map { Array(LossReference.floats($0, session)) })
       widths.append(self.meters.map { LossReference.width($0, session) })
     }
@@ -85,6 +92,10 @@ public final class LossReference {
   /// Bytes of the outputs.
   public var byteCount: Int { outputs.reduce(0) { $0 + $1.reduce(0) { $0 + 4 * $1.count } } }
 
+  /// What outputs lose that are no numbers, or further off than this: all that there is to lose, and finite,
+  /// so that choices can still be compared.
+  public static let ruin = 1e6
+
   /// The loss of what the session's outputs hold now, for one item: the sum over meters of each one's
   /// mean.
   func currentLoss(_ item: Int, of session: Session) throws(CalibrationError) -> Double {
@@ -94,13 +105,14 @@ public final class LossReference {
       guard found.count == outputs[item][m].count else {
         throw .unstable(item: item, output: names[meter.output])
       }
+      if found.contains(where: \.isNaN) { return LossReference.ruin }
       let (sum, count) = outputs[item][m].withUnsafeBufferPointer {
         meter.metric.sum(found, $0, width: widths[item][m])
       }
       guard count > 0 else { continue }
       total += sum / Double(count) / (meter.metric == .squares ? variances[m] : 1)
     }
-    return total
+    return total < LossReference.ruin ? total : LossReference.ruin
   }
 
   /// Mean loss over the first items of a session of the same model, its weights stored otherwise; all

@@ -110,6 +110,34 @@ private func rounded(_ constant: Constant, step: Float) -> (Constant, Double) {
     #expect(measured > 0 && abs(predicted / measured - 1) < 0.3, "\(predicted) \(measured)")
   }
 
+  /// Outputs that are no numbers are all that there is to lose, not nothing.
+  @Test func whatIsNoNumberIsLost() throws {
+    let meter = try Digits.meter()
+    let w = try #require(meter.probedWeights.last)
+    let shape = meter.model.sources[w].constant.shape
+    let broken = [Float](repeating: .nan, count: shape.elementCount)
+    meter.set(w, to: Constant(floats: broken, shape: shape))
+    #expect(try meter.loss() == LossReference.ruin)
+    meter.reset(w)
+    #expect(try meter.loss() == 0)
+  }
+
+  @Test func aModelThatGivesNoNumbersIsRefused() throws {
+    let model = try Digits.model()
+    var items = try Digits.items(2)
+    let shape = items[1].inputs[0].shape
+    items[1].inputs[0] = Constant(
+      floats: [Float](repeating: .nan, count: shape.elementCount), shape: shape)
+    let error = #expect(throws: CalibrationError.self) {
+      try LossMeter(
+        model, meters: OutputMeter.meters(model.program, task: .tensor), items: items, threads: 1)
+    }
+    guard case .notANumber(item: 1, _) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+  }
+
   @Test func stopsWhenAsked() throws {
     let meter = try Digits.meter()
     var calls = 0

@@ -54,7 +54,9 @@ struct FitLines {
     let metrics = Set(fit.metrics.map(\.rawValue)).sorted().joined(separator: ", ")
     text.put(
       "loss         \(figure(fit.measuredLoss)) measured, \(figure(fit.predictedLoss)) predicted")
-    text.put(" (\(metrics); \(fit.itemCount) \(fit.isGenerated ? "made-up " : "")inputs)\n")
+    text.put(
+      " (\(metrics); \(fit.itemCount) \(fit.isGenerated ? "made-up " : "")input\(fit.itemCount == 1 ? "" : "s"))\n"
+    )
     if !fit.isPredictionKept {
       text.put("             the prediction is off by more than 15 %\n")
     }

@@ -49,7 +49,7 @@ extension LossInputs {
           + "from the truth; --calibration FILE takes real ones")
       return LossInputs(items: items, isGenerated: true)
     }
-    let all = try RunItems(options, runner).items
+    let all = try items(options, runner)
     try runner.fill(all[all.count / 2])
     let work = runner.session.multiplyAccumulates.reduce(1.0) { $0 + Double($1) }
     let weights = lowered.sources.filter(\.isQuantizable).count
@@ -68,6 +68,24 @@ extension LossInputs {
       return CalibrationItem(copying: runner.session)
     }
     return LossInputs(items: items, isGenerated: false)
+  }
+
+  /// What the files hold: something, of the kind that the model takes.
+  private static func items(_ options: RunOptions, _ runner: ModelRunner) throws -> [RunItem] {
+    let files = options.inputs.joined(separator: ", ")
+    for path in options.inputs where !path.hasSuffix(".safetensors") {
+      guard path.hasSuffix(".txt"), runner.takesText else {
+        throw Failure(
+          .usage,
+          "--calibration: \(path): \(runner.model.name) takes .safetensors"
+            + (runner.takesText ? ", or .txt with a text a line" : ""))
+      }
+    }
+    let items = try RunItems(options, runner).items
+    if case .sample? = items.first {
+      throw Failure(.badData, "\(files): there are no inputs in it")
+    }
+    return items
   }
 
   private static func warn(_ text: String) {

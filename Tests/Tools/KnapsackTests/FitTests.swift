@@ -113,6 +113,36 @@ struct FitTests {
     #expect(outcome.text.contains("made-up inputs"))
   }
 
+  @Test func inputsThatAreNone() throws {
+    let arguments = [
+      "pack", Repository.digits, "--target", "raspberry-pi-5", "--size", "20kB", "--output",
+      folder.path("a.knap"), "--calibration",
+    ]
+    let text = try folder.write("a.txt", "a text".utf8)
+    for path in [text, "/dev/null", folder.url.path] {
+      let line = try Tool.knapsack.refusal(64, arguments + [path])
+      #expect(line.contains("--calibration") && line.contains(".safetensors"), "\(line)")
+    }
+    try Tool.knapsack.refusal(66, arguments + [folder.path("missing.safetensors")])
+    // Data sets of no items, and of items for which the model has no answer.
+    func dataSet(_ count: Int, _ value: Float) throws -> String {
+      let size = count * 64 * 4
+      let header =
+        "{\"image\":{\"dtype\":\"F32\",\"shape\":[\(count),1,8,8],\"data_offsets\":[0,\(size)]}}"
+      var bytes = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Array($0) }
+      bytes += Array(header.utf8)
+      for _ in 0..<count * 64 {
+        bytes += withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) }
+      }
+      return try folder.write("\(count).safetensors", bytes)
+    }
+    let none = try Tool.knapsack.refusal(65, arguments + [try dataSet(0, 0)])
+    #expect(none.contains("no inputs"), "\(none)")
+    let broken = try Tool.knapsack.refusal(65, arguments + [try dataSet(3, .nan)])
+    #expect(broken.contains("not a number"), "\(broken)")
+    #expect(!folder.names.contains("a.knap"))
+  }
+
   @Test func aTimeLimitTakesWhatThereIs() throws {
     let fit = try #require(
       try pack(["--size", "14kB", "--time-limit", "1us"])["fit"] as? [String: Any])

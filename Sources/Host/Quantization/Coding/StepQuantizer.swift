@@ -26,14 +26,6 @@ public struct StepChoice: Equatable, Sendable {
   }
 }
 
-/// Integers that stand for a matrix, and the error they make.
-struct QuantizedIntegers {
-  var integers: [Int16]
-  var rule: ValueRule
-  /// What a unit of the rule's values is.
-  var scale: Float
-}
-
 /// What integers of each context cost, in bits.
 struct RateTable {
   /// Integers from -reach to reach have a place of their own.

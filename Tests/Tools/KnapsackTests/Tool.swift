@@ -100,6 +100,15 @@ struct Tool {
     return (line?.split(separator: " ").compactMap { Int($0) }.first ?? 0) * 1024
   }
 
+  /// Paths of the files that a process has open.
+  static func openFiles(of child: pid_t) -> [String] {
+    let files = FileManager.default
+    let folder = "/proc/\(child)/fd"
+    return ((try? files.contentsOfDirectory(atPath: folder)) ?? []).compactMap {
+      try? files.destinationOfSymbolicLink(atPath: folder + "/" + $0)
+    }
+  }
+
   /// Runs the tool and expects it to refuse: this code, one line with the tool's name, no output.
   @discardableResult
   func refusal(

@@ -23,7 +23,7 @@ public final class LossMeter {
     _ model: LoweredModel, meters: [OutputMeter], items: [CalibrationItem], threads: Int
   ) throws {
     guard !items.isEmpty else { throw CalibrationError.noItems }
-    float = try FloatModel(model, threads: threads)
+    float = try FloatModel(model, threads: threads, items: items)
     self.threads = threads
     reference = try LossReference(float.session, meters: meters, items: items)
   }
@@ -71,23 +71,17 @@ public final class LossMeter {
 
   // MARK: Weights
 
-  /// The bytes of weight `w` that the session reads.
-  func bytes(of w: Int) -> UnsafeMutableRawBufferPointer {
-    let weight = model.program.weights[w]
-    let count = WeightEncoder(model.sources[w], weight.encoding).byteCount
-    return UnsafeMutableRawBufferPointer(
-      rebasing: memory.buffer[weight.offset..<weight.offset + count])
-  }
+  /// The bytes of weight `w` that the session reads, about one after the other.
+  func parts(of w: Int) -> [UnsafeMutableRawBufferPointer] { float.parts(of: w) }
 
   /// Makes weight `w` what `values` says, elements in the order of its constant.
   public func set(_ w: Int, to values: Constant) {
     var source = model.sources[w]
     precondition(values.shape == source.constant.shape && values.elementType == .f32)
     source.constant = values
-    WeightEncoder(source, model.program.weights[w].encoding).encode(into: bytes(of: w))
-    values.releasePages()
+    float.set(w, to: source)
   }
 
   /// Makes weight `w` what it was.
-  public func reset(_ w: Int) { set(w, to: model.sources[w].constant) }
+  public func reset(_ w: Int) { float.set(w, to: model.sources[w]) }
 }

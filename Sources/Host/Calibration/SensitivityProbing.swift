@@ -1,5 +1,6 @@
 // Measures sensitivities: each weight is quantized alone, at a few steps, and the model is run.
 import Foundation
+import Graphs
 import Programs
 
 /// What a long measurement tells, and whether it goes on.
@@ -51,7 +52,7 @@ extension LossMeter {
     var groups: [[Int]] = []
     var held = 0
     for w in list {
-      let bytes = bytes(of: w).count * (LossMeter.probeSteps.count + 1)
+      let bytes = byteCount(of: w) * (LossMeter.probeSteps.count + 1)
       if groups.isEmpty || held + bytes > budgetBytes {
         groups.append([])
         held = 0
@@ -64,7 +65,7 @@ extension LossMeter {
     var found: [Sensitivity] = []
     for group in groups {
       // One that is too large for the budget is quantized in its place, again for every run.
-      let holds = bytes(of: group[0]).count * (LossMeter.probeSteps.count + 1) <= budgetBytes
+      let holds = byteCount(of: group[0]) * (LossMeter.probeSteps.count + 1) <= budgetBytes
       let probes = group.map { WeightProbe(self, $0, steps: LossMeter.probeSteps, holds: holds) }
       guard
         try measure(
@@ -92,6 +93,8 @@ extension LossMeter {
     }
     return found
   }
+
+  private func byteCount(of w: Int) -> Int { parts(of: w).reduce(0) { $0 + $1.count } }
 
   /// Adds the losses of all probes over all items; false where `progress` said to stop.
   private func measure(
@@ -169,20 +172,46 @@ final class WeightProbe {
     self.holds = holds
     name = meter.model.sources[w].name
     count = meter.model.sources[w].constant.shape.elementCount
-    let bytes = meter.bytes(of: w)
-    var squares = 0.0
-    // What fills the last panel is zero.
-    for x in bytes.bindMemory(to: Float.self) where x.isFinite { squares += Double(x) * Double(x) }
-    let scale = (squares / Double(max(count, 1))).squareRoot()
+    let parts = meter.parts(of: w)
+    // Elements of which nothing is read are as those that are: the whole weight is what is measured.
+    let source = meter.model.sources[w].constant
+    let (squares, used) = parts.reduce((0.0, 0)) { sum, part in
+      let elements = part.bindMemory(to: Float.self)
+      return (
+        elements.reduce(sum.0) { $1.isFinite ? $0 + Double($1) * Double($1) : $0 },
+        sum.1 + elements.count
+      )
+    }
+    let isPart = used < count
+    let all = isPart ? WeightProbe.squares(source) : squares
+    if isPart { source.releasePages() }
+    let scale = (all / Double(max(count, 1))).squareRoot()
     self.scale = scale
     self.steps = scale > 0 ? steps.map { Float($0 * scale) } : []
     losses = [Double](repeating: 0, count: self.steps.count)
-    if holds { original = Array(bytes) }
+    if holds { original = WeightProbe.bytes(parts) }
     for v in self.steps.indices {
-      distortions.append(WeightProbe.round(bytes, to: self.steps[v]))
-      if holds { variants.append(Array(bytes)) }
+      let distortion = parts.reduce(0) { $0 + WeightProbe.round($1, to: self.steps[v]) }
+      distortions.append(isPart ? distortion * Double(count) / Double(max(used, 1)) : distortion)
+      if holds { variants.append(WeightProbe.bytes(parts)) }
       undo(meter)
     }
+  }
+
+  private static func squares(_ constant: Constant) -> Double {
+    var squares = 0.0
+    for i in 0..<constant.shape.elementCount {
+      let x = constant.bytes.loadUnaligned(fromByteOffset: 4 * i, as: Float.self)
+      if x.isFinite { squares += Double(x) * Double(x) }
+    }
+    return squares
+  }
+
+  private static func bytes(_ parts: [UnsafeMutableRawBufferPointer]) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(parts.reduce(0) { $0 + $1.count })
+    for part in parts { bytes += part }
+    return bytes
   }
 
   var variantCount: Int { steps.count }
@@ -200,16 +229,21 @@ final class WeightProbe {
   }
 
   func apply(_ variant: Int, to meter: LossMeter) {
-    if holds {
-      meter.bytes(of: weight).copyBytes(from: variants[variant])
-    } else {
-      undo(meter)
-      _ = WeightProbe.round(meter.bytes(of: weight), to: steps[variant])
-    }
+    if holds { return put(variants[variant], meter) }
+    undo(meter)
+    for part in meter.parts(of: weight) { _ = WeightProbe.round(part, to: steps[variant]) }
   }
 
   func undo(_ meter: LossMeter) {
-    if holds { meter.bytes(of: weight).copyBytes(from: original) } else { meter.reset(weight) }
+    if holds { put(original, meter) } else { meter.reset(weight) }
+  }
+
+  private func put(_ bytes: [UInt8], _ meter: LossMeter) {
+    var at = 0
+    for part in meter.parts(of: weight) {
+      part.copyBytes(from: bytes[at..<at + part.count])
+      at += part.count
+    }
   }
 
   var sensitivity: Sensitivity {

@@ -117,6 +117,17 @@ public struct PackedWeights: Sendable {
     return try withExtendedLifetime(memory) { try body(views) }
   }
 
+  /// A coded weight as another packing can take it; nil where it is stored as it is.
+  func coded(_ weight: Int) throws -> ChosenWeight? {
+    guard let coding = codings[weight] else { return nil }
+    let pieces = try zip(coding.places, coding.pieceByteCounts).map { place, count in
+      try scratch.form(at: place, byteCount: count).bytes(0..<count)
+    }
+    return ChosenWeight(
+      resident: try bytes(of: weight),
+      coded: CodedTensor(kind: coding.kind, head: coding.head, pieces: pieces))
+  }
+
   /// Bytes that a coded weight takes in the bundle; nil where it is stored as it is.
   public func codedByteCount(_ weight: Int) -> Int? { codings[weight]?.byteCount }
 

@@ -8,7 +8,24 @@ import Tensors
 import WeightCoding
 
 /// Gives weights, by index, that are quantized already, when they are asked for; nil for all others.
-package typealias ChosenWeights = @Sendable (Int) throws -> StepResult?
+package typealias ChosenWeights = @Sendable (Int) throws -> ChosenWeight?
+
+/// A weight that is quantized already.
+package struct ChosenWeight: Sendable {
+  /// The bytes of the stored form.
+  var resident: [UInt8]
+  /// Coded; nil where it is stored as it is.
+  var coded: CodedTensor?
+
+  init(resident: [UInt8], coded: CodedTensor?) {
+    self.resident = resident
+    self.coded = coded
+  }
+
+  package init(_ result: StepResult) {
+    self.init(resident: result.resident, coded: result.coded)
+  }
+}
 
 /// Makes the stored form of every weight, and the coding of those that are to be coded.
 struct WeightMaker {
@@ -89,7 +106,7 @@ struct WeightMaker {
   }
 
   /// What is quantized already.
-  private func take(_ result: StepResult) throws -> Made {
+  private func take(_ result: ChosenWeight) throws -> Made {
     let place = try scratch.put(result.resident)
     let coding = try result.coded.map { coded in
       StoredCoding(

@@ -29,7 +29,8 @@ import WeightCoding
     let step = encoder.leastStep(isDependent: true) * 8
     let result = try encoder.encode(StepChoice(step: step), encoding, try LosslessCoder())
     let plain = try PackedWeights(model, .smallest)
-    let chosen = try PackedWeights(model, .smallest, chosen: { $0 == w ? ChosenWeight(result) : nil })
+    let chosen = try PackedWeights(
+      model, .smallest, chosen: { $0 == w ? ChosenWeight(result) : nil })
     #expect(try chosen.bytes(of: w) == result.resident)
     #expect(try plain.bytes(of: w) != result.resident)
     #expect(chosen.codedByteCount(w) == result.coded?.byteCount)

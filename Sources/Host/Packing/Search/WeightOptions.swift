@@ -53,13 +53,11 @@ public struct WeightOptions: Sendable {
     name = source.name
     elementCount = source.constant.shape.elementCount
     let matrix = WeightMatrix(source)
-    let squares = matrix.values.reduce(0.0) { $0 + Double($1) * Double($1) }
-    scale = (squares / Double(max(elementCount, 1))).squareRoot()
+    scale = (matrix.energy / Double(max(elementCount, 1))).squareRoot()
     peak = Double(matrix.peak)
     constant = ObjectIdentifier(source.constant)
-    rowsDistortion = (0..<matrix.rows).reduce(0.0) { sum, r in
-      let row = matrix.values[r * matrix.columns..<(r + 1) * matrix.columns]
-      let step = Double(row.reduce(0) { max($0, $1.magnitude) }) / 127
+    rowsDistortion = matrix.rowPeaks.reduce(0.0) { sum, peak in
+      let step = Double(peak) / 127
       return sum + Double(matrix.columns) * step * step / 12
     }
     options = []

@@ -6,7 +6,7 @@ import Tensors
 
 extension WeightSearch {
   /// Weights of one constant, which agree; most groups have one member.
-  private var groups: [[Int]] {
+  var groups: [[Int]] {
     var groups: [[Int]] = []
     var place: [ObjectIdentifier: Int] = [:]
     for (i, w) in weights.enumerated() {

@@ -13,11 +13,20 @@ package struct SearchResult {
   package var report: FittedWeights
 }
 
+/// One trial, what it was tried with, and what there is to say of it.
+struct FitAttempt {
+  var trial: WeightTrial
+  var factor: Double
+  var report: FittedWeights
+  var bytes: Int
+}
+
 extension WeightSearch {
   /// How often a choice is tried: each time with what the last one taught.
   private static let rounds = 6
-  /// How near to a limit is near enough: of a loss, and of a size.
-  private static let lossSlack = 0.05
+  /// How near to a limit all steps together are brought, of a loss and of a size: what is left is for
+  /// single weights.
+  private static let lossSlack = 0.12
   private static let sizeSlack = 0.003
 
   /// The smallest weights that lose at most `goals.loss`, or those of least loss within the budgets.
@@ -32,7 +41,7 @@ extension WeightSearch {
     let (choice, missed) = try firstChoice()
     if let missed, !bestEffort { throw missed }
     var history = TrialHistory()
-    func attempt(_ factor: Double) throws -> Attempt {
+    func attempt(_ factor: Double) throws -> FitAttempt {
       let trial = try self.attempt(choice.picked, factor: factor)
       let predicted = history.predictedLoss(factor, added: trial.addedLoss)
       var report = report(trial, predicted: predicted, choice)
@@ -42,9 +51,9 @@ extension WeightSearch {
       let bytes = try bundleBytes(trial, report)
       history.points.append(
         .init(factor: factor, added: trial.addedLoss, loss: trial.loss, bytes: Double(bytes)))
-      return Attempt(trial: trial, factor: factor, report: report, bytes: bytes)
+      return FitAttempt(trial: trial, factor: factor, report: report, bytes: bytes)
     }
-    var tried: [Attempt] = []
+    var tried: [FitAttempt] = []
     var factor = 1.0
     for round in 0..<WeightSearch.rounds {
       tried.append(try attempt(factor))
@@ -58,7 +67,9 @@ extension WeightSearch {
     }
     if var best = tried.filter(keeps).min(by: isBetter) {
       tried = []
+      try trim(&best, bundleBytes)
       try compare(&best, bundleBytes)
+      if best.report.shipsUniform { try trim(&best, bundleBytes) }
       // The report grew a little with what was compared.
       for _ in 0..<3 where Double(best.bytes) > goals.budgets.storageBytes {
         let excess = Double(best.bytes) - goals.budgets.storageBytes + 16
@@ -76,15 +87,7 @@ extension WeightSearch {
     return result(nearest)
   }
 
-  /// One trial and what it was tried with.
-  private struct Attempt {
-    var trial: WeightTrial
-    var factor: Double
-    var report: FittedWeights
-    var bytes: Int
-  }
-
-  private func result(_ attempt: Attempt) -> SearchResult {
+  private func result(_ attempt: FitAttempt) -> SearchResult {
     watch.progress(.trials, 1)
     var report = attempt.report
     report.curve = curve()
@@ -101,17 +104,17 @@ extension WeightSearch {
     }
   }
 
-  private func keeps(_ attempt: Attempt) -> Bool {
+  func keeps(_ attempt: FitAttempt) -> Bool {
     Double(attempt.bytes) <= goals.budgets.storageBytes
       && (goals.loss.map { attempt.trial.loss <= $0 } ?? true)
   }
 
-  private func isBetter(_ a: Attempt, _ b: Attempt) -> Bool {
+  func isBetter(_ a: FitAttempt, _ b: FitAttempt) -> Bool {
     goals.loss == nil ? a.trial.loss < b.trial.loss : a.bytes < b.bytes
   }
 
   /// The last one stays, and the best; weights of all others are let go.
-  private func keepBest(_ tried: inout [Attempt]) {
+  private func keepBest(_ tried: inout [FitAttempt]) {
     let last = tried[tried.count - 1]
     guard let best = tried.filter(keeps).min(by: isBetter), best.factor != last.factor else {
       tried = [last]
@@ -122,7 +125,7 @@ extension WeightSearch {
 
   /// What to multiply all steps with next; nil where the last trial is near enough to the limit, or
   /// steps have no part in it.
-  private func nextFactor(_ last: Attempt, _ history: TrialHistory) -> Double? {
+  private func nextFactor(_ last: FitAttempt, _ history: TrialHistory) -> Double? {
     let elements = stepElements(last.trial)
     guard elements > 0 else { return nil }
     if let goal = goals.loss {
@@ -141,7 +144,7 @@ extension WeightSearch {
   }
 
   /// Elements of the weights that are stored by steps.
-  private func stepElements(_ trial: WeightTrial) -> Int {
+  func stepElements(_ trial: WeightTrial) -> Int {
     zip(weights, trial.picked).reduce(0) { $0 + ($1.1.step == nil ? 0 : $1.0.elementCount) }
   }
 
@@ -151,7 +154,7 @@ extension WeightSearch {
     }
   }
 
-  private func notReached(_ attempt: Attempt) -> GoalsNotReached {
+  private func notReached(_ attempt: FitAttempt) -> GoalsNotReached {
     var failure = GoalsNotReached(target: setup.target.name, binding: [])
     if let loss = goals.loss, attempt.trial.loss > loss {
       failure.binding.append(
@@ -170,7 +173,7 @@ extension WeightSearch {
     return failure
   }
 
-  // MARK: The baseline and the report
+  // MARK: The report
 
   /// What there is to say of a trial, the baseline apart.
   private func report(
@@ -182,6 +185,12 @@ extension WeightSearch {
     report.itemCount = reference.items.count
     report.unmeasuredCount = unmeasuredCount
     report.predictedLoss = predicted
+    describe(trial, in: &report)
+    return report
+  }
+
+  /// Says in a report what a trial stores of each weight, and what it lost.
+  func describe(_ trial: WeightTrial, in report: inout FittedWeights) {
     report.measuredLoss = trial.loss
     report.entries = weights.enumerated().map { i, w in
       FittedWeights.Entry(
@@ -190,111 +199,6 @@ extension WeightSearch {
         slope: sensitivities[w.weight]?.slope ?? 0, predictedLoss: trial.losses[w.weight] ?? 0,
         storedBytes: trial.weights.storedByteCount(w.weight))
     }
-    return report
-  }
-
-  /// Measures the baseline beside the best trial; the better one is kept.
-  private func compare(
-    _ best: inout Attempt, _ bundleBytes: (WeightTrial, FittedWeights) throws -> Int
-  ) throws {
-    guard let uniform = watch.isStopped() ? nil : try uniform(like: best.trial) else { return }
-    best.report.uniformLoss = uniform.loss
-    best.report.uniformBytes = uniform.weights.storedByteCount
-    if uniform.loss < best.trial.loss {
-      var other = best
-      other.trial = uniform
-      other.report.measuredLoss = uniform.loss
-      other.report.predictedLoss = uniform.addedLoss
-      other.report.shipsUniform = true
-      for i in weights.indices {
-        let w = weights[i].weight
-        other.report.entries[i].step = uniform.picked[i].step?.step
-        other.report.entries[i].predictedLoss = uniform.losses[w] ?? 0
-        other.report.entries[i].storedBytes = uniform.weights.storedByteCount(w)
-      }
-      other.bytes = try bundleBytes(other.trial, other.report)
-      if keeps(other) {
-        best = other
-        return
-      }
-    }
-    best.bytes = try bundleBytes(best.trial, best.report)
-  }
-
-  /// One step for all weights, relative to each one's scale, in the forms of `trial` and in no more bytes;
-  /// nil where some weight has no steps.
-  private func uniform(like trial: WeightTrial) throws -> WeightTrial? {
-    let limit = Double(trial.weights.storedByteCount)
-    func picked(_ relative: Double) -> [WeightOption]? {
-      var list: [WeightOption] = []
-      for (w, option) in zip(weights, trial.picked) {
-        guard w.scale > 0, option.step != nil else {
-          list.append(option)
-          continue
-        }
-        var changed = option
-        changed.step?.step = Float(relative * w.scale)
-        list.append(changed)
-      }
-      return list.contains { $0.step != nil } ? list : nil
-    }
-    // Bits of all weights at the steps of the options, and between them.
-    func bytes(_ relative: Double) -> Double {
-      zip(weights, trial.picked).reduce(0) { sum, pair in
-        let (w, option) = pair
-        guard option.step != nil else { return sum + option.storedBytes }
-        let points = w.options.filter { $0.scheme == option.scheme && $0.step != nil }
-          .map { (log2(Double($0.step!.step) / w.scale), $0.storedBytes) }
-          .sorted { $0.0 < $1.0 }
-        return sum + interpolate(points, log2(relative))
-      }
-    }
-    // Bytes that are the same in both.
-    let rest =
-      limit
-      - zip(weights, trial.picked).reduce(0.0) { sum, pair in
-        sum + Double(trial.weights.storedByteCount(pair.0.weight))
-      }
-    var (low, high) = (0.001, 4.0)
-    for _ in 0..<30 {
-      let middle = (low * high).squareRoot()
-      if bytes(middle) + rest > limit { low = middle } else { high = middle }
-    }
-    var relative = high
-    var best: WeightTrial?
-    // Steps that took too much, and those that did not.
-    var fine: (relative: Double, bytes: Double)?
-    var coarse: (relative: Double, bytes: Double)?
-    for _ in 0..<6 {
-      guard let list = picked(relative) else { return nil }
-      let found = try attempt(list)
-      let bytes = Double(found.weights.storedByteCount)
-      if bytes <= limit {
-        if bytes >= Double(best?.weights.storedByteCount ?? 0) { best = found }
-        if bytes >= 0.998 * limit { break }
-        coarse = (relative, bytes)
-      } else {
-        fine = (relative, bytes)
-      }
-      if let fine, let coarse {
-        let share = (fine.bytes - limit * 0.999) / max(fine.bytes - coarse.bytes, 1)
-        relative =
-          fine.relative * pow(coarse.relative / fine.relative, min(max(share, 0.1), 0.9))
-      } else {
-        relative *= exp2(
-          (bytes - limit * 0.999) * 8 / Double(max(stepElements(found), 1)))
-      }
-    }
-    return best
-  }
-
-  private func interpolate(_ points: [(Double, Double)], _ x: Double) -> Double {
-    guard let first = points.first, let last = points.last else { return 0 }
-    if x <= first.0 { return first.1 }
-    if x >= last.0 { return last.1 }
-    let i = points.firstIndex { $0.0 >= x }!
-    let (a, b) = (points[i - 1], points[i])
-    return a.1 + (b.1 - a.1) * (x - a.0) / (b.0 - a.0)
   }
 }
 

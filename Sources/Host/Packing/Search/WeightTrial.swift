@@ -22,7 +22,11 @@ package struct WeightTrial {
 extension WeightSearch {
   /// Quantizes and codes every weight as `picked` says, each step times `factor`, and measures the model
   /// that it makes.
-  func attempt(_ picked: [WeightOption], factor: Double = 1) throws -> WeightTrial {
+  ///
+  /// other: a trial whose weights are taken as they are where `picked` says the same of them.
+  func attempt(
+    _ picked: [WeightOption], factor: Double = 1, like other: WeightTrial? = nil
+  ) throws -> WeightTrial {
     var picked = picked
     var schemes: [ObjectIdentifier: QuantizationScheme] = [:]
     for i in picked.indices {
@@ -39,18 +43,23 @@ extension WeightSearch {
     let place = Dictionary(uniqueKeysWithValues: weights.indices.map { (weights[$0].weight, $0) })
     let choices = picked
     let feedback = feedback
+    let known = Dictionary(
+      uniqueKeysWithValues: weights.indices.compactMap { i in
+        other.flatMap { $0.picked[i] == choices[i] ? (weights[i].weight, $0.weights) : nil }
+      })
     let packed = try PackedWeights(
       model, setup.storage == .mapped ? .coded : setup.storage,
       chosen: { w in
         guard let i = place[w], let step = choices[i].step,
           let encoding = model.program.weights[w].encoding
         else { return nil }
+        if let taken = try known[w]?.coded(w) { return taken }
         let source = model.sources[w]
         let result = try StepEncoder(
           WeightMatrix(source), shape: source.shape, feedback: try feedback.feedback(w)
         ).encode(step, encoding, try LosslessCoder())
         made.add(result.cost.effectiveError, w)
-        return result
+        return ChosenWeight(result)
       })
     var losses: [Int: Double] = [:]
     for (i, option) in picked.enumerated() {
@@ -60,6 +69,8 @@ extension WeightSearch {
         losses[w] =
           sensitivities[w]!.loss(at: distortion)
           + (option.scheme == .int8 ? activationLosses[w] ?? 0 : 0)
+      } else if let other, known[w] != nil {
+        losses[w] = other.losses[w]
       }
     }
     let loss = try packed.withViews { views in
@@ -72,7 +83,7 @@ extension WeightSearch {
   }
 
   /// A step times a factor, as far as the form it is run in holds its values.
-  private func scaled(
+  func scaled(
     _ choice: StepChoice, by factor: Double, _ scheme: QuantizationScheme, _ weight: WeightOptions
   ) -> Float {
     let most = scheme == .int8 ? 124.0 : 31_000

@@ -96,6 +96,40 @@ private func rounded(_ constant: Constant, step: Float) -> (Constant, Double) {
     }
   }
 
+  /// Of a large table only the rows that are looked up are kept: they stand for all.
+  @Test func tablesCountByTheRowsLookedUp() throws {
+    var random = RandomSource(5)
+    let (rows, width) = (8192, 64)
+    var graph = Graph(name: "table")
+    let ids = graph.addInput("ids", .i64, [.constant(6)])
+    let table = graph.addConstant("table", random.floats([rows, width]))
+    let picked = graph.add(.gather(Gather(axis: 0)), [table, ids], name: "look up")
+    let matrix = graph.addConstant("matrix", random.floats([width, 8]))
+    graph.addOutput("y", graph.add(.matMul(MatMul()), [picked, matrix], name: "product"))
+    let model = try Lowering.lower(try Rewriter.rewrite(graph)) { _ in .f32 }
+    // From both ends, and beyond them.
+    let items = (0..<40).map { i in
+      CalibrationItem(inputs: [
+        Constant(integers: [i * 7, i * 199, rows - 1, -1 - i, rows + i, -9000], shape: Shape([6]))
+      ])
+    }
+    let meter = try LossMeter(
+      model, meters: OutputMeter.meters(model.program, task: .tensor), items: items, threads: 1)
+    #expect(try meter.loss() == 0)
+    let w = try #require(model.sources.firstIndex { $0.name == "table" })
+    let s = try #require(try meter.sensitivities(of: [w]).first)
+    for (probe, relative) in zip(s.probes, LossMeter.probeSteps) {
+      let (changed, error) = rounded(
+        model.sources[w].constant, step: Float(relative * s.scale))
+      #expect(abs(probe.distortion / error - 1) < 0.05)
+      meter.set(w, to: changed)
+      let loss = try meter.loss()
+      #expect(loss > 0 && abs(probe.loss - loss) <= 1e-6 * loss)
+    }
+    meter.reset(w)
+    #expect(try meter.loss() == 0)
+  }
+
   /// Small errors everywhere cost what their prices add up to.
   @Test func lossesAddUp() throws {
     let meter = try Digits.meter(450)

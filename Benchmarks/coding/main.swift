@@ -76,7 +76,7 @@ func gaussians() throws {
   let shape = Shape([rows, columns])
   let lossless = try LosslessCoder()
   let encoder = StepEncoder(matrix, shape: shape)
-  let energy = matrix.values.reduce(0.0) { $0 + Double($1) * Double($1) }
+  let energy = matrix.energy
   print("step   kind       bits      gap   estimate  encode s  decode M/s")
   for isDependent in [false, true] {
     for step in [0.05, 0.1, 0.2, 0.35, 0.6, 0.9, 1.2] as [Float] {
@@ -86,7 +86,7 @@ func gaussians() throws {
       var result: StepResult!
       let time = try seconds { result = try encoder.encode(choice, encoding, lossless) }
       let estimate = encoder.estimate(choice)
-      let count = Double(matrix.values.count)
+      let count = Double(matrix.count)
       let bits = Double(result.storedByteCount) * 8 / count
       let distortion = result.cost.squaredError / energy
       var decoding = Double.infinity
@@ -152,7 +152,7 @@ func measure(_ path: String) throws -> Totals {
   for (source, weight) in zip(model.sources, model.program.weights) where source.isQuantizable {
     guard let encoding = weight.encoding else { continue }
     let matrix = WeightMatrix(source)
-    totals.weights += matrix.values.count
+    totals.weights += matrix.count
     let encoder = WeightEncoder(source, encoding)
     var bytes = [UInt8](repeating: 0, count: encoder.byteCount)
     bytes.withUnsafeMutableBytes { encoder.encode(into: $0) }
@@ -164,7 +164,7 @@ func measure(_ path: String) throws -> Totals {
     totals.zstd += try zstd(codes) + matrix.rows * 4
     totals.entropy += entropyBytes(codes) + Double(matrix.rows * 4)
 
-    let energy = matrix.values.reduce(0.0) { $0 + Double($1) * Double($1) }
+    let energy = matrix.energy
     guard energy > 0 else { continue }
     let steps = StepEncoder(matrix, shape: source.shape)
     for isDependent in [false, true] {

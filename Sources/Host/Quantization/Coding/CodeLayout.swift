@@ -49,10 +49,10 @@ public struct ScaleLevels: Sendable {
   public var columns: [UInt8]
 
   /// The levels of a matrix: logarithms of mean magnitudes, a level to about a third of an octave or more.
-  public init(_ values: [Float], _ layout: RunLayout) {
-    self = values.withUnsafeBufferPointer { values in
-      ScaleLevels(layout) { visit in
-        visit(0..<values.count, { Double(values[$0].magnitude) })
+  public init(_ matrix: WeightMatrix, _ layout: RunLayout) {
+    self.init(layout) { visit in
+      matrix.forEachPart(unit: layout.runLength) { range, part in
+        visit(range, { Double(part[$0].magnitude) })
       }
     }
   }

@@ -59,11 +59,10 @@ public final class StepEncoder: Sendable {
     self.matrix = matrix
     self.shape = shape
     layout = RunLayout(rows: matrix.rows, columns: matrix.columns)
-    levels = ScaleLevels(matrix.values, layout)
+    levels = ScaleLevels(matrix, layout)
     self.feedback = layout.period == matrix.columns ? feedback : nil
     peak = matrix.peak
-    let squares = matrix.values.reduce(0.0) { $0 + Double($1) * Double($1) }
-    meanSquare = squares / Double(max(matrix.values.count, 1))
+    meanSquare = matrix.energy / Double(max(matrix.count, 1))
     let mean =
       importances.map { $0.reduce(0.0) { $0 + Double($1) } / Double(max($0.count, 1)) } ?? 1
     meanImportance = mean
@@ -151,6 +150,12 @@ public final class StepEncoder: Sendable {
     min(layout.runLength, layout.count - run * layout.runLength)
   }
 
+  /// Gives the memory of these runs, and of what is between them, back where it can be read again.
+  private func release(_ runs: ArraySlice<Int>) {
+    guard let first = runs.first, let last = runs.last else { return }
+    matrix.release(first * layout.runLength..<last * layout.runLength + length(last))
+  }
+
   /// The integers of the listed runs, each in `runLength` places.
   private func quantize(_ choice: StepChoice, _ rates: RateTable, _ runs: [Int]) -> [Int16] {
     let dear = choice.rateWeight * (choice.isDependent ? 0.42 : 0.115)
@@ -162,15 +167,17 @@ public final class StepEncoder: Sendable {
       DispatchQueue.concurrentPerform(iterations: parts) { part in
         var places = [UInt8](repeating: 0, count: layout.runLength)
         let search = choice.isDependent ? DependentQuantizer(longest: layout.runLength) : nil
-        for i in part * runs.count / parts..<(part + 1) * runs.count / parts {
+        let mine = part * runs.count / parts..<(part + 1) * runs.count / parts
+        defer { release(runs[mine]) }
+        for i in mine {
           let run = runs[i]
           classes(ofRun: run, most: rates.classes - 1, &places)
           let start = run * layout.runLength
           let target = out.baseAddress! + i * layout.runLength
-          matrix.values.withUnsafeBufferPointer { values in
+          matrix.withElements(start..<start + length(run)) { values in
             rates.bits.withUnsafeBufferPointer { bits in
               importances.withUnsafeBufferPointer { importances in
-                let weights = values.baseAddress! + start
+                let weights = values.baseAddress!
                 let shares =
                   importances.isEmpty ? nil : importances.baseAddress! + start % matrix.columns
                 if let search {
@@ -213,16 +220,18 @@ public final class StepEncoder: Sendable {
       DispatchQueue.concurrentPerform(iterations: parts) { part in
         let search = FeedbackQuantizer(feedback)
         var places = [UInt8](repeating: 0, count: layout.runLength)
-        for run in part * runs / parts..<(part + 1) * runs / parts {
+        let mine = part * runs / parts..<(part + 1) * runs / parts
+        defer { release(Array(mine)[...]) }
+        for run in mine {
           classes(ofRun: run, most: rates.classes - 1, &places)
           var state = 0
           for row in stride(from: 0, to: length(run), by: columns) {
             let start = run * layout.runLength + row
-            matrix.values.withUnsafeBufferPointer { values in
+            matrix.withElements(start..<start + columns) { values in
               rates.bits.withUnsafeBufferPointer { bits in
                 places.withUnsafeBufferPointer { places in
                   search.quantize(
-                    values.baseAddress! + start, inverse: 1 / choice.step, most: most,
+                    values.baseAddress!, inverse: 1 / choice.step, most: most,
                     bits: bits.baseAddress!, reach: rates.reach,
                     classes: places.baseAddress! + row, dear: dear, state: &state,
                     into: out.baseAddress! + start)
@@ -255,14 +264,15 @@ public final class StepEncoder: Sendable {
       let row = n * matrix.rows / judged
       // The state in which a row begins follows from the rows before it in its run.
       var state = 0
-      for r in row / perRun * perRun...row {
+      for k in integers[row / perRun * perRun * columns..<row * columns] {
+        state = Int(DependentMachine.next[state * 2 + (Int(k) & 1)])
+      }
+      matrix.withElements(row * columns..<(row + 1) * columns) { weights in
         for j in 0..<columns {
-          let k = Int(integers[r * columns + j])
-          if r == row {
-            var value = Float(table.value(k, state / 2)) * scale
-            if scheme == .f16 { value = kn_f16_to_f32(kn_f32_to_f16(value)) }
-            errors[j] = matrix.values[r * columns + j] - value
-          }
+          let k = Int(integers[row * columns + j])
+          var value = Float(table.value(k, state / 2)) * scale
+          if scheme == .f16 { value = kn_f16_to_f32(kn_f32_to_f16(value)) }
+          errors[j] = weights[j] - value
           state = Int(DependentMachine.next[state * 2 + (k & 1)])
         }
       }
@@ -292,17 +302,20 @@ public final class StepEncoder: Sendable {
     for (i, run) in runs.enumerated() {
       var state = 0
       let start = run * layout.runLength
-      for j in 0..<length(run) {
-        let k = Int(integers[i * layout.runLength + j])
-        if k != 0, abs(k) <= 3 {
-          let share =
-            importances.isEmpty ? 1 : Double(importances[(start % matrix.columns) + j])
-          let place = state / 2 * 4 + abs(k)
-          sums[place] += share * Double(matrix.values[start + j] * Float(k.signum()) / choice.step)
-          shares[place] += share
+      matrix.withElements(start..<start + length(run)) { weights in
+        for j in weights.indices {
+          let k = Int(integers[i * layout.runLength + j])
+          if k != 0, abs(k) <= 3 {
+            let share =
+              importances.isEmpty ? 1 : Double(importances[(start % matrix.columns) + j])
+            let place = state / 2 * 4 + abs(k)
+            sums[place] += share * Double(weights[j] * Float(k.signum()) / choice.step)
+            shares[place] += share
+          }
+          if choice.isDependent { state = Int(DependentMachine.next[state * 2 + (k & 1)]) }
         }
-        if choice.isDependent { state = Int(DependentMachine.next[state * 2 + (k & 1)]) }
       }
+      if i % 256 == 255 || i + 1 == runs.count { release(runs[(i - i % 256)...i]) }
     }
     var isMoved = false
     for quantizer in 0..<2 {
@@ -330,19 +343,22 @@ public final class StepEncoder: Sendable {
     for (i, run) in runs.enumerated() {
       var state = 0
       let start = run * layout.runLength
-      for j in 0..<length(run) {
-        let k = Int(integers[i * layout.runLength + j])
-        var value = Float(table.value(k, state / 2)) * scale
-        if scheme == .f16 { value = kn_f16_to_f32(kn_f32_to_f16(value)) }
-        if scheme == .bf16 { value = Float(bitPattern: UInt32(HalfPrecision.bf16(value)) << 16) }
-        let difference = Double(matrix.values[start + j] - value)
-        squared += difference * difference
-        if !importances.isEmpty {
-          let share = Double(importances[(start % matrix.columns) + j]) * meanImportance
-          weighted += difference * difference * share
+      matrix.withElements(start..<start + length(run)) { weights in
+        for j in weights.indices {
+          let k = Int(integers[i * layout.runLength + j])
+          var value = Float(table.value(k, state / 2)) * scale
+          if scheme == .f16 { value = kn_f16_to_f32(kn_f32_to_f16(value)) }
+          if scheme == .bf16 { value = Float(bitPattern: UInt32(HalfPrecision.bf16(value)) << 16) }
+          let difference = Double(weights[j] - value)
+          squared += difference * difference
+          if !importances.isEmpty {
+            let share = Double(importances[(start % matrix.columns) + j]) * meanImportance
+            weighted += difference * difference * share
+          }
+          if rule.isDependent { state = Int(DependentMachine.next[state * 2 + (k & 1)]) }
         }
-        if rule.isDependent { state = Int(DependentMachine.next[state * 2 + (k & 1)]) }
       }
+      if i % 256 == 255 || i + 1 == runs.count { release(runs[(i - i % 256)...i]) }
     }
     return (squared, importances.isEmpty ? squared : weighted)
   }
@@ -382,6 +398,26 @@ public final class StepEncoder: Sendable {
   public func encode(
     _ choice: StepChoice, _ encoding: WeightEncoding, _ lossless: LosslessCoder
   ) throws -> StepResult {
+    let (steps, cost, entropyBits) = try coded(choice, encoding)
+    let resident = try steps.decoded(encoding, shape, byteCount: encoding.byteCount(shape) ?? 0)
+    let width = encoding.scheme == .int8 ? 1 : encoding.scheme == .f32 ? 4 : 2
+    let best = try resident.withUnsafeBytes { bytes in
+      try lossless.orPlanes(
+        steps, bytes, width: width, ZstdCompressor.level(forByteCount: bytes.count))
+    }
+    let bits = Double(min(best.byteCount, resident.count) * 8)
+    return StepResult(
+      choice: choice, coded: best.byteCount < resident.count ? best : nil,
+      cost: StepCost(
+        bits: bits, squaredError: cost.squaredError, weightedError: cost.weightedError,
+        effectiveError: cost.effectiveError),
+      resident: resident, conditionalEntropyBits: entropyBits)
+  }
+
+  /// The matrix at a step, coded. The integers are gone before its stored form is made.
+  private func coded(
+    _ choice: StepChoice, _ encoding: WeightEncoding
+  ) throws -> (steps: CodedTensor, cost: StepCost, entropyBits: Double) {
     let most: Float = encoding.scheme == .int8 ? 127 : Float(Int16.max)
     precondition(
       peak / choice.step <= (encoding.scheme == .int8 && choice.isDependent ? 125 : most),
@@ -405,20 +441,11 @@ public final class StepEncoder: Sendable {
     head.put(scale)
     coder.coding.write(to: &head)
     let steps = CodedTensor(kind: .steps, head: head.bytes, pieces: try coder.pieces { $0 })
-    let resident = try steps.decoded(encoding, shape, byteCount: encoding.byteCount(shape) ?? 0)
-    let width = encoding.scheme == .int8 ? 1 : encoding.scheme == .f32 ? 4 : 2
-    let best = try resident.withUnsafeBytes { bytes in
-      try lossless.orPlanes(
-        steps, bytes, width: width, ZstdCompressor.level(forByteCount: bytes.count))
-    }
-    return StepResult(
-      choice: choice, coded: best.byteCount < resident.count ? best : nil,
-      cost: StepCost(
-        bits: Double(min(best.byteCount, resident.count) * 8), squaredError: error.squared,
-        weightedError: error.weighted,
-        effectiveError: usesFeedback
-          ? effectiveError(integers, rule, scale: scale, encoding.scheme) : error.squared),
-      resident: resident, conditionalEntropyBits: coder.entropyBits)
+    let cost = StepCost(
+      bits: Double(steps.byteCount * 8), squaredError: error.squared, weightedError: error.weighted,
+      effectiveError: usesFeedback
+        ? effectiveError(integers, rule, scale: scale, encoding.scheme) : error.squared)
+    return (steps, cost, coder.entropyBits)
   }
 }
 

@@ -5,7 +5,7 @@ RELEASE = -c release --explicit-target-dependency-import-check error
 KNAPSACK = .build/release/knapsack
 ARCH ?= aarch64
 
-.PHONY: run test build lint format check-modules check-embedded check-neon device fuzz bench clean
+.PHONY: run test build install lint format check-modules check-embedded check-neon device fuzz bench clean
 
 # Packs the digits recipe for this machine and runs it over its held-out test images: with the
 # dashboard on a terminal (many passes, so that there is time to look; q ends it), as plain lines
@@ -18,6 +18,16 @@ run: build
 build:
 	@scripts/setup.sh run
 	$(SWIFT) build $(RELEASE)
+
+# The tool with its man pages and completions, below PREFIX. It needs no Swift where it runs.
+PREFIX ?= /usr/local
+install:
+	@scripts/setup.sh run
+	$(SWIFT) build $(RELEASE) --static-swift-stdlib --scratch-path .build/install --product knapsack
+	python3 scripts/manual.py .build/install/release/knapsack .build/install/share
+	install -D -s -m 755 .build/install/release/knapsack $(DESTDIR)$(PREFIX)/bin/knapsack
+	cd .build/install/share && find . -type f -exec \
+	  install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/{} \;
 
 test: lint check-modules
 	@scripts/setup.sh run test

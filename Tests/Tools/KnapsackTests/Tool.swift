@@ -52,17 +52,21 @@ struct Tool {
   ///
   /// output: a path to write standard output to, in place of keeping it.
   /// limit: what `ulimit` sets before, such as `-v 1000000`.
+  /// directory: where it runs; here where none is given.
   /// onStart: called with the process id at once.
   func run(
     _ arguments: [String], input: String = "/dev/null", output: String? = nil,
-    environment: [String: String] = [:], limit: String? = nil, seconds: Double = 60,
-    onStart: (pid_t) -> Void = { _ in }
+    environment: [String: String] = [:], limit: String? = nil, directory: String? = nil,
+    seconds: Double = 60, onStart: (pid_t) -> Void = { _ in }
   ) throws -> Outcome {
     let folder = try Folder()
     let (out, err) = (output ?? folder.path("out"), folder.path("err"))
     var words = [path] + arguments
     if let limit {
       words = ["/bin/sh", "-c", "ulimit \(limit) && exec \"$@\"", "sh"] + words
+    }
+    if let directory {
+      words = ["/bin/sh", "-c", "cd \"$0\" && exec \"$@\"", directory] + words
     }
     var variables = ProcessInfo.processInfo.environment
     for name in ["KNAPSACK_TARGETS", "NO_COLOR", "CI"] { variables[name] = nil }

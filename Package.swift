@@ -53,7 +53,7 @@ let deviceTargets: [Target] = [
   device("Tensors"),
   device("Compression", ["CZstd"]),
   device("Tokenizers", ["Bytes"]),
-  device("Telemetry", ["Bytes", "Platform"]),
+  device("Telemetry", ["Bytes", "CPlatform", "Platform"]),
   device("Kernels", ["CKernels", "CPlatform", "Platform", "Tensors"]),
   device("WeightCoding", ["Bytes", "CKernels", "Compression", "Tensors"]),
   device("Operators", ["CKernels", "CPlatform", "Tensors", "Tokenizers"]),

@@ -40,7 +40,9 @@ public final class Collector: @unchecked Sendable {
   ) {
     samples = SampleRing(capacity: ringCapacity)
     texts = TextRing(byteCount: 1 << 16)
-    statistics = RunStatistics(facts: facts, nowNanoseconds: nowNanoseconds)
+    statistics = RunStatistics(
+      facts: facts, nowNanoseconds: nowNanoseconds,
+      gridGramsPerKilowattHour: sampler.settings.gridGramsPerKilowattHour)
     self.sampler = sampler
   }
 
@@ -135,8 +137,10 @@ public final class Collector: @unchecked Sendable {
     interval.store(statistics.profileInterval, ordering: .relaxed)
   }
 
-  /// What is known now, after a `poll`. `windowSeconds`: 1…60.
-  public func snapshot(nowNanoseconds now: UInt64, windowSeconds: Int = 60) -> Snapshot {
+  /// What is known now, after a `poll`. `windowSeconds`: 1…600; nil is the whole run.
+  public func snapshot(
+    nowNanoseconds now: UInt64, windowSeconds: Int? = RateWindow.seconds
+  ) -> Snapshot {
     poll(nowNanoseconds: now)
     var snapshot = statistics.snapshot(now: now, windowSeconds: windowSeconds)
     snapshot.state = runState

@@ -1,30 +1,5 @@
 // Power where there is no meter: an estimate from the device profile's figures, marked as one.
 
-/// How far a power figure can be trusted.
-public enum PowerGrade: Equatable, Sendable {
-  /// A meter sees the whole device.
-  case meter
-  /// A meter sees a part of it.
-  case partialMeter
-  /// The battery's own gauge.
-  case battery
-  /// A model, from processor time and the device profile.
-  case model
-  /// Nothing to tell from.
-  case unknown
-
-  /// `A`, `B`, `C`, `D`, or `-`.
-  public var letter: UInt8 {
-    switch self {
-    case .meter: 0x41
-    case .partialMeter: 0x42
-    case .battery: 0x43
-    case .model: 0x44
-    case .unknown: 0x2D
-    }
-  }
-}
-
 /// What a device profile says about power.
 public struct EnergyFigures: Equatable, Sendable {
   /// Watts of the whole device doing nothing.
@@ -42,29 +17,6 @@ public struct EnergyFigures: Equatable, Sendable {
 
   var areUsable: Bool {
     idleWatts.isFinite && wattsPerActiveCore.isFinite && idleWatts >= 0 && wattsPerActiveCore >= 0
-  }
-}
-
-/// A power figure with where it comes from. An unknown one has no watts and says why.
-public struct PowerReading: Equatable, Sendable {
-  public var watts: Double?
-  /// Watts when idle, where known.
-  public var idleWatts: Double?
-  public var grade: PowerGrade
-  /// How far off it may be, in percent; 0 where it is not an estimate.
-  public var bandPercent: Double
-  /// Which meter or model, or why there is no figure.
-  public var source: EscapedText
-  /// Joules of the whole device per inference; nil below 10 s or 10 inferences.
-  public var joulesPerInference: Double?
-  /// Joules since the first counted inference; nil when unknown.
-  public var totalJoules: Double?
-
-  /// No figure, for a reason.
-  public init(unknown reason: EscapedText) {
-    grade = .unknown
-    bandPercent = 0
-    source = reason
   }
 }
 

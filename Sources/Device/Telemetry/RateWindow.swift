@@ -1,58 +1,90 @@
-// What happened in each of the last 60 seconds: durations, time spent running, processor time.
+// What happened in each of the last seconds, and in each ten seconds before them: durations, time
+// spent running, processor time, energy.
 
-/// Per-second records, merged over as many of the last seconds as are asked for.
+/// Records per second and per ten seconds, merged over as many of the last seconds as are asked for.
 ///
-/// Storage is allocated once: 60 histograms of 9 kB. Seconds are those of the monotonic clock.
+/// Storage is allocated once: 120 histograms of 9 kB. Seconds are those of the monotonic clock.
 public struct RateWindow: Sendable {
-  /// How many seconds are kept.
+  /// How many seconds are kept one by one.
   public static let seconds = 60
+  /// How far back it reaches, in steps of ten seconds.
+  public static let longestSeconds = 600
 
-  private struct Second {
+  private struct Slot {
     var index: UInt64 = .max
-    var durations = LatencyHistogram()
-    var activeNanoseconds: UInt64 = 0
-    var cpuNanoseconds: UInt64 = 0
+    var sum = Sum()
 
     mutating func begin(_ newIndex: UInt64) {
       index = newIndex
-      durations.reset()
-      activeNanoseconds = 0
-      cpuNanoseconds = 0
+      sum.reset()
     }
   }
 
-  private var slots: [Second]
+  /// Slots of equal length in a ring.
+  private struct Track {
+    let slotNanoseconds: UInt64
+    var slots: [Slot]
 
-  public init() {
-    slots = []
-    slots.reserveCapacity(Self.seconds)
-    // One by one: repeating one value would share its storage.
-    for _ in 0..<Self.seconds { slots.append(Second()) }
+    init(slotSeconds: UInt64, count: Int) {
+      slotNanoseconds = slotSeconds * 1_000_000_000
+      slots = []
+      slots.reserveCapacity(count)
+      // One by one: repeating one value would share its storage.
+      for _ in 0..<count { slots.append(Slot()) }
+    }
+
+    /// The slot of a moment; nil when that stretch has already been overwritten.
+    mutating func slot(atNanoseconds moment: UInt64) -> Int? {
+      let index = moment / slotNanoseconds
+      let slot = Int(index % UInt64(slots.count))
+      let found = slots[slot].index
+      if found == index { return slot }
+      guard found == .max || found < index else { return nil }
+      slots[slot].begin(index)
+      return slot
+    }
+
+    func merge(last count: UInt64, upTo moment: UInt64, into sum: inout Sum) {
+      let now = moment / slotNanoseconds
+      for slot in slots where slot.index <= now && now - slot.index < count {
+        sum.merge(slot.sum)
+      }
+    }
   }
 
-  /// The slot of a moment; nil when that second has already been overwritten.
-  private mutating func slot(atNanoseconds moment: UInt64) -> Int? {
-    let second = moment / 1_000_000_000
-    let slot = Int(second % UInt64(Self.seconds))
-    let found = slots[slot].index
-    if found == second { return slot }
-    guard found == .max || found < second else { return nil }
-    slots[slot].begin(second)
-    return slot
-  }
+  private var fine = Track(slotSeconds: 1, count: seconds)
+  private var coarse = Track(slotSeconds: 10, count: longestSeconds / 10)
+
+  public init() {}
 
   /// Counts an inference that ended at a moment of the monotonic clock.
   public mutating func record(nanoseconds: UInt64, endingAt moment: UInt64) {
-    guard let slot = slot(atNanoseconds: moment) else { return }
-    slots[slot].durations.record(nanoseconds: nanoseconds)
+    if let slot = fine.slot(atNanoseconds: moment) {
+      fine.slots[slot].sum.durations.record(nanoseconds: nanoseconds)
+    }
+    if let slot = coarse.slot(atNanoseconds: moment) {
+      coarse.slots[slot].sum.durations.record(nanoseconds: nanoseconds)
+    }
   }
 
   /// Adds time in which the run was running, and the processor time spent in it.
   public mutating func advance(to moment: UInt64, activeNanoseconds: UInt64, cpuNanoseconds: UInt64)
   {
-    guard let slot = slot(atNanoseconds: moment) else { return }
-    slots[slot].activeNanoseconds += activeNanoseconds
-    slots[slot].cpuNanoseconds += cpuNanoseconds
+    if let slot = fine.slot(atNanoseconds: moment) {
+      fine.slots[slot].sum.activeNanoseconds += activeNanoseconds
+      fine.slots[slot].sum.cpuNanoseconds += cpuNanoseconds
+    }
+    if let slot = coarse.slot(atNanoseconds: moment) {
+      coarse.slots[slot].sum.activeNanoseconds += activeNanoseconds
+      coarse.slots[slot].sum.cpuNanoseconds += cpuNanoseconds
+    }
+  }
+
+  /// Adds energy, and the time it was measured over.
+  public mutating func add(joules: Double, overNanoseconds: UInt64, at moment: UInt64) {
+    let energy = EnergySpan(joules: joules, nanoseconds: overNanoseconds)
+    if let slot = fine.slot(atNanoseconds: moment) { fine.slots[slot].sum.energy.add(energy) }
+    if let slot = coarse.slot(atNanoseconds: moment) { coarse.slots[slot].sum.energy.add(energy) }
   }
 
   /// What the last seconds hold together.
@@ -62,6 +94,8 @@ public struct RateWindow: Sendable {
     public var activeNanoseconds: UInt64 = 0
     /// Processor time of the process in that time.
     public var cpuNanoseconds: UInt64 = 0
+    /// What was measured of its energy.
+    var energy = EnergySpan()
 
     public init() {}
     /// Inferences per second of running time; nil without any.
@@ -73,24 +107,51 @@ public struct RateWindow: Sendable {
     public var busyCores: Double? {
       activeNanoseconds == 0 ? nil : Double(cpuNanoseconds) / Double(activeNanoseconds)
     }
+    /// Joules of the energy measured.
+    public var joules: Double { energy.joules }
+    /// The time they were measured over.
+    public var meteredNanoseconds: UInt64 { energy.nanoseconds }
+
+    /// Joules per inference at the mean power: gross and, with the idle power known, above idle.
+    /// Nil below 10 s of running, 10 inferences or 9 s of metering.
+    func joulesPerInference(idleWatts: Double?) -> (gross: Double, aboveIdle: Double?)? {
+      guard activeNanoseconds >= 10_000_000_000, durations.count >= 10,
+        energy.nanoseconds >= 9_000_000_000, let watts = energy.watts
+      else { return nil }
+      let seconds = Double(activeNanoseconds) / 1e9 / Double(durations.count)
+      return (watts * seconds, idleWatts.map { max(0, watts - $0) * seconds })
+    }
+
+    mutating func merge(_ other: borrowing Sum) {
+      durations.merge(other.durations)
+      activeNanoseconds += other.activeNanoseconds
+      cpuNanoseconds += other.cpuNanoseconds
+      energy.add(other.energy)
+    }
+
+    mutating func reset() {
+      durations.reset()
+      activeNanoseconds = 0
+      cpuNanoseconds = 0
+      energy = EnergySpan()
+    }
   }
 
-  /// Merges the last `seconds` (1…60) up to `moment` into `sum`, which is emptied first.
+  /// Merges the last `seconds` (1…600) up to `moment` into `sum`, which is emptied first. More than
+  /// 60 are rounded up to tens, of which the latest may not be full.
   public func merge(last seconds: Int, upTo moment: UInt64, into sum: inout Sum) {
-    sum.durations.reset()
-    sum.activeNanoseconds = 0
-    sum.cpuNanoseconds = 0
-    let now = moment / 1_000_000_000
-    let span = UInt64(min(max(seconds, 1), Self.seconds))
-    for slot in slots where slot.index <= now && now - slot.index < span {
-      sum.durations.merge(slot.durations)
-      sum.activeNanoseconds += slot.activeNanoseconds
-      sum.cpuNanoseconds += slot.cpuNanoseconds
+    sum.reset()
+    if seconds <= Self.seconds {
+      fine.merge(last: UInt64(max(seconds, 1)), upTo: moment, into: &sum)
+    } else {
+      let tens = (min(seconds, Self.longestSeconds) + 9) / 10
+      coarse.merge(last: UInt64(tens), upTo: moment, into: &sum)
     }
   }
 
   /// Forgets everything and keeps the storage.
   public mutating func reset() {
-    for i in slots.indices { slots[i].begin(.max) }
+    for i in fine.slots.indices { fine.slots[i].begin(.max) }
+    for i in coarse.slots.indices { coarse.slots[i].begin(.max) }
   }
 }

@@ -1,4 +1,5 @@
 // The reading half of the collector: everything that is added up about a run.
+import Bytes
 
 /// Sums, windows and the latest lines of a run. Plain data of one thread.
 struct RunStatistics {
@@ -9,48 +10,55 @@ struct RunStatistics {
   private static let historyKept = 480
   private static let sliceNanoseconds: UInt64 = 500_000_000
   private static let samplingNanoseconds: UInt64 = 500_000_000
+  private static let powerNanoseconds: UInt64 = 95_000_000
 
-  private struct StepTime {
+  struct StepTime {
     var sum: UInt64 = 0
     var count: UInt64 = 0
   }
 
-  private var facts: RunFacts
-  private var isLoaded = false
-  private let startedAt: UInt64
-  private var endedAt: UInt64?
-  private var number: UInt64 = 0
+  var facts: RunFacts
+  var isLoaded = false
+  let startedAt: UInt64
+  var endedAt: UInt64?
+  var number: UInt64 = 0
 
-  private var seenCount = 0
-  private var countedSince: UInt64?
-  private var lastEnd: UInt64?
-  private var first: UInt64?
-  private var last: UInt64?
-  private var missed: UInt64 = 0
-  private var overall = LatencyHistogram()
-  private var window = RateWindow()
-  private var sum = RateWindow.Sum()
-  private var history: [UInt64] = []
-  private var sliceEnd: UInt64 = 0
-  private var steps: [StepTime]
+  var seenCount = 0
+  var countedSince: UInt64?
+  var lastEnd: UInt64?
+  var first: UInt64?
+  var last: UInt64?
+  var missed: UInt64 = 0
+  var overall = LatencyHistogram()
+  var window = RateWindow()
+  var sum = RateWindow.Sum()
+  var history: [UInt64] = []
+  var sliceEnd: UInt64 = 0
+  var steps: [StepTime]
 
-  private var advancedTo: UInt64
-  private var activeNanoseconds: UInt64 = 0
-  private var sampledAt: UInt64?
-  private var cpuNanoseconds: UInt64?
-  private var totalJoules = 0.0
-  private var memory = MemoryReading()
-  private var thermal = ThermalReading()
+  var advancedTo: UInt64
+  var activeNanoseconds: UInt64 = 0
+  var activeCpuNanoseconds: UInt64 = 0
+  var sampledAt: UInt64?
+  var powerAt: UInt64?
+  var wasPaused = false
+  var system = SystemReading()
+  var powerTried: [PowerAttempt] = []
+  var power = PowerTally()
+  var growth = GrowthFit()
+  var throttle = ThrottleTracker()
+  let gridGramsPerKilowattHour: Double?
 
-  private var excluded: (from: UInt64, to: UInt64)?
+  var excluded: (from: UInt64, to: UInt64)?
 
-  private var phase = EscapedText("")
-  private var output: [OutputLine] = []
-  private var outputNumber: UInt64 = 0
-  private var events: [EventRow] = []
+  var phase = EscapedText("")
+  var output: [OutputLine] = []
+  var outputNumber: UInt64 = 0
+  var events: [EventRow] = []
 
-  init(facts: RunFacts, nowNanoseconds: UInt64) {
+  init(facts: RunFacts, nowNanoseconds: UInt64, gridGramsPerKilowattHour: Double?) {
     self.facts = facts
+    self.gridGramsPerKilowattHour = gridGramsPerKilowattHour
     steps = Array(repeating: StepTime(), count: facts.steps.count)
     startedAt = nowNanoseconds
     advancedTo = nowNanoseconds
@@ -86,6 +94,7 @@ struct RunStatistics {
     if let excluded, sample.startNanoseconds < excluded.to, end > excluded.from { return }
     if countedSince == nil { countedSince = sample.startNanoseconds }
     overall.record(nanoseconds: duration)
+    throttle.record(nanoseconds: duration)
     window.record(nanoseconds: duration, endingAt: end)
     if let budget = facts.latencyBudgetNanoseconds, duration > budget { missed += 1 }
     if end < sliceEnd, !history.isEmpty {
@@ -115,7 +124,7 @@ struct RunStatistics {
 
   // MARK: Time
 
-  private func seconds(_ from: UInt64, _ to: UInt64) -> Double {
+  func seconds(_ from: UInt64, _ to: UInt64) -> Double {
     to > from ? Double(to - from) / 1e9 : 0
   }
 
@@ -133,24 +142,74 @@ struct RunStatistics {
     }
     advancedTo = max(advancedTo, now)
     if state == .done || state == .failed { endedAt = endedAt ?? now }
-    if let sampledAt, now < sampledAt + Self.samplingNanoseconds, endedAt == nil { return }
-    sample(sampler, now: now, isCounting: countedSince != nil && state != .paused)
+    let isCounting = countedSince != nil && state != .paused
+    let isEnd = endedAt != nil
+    if isEnd || powerAt.map({ now >= $0 + Self.powerNanoseconds }) ?? true {
+      powerAt = now
+      take(sampler.power(nowNanoseconds: now), now: now, isCounting, isPaused: state == .paused)
+    }
+    guard isEnd || sampledAt.map({ now >= $0 + Self.samplingNanoseconds }) ?? true else { return }
+    take(sampler.reading(nowNanoseconds: now), now: now, isCounting)
+    powerTried = sampler.powerTried
   }
 
-  private mutating func sample(_ sampler: SystemSampler, now: UInt64, isCounting: Bool) {
-    memory = sampler.memory()
-    thermal = sampler.thermal()
-    if let cpu = sampler.cpuNanoseconds() {
-      if let before = cpuNanoseconds, let sampledAt, cpu >= before, isCounting {
-        window.advance(to: now, activeNanoseconds: 0, cpuNanoseconds: cpu - before)
-        let model = EnergyModel(figures: facts.energy)
-        totalJoules +=
-          model.joules(
-            seconds: seconds(sampledAt, now), cpuSeconds: Double(cpu - before) / 1e9) ?? 0
-      }
-      cpuNanoseconds = cpu
+  private mutating func take(
+    _ sample: PowerSample, now: UInt64, _ isCounting: Bool, isPaused: Bool
+  ) {
+    let elapsed = seconds(startedAt, now)
+    let counted = power.take(
+      sample, isCounting: isCounting, isPaused: isPaused, atSeconds: elapsed)
+    if let counted {
+      window.add(joules: counted.joules, overNanoseconds: counted.nanoseconds, at: now)
     }
+    if wasPaused, !isPaused, let idle = power.idleWatts, let measured = power.idleMeasuredSeconds,
+      measured > elapsed - 1
+    {
+      var text = TextBuffer()
+      text.put("idle baseline ")
+      text.put(significant: idle)
+      text.put(" W")
+      addEvent(.note, EscapedText(text.bytes), now: now)
+    }
+    wasPaused = isPaused
+  }
+
+  private mutating func take(_ reading: SystemReading, now: UInt64, _ isCounting: Bool) {
+    if let cpu = reading.cpuNanoseconds, let before = system.cpuNanoseconds, let sampledAt,
+      cpu >= before, now > sampledAt
+    {
+      if isCounting {
+        window.advance(to: now, activeNanoseconds: 0, cpuNanoseconds: cpu - before)
+        activeCpuNanoseconds += cpu - before
+      }
+      takeModel(cpuNanoseconds: cpu - before, from: sampledAt, to: now, isCounting)
+    }
+    system = reading
     sampledAt = now
+    let elapsed = seconds(startedAt, now)
+    if let anonymous = reading.memory.anonymous, overall.count > 0 {
+      growth.add(bytes: anonymous, atSeconds: elapsed)
+    }
+    let event = throttle.take(reading.thermal, atSeconds: elapsed) {
+      window.merge(last: RateWindow.seconds, upTo: now, into: &sum)
+      return ThrottleTracker.median(sum.durations)
+    }
+    if let event { addEvent(event.level, event.text, now: now) }
+  }
+
+  /// Without a meter, energy is what the profile makes of processor time.
+  private mutating func takeModel(
+    cpuNanoseconds: UInt64, from: UInt64, to now: UInt64, _ isCounting: Bool
+  ) {
+    let model = EnergyModel(figures: facts.energy)
+    guard power.sample.grade == .unknown,
+      let joules = model.joules(
+        seconds: seconds(from, now), cpuSeconds: Double(cpuNanoseconds) / 1e9)
+    else { return }
+    let span = EnergySpan(joules: joules, nanoseconds: now - from)
+    if let counted = power.takeModel(span, isCounting: isCounting) {
+      window.add(joules: counted.joules, overNanoseconds: counted.nanoseconds, at: now)
+    }
   }
 
   mutating func exclude(from: UInt64, to: UInt64) {
@@ -159,6 +218,7 @@ struct RunStatistics {
     advancedTo = max(advancedTo, to)
     // Idle power flowed on, but not for this run.
     sampledAt = sampledAt.map { max($0, to) }
+    power.dropNext()
     addEvent(.note, EscapedText("stopped for a while: that inference is not counted"), now: to)
   }
 
@@ -169,109 +229,9 @@ struct RunStatistics {
     history = []
     steps = Array(repeating: StepTime(), count: facts.steps.count)
     activeNanoseconds = 0
+    activeCpuNanoseconds = 0
     countedSince = nil
-    totalJoules = 0
-  }
-
-  // MARK: Snapshot
-
-  /// One inference in this many has its steps timed, so that timing costs below 0.5 % of it: a
-  /// timing takes 0.2 µs where clocks are slow.
-  var profileInterval: Int {
-    guard let p50 = overall.quantile(0.5), p50 > 0, !facts.steps.isEmpty else { return 1 }
-    let interval = (Double(facts.steps.count) * 200 / (0.005 * Double(p50))).rounded(.up)
-    return max(1, Int(min(interval, 1e6)))
-  }
-
-  mutating func snapshot(now: UInt64, windowSeconds: Int) -> Snapshot {
-    window.merge(last: windowSeconds, upTo: endedAt ?? now, into: &sum)
-    number += 1
-    var snapshot = Snapshot()
-    snapshot.number = number
-    snapshot.facts = facts
-    snapshot.phase = phase
-    snapshot.elapsedSeconds = seconds(startedAt, endedAt ?? now)
-    snapshot.inferenceCount = overall.count
-    snapshot.warmUpDone = min(seenCount, facts.warmUpCount)
-    snapshot.firstNanoseconds = first
-    snapshot.lastNanoseconds = last
-    snapshot.sinceLastSeconds = lastEnd.map { seconds($0, now) }
-    snapshot.missedCount = missed
-    snapshot.windowSeconds = min(max(windowSeconds, 1), RateWindow.seconds)
-    snapshot.latency = LatencySummary(sum.durations)
-    snapshot.histogram = sum.durations
-    snapshot.perSecond = sum.perSecond
-    snapshot.overall = LatencySummary(overall)
-    if activeNanoseconds > 0, overall.count > 0 {
-      snapshot.overallPerSecond = Double(overall.count) / (Double(activeNanoseconds) / 1e9)
-    }
-    snapshot.history = history
-    snapshot.memory = memory
-    snapshot.memory.weights = facts.weightBytes
-    snapshot.memory.arena = facts.arenaBytes
-    snapshot.memory.budget = facts.memoryBudgetBytes
-    snapshot.thermal = thermal
-    snapshot.busyCores = sum.cpuNanoseconds > 0 ? sum.busyCores : nil
-    snapshot.power = power(snapshot.busyCores)
-    snapshot.operators = operatorRows()
-    snapshot.profileInterval = profileInterval
-    snapshot.drift = drift(snapshot)
-    snapshot.output = output
-    snapshot.events = events
-    return snapshot
-  }
-
-  private func power(_ busyCores: Double?) -> PowerReading {
-    var reading = EnergyModel(figures: facts.energy).reading(busyCores: busyCores)
-    guard let watts = reading.watts else { return reading }
-    if totalJoules > 0 { reading.totalJoules = totalJoules }
-    if sum.activeNanoseconds >= 10_000_000_000, sum.durations.count >= 10 {
-      let joules = watts * Double(sum.activeNanoseconds) / 1e9
-      reading.joulesPerInference = joules / Double(sum.durations.count)
-    }
-    return reading
-  }
-
-  private func operatorRows() -> [OperatorRow] {
-    var rows: [OperatorRow] = []
-    var total = 0.0
-    for (i, step) in steps.enumerated() where step.count > 0 {
-      let mean = Double(step.sum) / Double(step.count)
-      total += mean
-      rows.append(OperatorRow(step: i, fact: facts.steps[i], meanNanoseconds: mean, share: 0))
-    }
-    if total > 0 { for i in rows.indices { rows[i].share = rows[i].meanNanoseconds / total } }
-    rows.sort {
-      $0.meanNanoseconds != $1.meanNanoseconds
-        ? $0.meanNanoseconds > $1.meanNanoseconds : $0.step < $1.step
-    }
-    return rows
-  }
-
-  private func drift(_ snapshot: Snapshot) -> [DriftRow] {
-    var rows: [DriftRow] = []
-    if let predicted = facts.predictedP50Nanoseconds {
-      // Below 20 inferences a median says little.
-      let measured = snapshot.latency.count >= 20 ? snapshot.latency.p50 : nil
-      rows.append(
-        DriftRow(
-          quantity: .p50, predicted: predicted, measured: measured.map { Double($0) },
-          isEstimate: false))
-    }
-    if let predicted = facts.predictedPeakBytes {
-      let measured = overall.count > 0 ? snapshot.memory.peak.map { Double($0) } : nil
-      rows.append(
-        DriftRow(
-          quantity: .peakMemory, predicted: Double(predicted), measured: measured,
-          isEstimate: false))
-    }
-    if let predicted = facts.predictedJoulesPerInference {
-      rows.append(
-        DriftRow(
-          quantity: .energy, predicted: predicted,
-          measured: snapshot.power.joulesPerInference,
-          isEstimate: snapshot.power.grade == .model))
-    }
-    return rows
+    power.reset()
+    growth = GrowthFit()
   }
 }

@@ -30,35 +30,6 @@ public struct LatencySummary: Equatable, Sendable {
   }
 }
 
-/// Memory in bytes; nil is unknown.
-public struct MemoryReading: Equatable, Sendable {
-  public var weights: UInt64?
-  public var arena: UInt64?
-  public var resident: UInt64?
-  /// The part of `resident` that is not backed by a file.
-  public var anonymous: UInt64?
-  /// The part of `resident` that is: mapped weights, code.
-  public var file: UInt64?
-  public var peak: UInt64?
-  public var budget: UInt64?
-
-  public init() {}
-}
-
-/// Temperatures and clocks; nil is unknown, and `reason` says why.
-public struct ThermalReading: Equatable, Sendable {
-  public var celsius: Double?
-  /// Which zone that is.
-  public var zone = EscapedText("")
-  public var criticalCelsius: Double?
-  public var clockMegahertz: Double?
-  public var maxClockMegahertz: Double?
-  /// Why there is no temperature.
-  public var reason = EscapedText("not measured yet")
-
-  public init() {}
-}
-
 /// One row of the operator table.
 public struct OperatorRow: Sendable {
   public var step: Int
@@ -157,8 +128,9 @@ public struct Snapshot: Sendable {
   public var missedCount: UInt64 = 0
   public var lostSampleCount = 0
 
-  /// How many seconds `latency`, `histogram` and `perSecond` look back.
-  public var windowSeconds = RateWindow.seconds
+  /// How many seconds `latency`, `histogram`, `perSecond` and the joules per inference look back;
+  /// nil is the whole run.
+  public var windowSeconds: Int? = RateWindow.seconds
   public var latency = LatencySummary()
   public var histogram = LatencyHistogram()
   /// Inferences per second of running time in the window.
@@ -172,6 +144,8 @@ public struct Snapshot: Sendable {
   public var memory = MemoryReading()
   public var power = PowerReading(unknown: EscapedText("not measured yet"))
   public var thermal = ThermalReading()
+  public var throttle = ThrottleReading()
+  public var accelerators = AcceleratorsReading()
   /// Processor time of the process over wall time, in cores.
   public var busyCores: Double?
   /// Processor time of the monitor's thread, in percent of one core.

@@ -1,119 +1,153 @@
-// Reads what the system says of this process and of the machine's heat.
+// Reads what the system says: of this process, of power, of heat, of what presses on both.
+import CPlatform
 import Platform
 
-/// Reads /proc and /sys below a root folder, which tests set to a recorded tree.
+/// Reads /proc and /sys below a root folder, which tests and bug reports set to a recorded tree.
+///
+/// Every source is looked for once, at the first reading, and kept open. One thread at a time.
 public final class SystemSampler {
-  private static let zoneLimit = 32
-  private static let textLimit = 1 << 16
   /// What `cpuTicks` counts: Linux answers 100 per second on every architecture.
   private static let nanosecondsPerTick: UInt64 = 10_000_000
   /// What `residentPages` counts, where `status` has no memory lines.
   private static let pageBytes: UInt64 = 4096
 
-  private let root: String
-  private var zoneCount: Int?
-  private var reading = ThermalReading()
-  private var callsUntilThermal = 0
+  /// What was chosen about power.
+  public let settings: PowerSettings
+  private let tree: SensorTree
+
+  private var sources: Sources?
+  private var thermal = ThermalReading()
+  private var limits = LimitReading()
+  private var accelerators = AcceleratorsReading()
+  private var callsUntilSlow = 0
+  private var before: (faults: UInt64?, switches: UInt64?, at: UInt64)?
+
+  /// What was found.
+  private final class Sources {
+    let status: PolledFile?
+    let statm: PolledFile?
+    let stat: PolledFile?
+    let meters: PowerMeters
+    let thermal: ThermalProbe
+    let throttle: ThrottleProbe
+    let pressure: PressureProbe
+    let limits: LimitProbe
+    let accelerators: AcceleratorProbe
+
+    init(_ tree: SensorTree, _ settings: PowerSettings) {
+      status = tree.open("/proc/self/status", capacity: 1 << 14)
+      statm = tree.open("/proc/self/statm")
+      stat = tree.open("/proc/self/stat", capacity: 4096)
+      let firmware = SystemSampler.firmware(tree)
+      meters = PowerMeters(tree, meterPath: settings.meterPath, firmware: firmware)
+      thermal = ThermalProbe(tree)
+      throttle = ThrottleProbe(tree, firmware: try? firmware.get())
+      pressure = PressureProbe(tree)
+      limits = LimitProbe(tree)
+      accelerators = AcceleratorProbe(tree)
+    }
+  }
 
   /// A sampler below `root`: by default the folder named by KNAPSACK_SYSROOT, else `/`.
-  public init(root: String? = nil) {
-    self.root = root ?? Environment.getNonEmpty("KNAPSACK_SYSROOT") ?? ""
+  public init(root: String? = nil, settings: PowerSettings = PowerSettings()) {
+    tree = SensorTree(root: root ?? Environment.getNonEmpty("KNAPSACK_SYSROOT") ?? "")
+    self.settings = settings
   }
 
-  private func text(_ path: String) -> [UInt8]? {
-    try? File.read(root + path, limit: Self.textLimit)
+  private static func firmware(_ tree: SensorTree) -> Result<FirmwareChannel, PlatformError> {
+    do throws(PlatformError) {
+      return .success(try FirmwareChannel(path: tree.root + "/dev/vcio"))
+    } catch {
+      return .failure(error)
+    }
   }
 
-  /// Memory of this process; what the kernel does not tell is nil.
-  public func memory() -> MemoryReading {
-    var memory = MemoryReading()
-    if let status = text("/proc/self/status") {
-      let parsed = ProcessStatus(status: status.span)
-      memory.resident = parsed.residentBytes
-      memory.anonymous = parsed.anonymousBytes
-      memory.file = parsed.fileBytes
-      memory.peak = parsed.peakBytes
-    }
-    if memory.resident == nil, let statm = text("/proc/self/statm"),
-      let pages = ProcessStatm.residentPages(statm.span), pages < 1 << 40
-    {
-      memory.resident = pages * Self.pageBytes
-    }
-    return memory
+  private var found: Sources {
+    if let sources { return sources }
+    let new = Sources(tree, settings)
+    sources = new
+    return new
   }
 
-  /// Processor time of this process so far; nil where /proc does not tell.
-  public func cpuNanoseconds() -> UInt64? {
-    guard let stat = text("/proc/self/stat"), let parsed = ProcessStat(stat: stat.span) else {
-      return nil
-    }
-    let (nanoseconds, overflow) = parsed.cpuTicks.multipliedReportingOverflow(
-      by: Self.nanosecondsPerTick)
-    return overflow ? nil : nanoseconds
+  /// Every source of power figures in the order it was tried, up to the one that works.
+  public var powerTried: [PowerAttempt] { found.meters.tried }
+
+  /// As `powerTried`, with those behind the first that works.
+  public func everyPowerSource() -> [PowerAttempt] {
+    PowerMeters(
+      tree, meterPath: settings.meterPath, firmware: Self.firmware(tree), looksOn: true
+    ).tried
   }
 
-  /// The hottest zone and the first core's clock. Read anew at every second call: on some boards
-  /// a sensor takes a millisecond to answer.
-  public func thermal() -> ThermalReading {
-    if callsUntilThermal > 0 {
-      callsUntilThermal -= 1
-      return reading
+  /// What the power meter says now. Energy is counted from one call to the next: call it ten times
+  /// a second.
+  public func power(nowNanoseconds now: UInt64) -> PowerSample {
+    found.meters.read(nowNanoseconds: now)
+  }
+
+  /// Everything else. Heat, limits and accelerators are read anew at every second call: on some
+  /// boards a sensor takes a millisecond to answer.
+  public func reading(nowNanoseconds now: UInt64) -> SystemReading {
+    let sources = found
+    var reading = SystemReading()
+    reading.memory = memory(sources, now)
+    reading.memory.pressure = sources.pressure.read()
+    reading.cpuNanoseconds = cpuNanoseconds(sources)
+    if callsUntilSlow > 0 {
+      callsUntilSlow -= 1
+    } else {
+      callsUntilSlow = 1
+      thermal = sources.thermal.read()
+      sources.throttle.judge(&thermal)
+      limits = sources.limits.read()
+      accelerators = sources.accelerators.read()
     }
-    callsUntilThermal = 1
-    readZones()
-    readClocks()
+    reading.thermal = thermal
+    reading.memory.limits = limits
+    reading.accelerators = accelerators
     return reading
   }
 
-  private func readZones() {
-    reading.celsius = nil
-    reading.zone = EscapedText("")
-    reading.criticalCelsius = nil
-    var hottest: (zone: ThermalZone, index: Int)?
-    var found = 0
-    for index in 0..<min(zoneCount ?? Self.zoneLimit, Self.zoneLimit) {
-      let folder = "/sys/class/thermal/thermal_zone\(index)"
-      guard let temperature = text(folder + "/temp") else {
-        // A sensor may refuse to answer now; a folder that is not there ends the list.
-        if zoneCount == nil, text(folder + "/type") == nil { break }
-        found += 1
-        continue
-      }
-      found += 1
-      let type = text(folder + "/type") ?? []
-      guard let zone = ThermalZone(type: type.span, temperature: temperature.span) else { continue }
-      if zone.celsius > hottest?.zone.celsius ?? 0 { hottest = (zone, index) }
+  /// Memory of this process; what the kernel does not tell is nil.
+  private func memory(_ sources: Sources, _ now: UInt64) -> MemoryReading {
+    var memory = MemoryReading()
+    let status = sources.status?.read { ProcessStatus(status: $0) }
+    memory.resident = status?.residentBytes
+    memory.anonymous = status?.anonymousBytes
+    memory.file = status?.fileBytes
+    memory.peak = status?.peakBytes
+    if memory.resident == nil,
+      let pages = sources.statm?.read({ ProcessStatm.residentPages($0) }), pages < 1 << 40
+    {
+      memory.resident = pages * Self.pageBytes
     }
-    if zoneCount == nil { zoneCount = found }
-    guard let hottest else {
-      reading.reason = EscapedText(found == 0 ? "no thermal zones" : "no zone answers")
-      return
+    let faults = stat(sources)?.majorFaults
+    let switches = tree.root.isEmpty ? Self.ownSwitches() : status?.involuntarySwitches
+    if let before, now > before.at {
+      let seconds = Double(now - before.at) / 1e9
+      memory.majorFaultsPerSecond = Self.rate(before.faults, faults, seconds)
+      memory.involuntarySwitchesPerSecond = Self.rate(before.switches, switches, seconds)
     }
-    reading.celsius = hottest.zone.celsius
-    reading.zone = EscapedText(hottest.zone.name)
-    reading.criticalCelsius = critical(zone: hottest.index)
+    before = (faults, switches, now)
+    return memory
   }
 
-  private func critical(zone: Int) -> Double? {
-    for point in 0..<8 {
-      let base = "/sys/class/thermal/thermal_zone\(zone)/trip_point_\(point)"
-      guard let type = text(base + "_type") else { return nil }
-      guard ProbeText.matches("critical", in: type.span, at: 0) else { continue }
-      guard let value = text(base + "_temp"), let millidegrees = ProbeText.integer(value.span),
-        millidegrees > 0
-      else { return nil }
-      return Double(millidegrees) / 1000
-    }
-    return nil
+  private static func rate(_ from: UInt64?, _ to: UInt64?, _ seconds: Double) -> Double? {
+    guard let from, let to, to >= from else { return nil }
+    return Double(to - from) / seconds
   }
 
-  private func readClocks() {
-    let folder = "/sys/devices/system/cpu/cpu0/cpufreq/"
-    reading.clockMegahertz = text(folder + "scaling_cur_freq").flatMap {
-      ClockProbe.megahertz($0.span)
-    }
-    reading.maxClockMegahertz = text(folder + "cpuinfo_max_freq").flatMap {
-      ClockProbe.megahertz($0.span)
-    }
+  /// Of all threads, which /proc tells only thread by thread.
+  private static func ownSwitches() -> UInt64? { UInt64(exactly: kp_involuntary_switches()) }
+
+  private func stat(_ sources: Sources) -> ProcessStat? {
+    sources.stat?.read { ProcessStat(stat: $0) }
+  }
+
+  /// Processor time of this process so far; nil where /proc does not tell.
+  private func cpuNanoseconds(_ sources: Sources) -> UInt64? {
+    guard let ticks = stat(sources)?.cpuTicks else { return nil }
+    let (nanoseconds, overflow) = ticks.multipliedReportingOverflow(by: Self.nanosecondsPerTick)
+    return overflow ? nil : nanoseconds
   }
 }

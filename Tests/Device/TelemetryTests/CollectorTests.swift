@@ -238,6 +238,36 @@ struct CollectorTests {
     #expect(snapshot.inferenceCount == 16)
   }
 
+  /// G18: what a run's snapshot says of its percentiles, against the durations themselves.
+  @Test(arguments: [1, 2, 3]) func percentilesAreWithinAPercent(seed: Int) throws {
+    let collector = running()
+    var random = SplitMix(state: UInt64(seed))
+    var now = Self.second
+    var durations: [UInt64] = []
+    for i in 0..<3010 {
+      // A body around 5 ms, a shoulder at 7, and now and then something long.
+      let place = random.unit()
+      let milliseconds =
+        place < 0.9
+        ? 4.8 + 0.5 * (random.unit() + random.unit() + random.unit())
+        : place < 0.99 ? 7 + random.unit() : 10 + 60 * random.unit() * random.unit()
+      let duration = UInt64(milliseconds * 1e6)
+      if i >= 10 { durations.append(duration) }
+      collector.recordInference(startNanoseconds: now, durationNanoseconds: duration)
+      now += duration
+      if i % 10 == 0 { collector.poll(nowNanoseconds: now) }
+    }
+    durations.sort()
+    let latency = collector.snapshot(nowNanoseconds: now).latency
+    for (found, share) in [(latency.p50, 0.5), (latency.p95, 0.95), (latency.p99, 0.99)] {
+      let rank = max(1, Int((share * Double(durations.count)).rounded(.up)))
+      let truth = Double(durations[rank - 1])
+      #expect(abs(Double(try #require(found)) / truth - 1) < 0.01)
+    }
+    #expect(latency.max == durations.last)
+    #expect(latency.count == 3000)
+  }
+
   @Test func driftComparesWithPrediction() throws {
     let collector = running()
     let now = run(collector, from: Self.second, count: 60, duration: 6_000_000)

@@ -69,74 +69,44 @@ struct ProbeTests {
     #expect(none == nil)
   }
 
-  /// Writes a tree of files and removes it.
-  private func withTree(_ files: [String: String], _ body: (String) throws -> Void) throws {
-    let root = FileManager.default.temporaryDirectory.appendingPathComponent(
-      "telemetry-\(UUID().uuidString)")
-    defer { try? FileManager.default.removeItem(at: root) }
-    for (path, text) in files {
-      let file = root.appendingPathComponent(path)
-      try FileManager.default.createDirectory(
-        at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-      try Data(text.utf8).write(to: file)
-    }
-    try body(root.path)
-  }
-
-  @Test func aRecordedBoard() throws {
-    let zone = "sys/class/thermal/thermal_zone"
-    let files = [
+  @Test func aRecordedBoard() {
+    let tree = RecordedTree([
       "proc/self/status": Self.status,
       "proc/self/stat": "4242 (knapsack) S 1 1 1 0 -1 0 10 0 0 0 133 21 0 0 20 0 5 0 1 1",
-      "\(zone)0/type": "gpu-thermal\n", "\(zone)0/temp": "55100\n",
-      // A sensor that is off says so with a number.
-      "\(zone)1/type": "cv0-thermal\n", "\(zone)1/temp": "-256000\n",
-      "\(zone)2/type": "cpu-thermal\n", "\(zone)2/temp": "71300\n",
-      "\(zone)2/trip_point_0_type": "passive\n", "\(zone)2/trip_point_0_temp": "80000\n",
-      "\(zone)2/trip_point_1_type": "critical\n", "\(zone)2/trip_point_1_temp": "95000\n",
-      "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "1800000\n",
-      "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq": "2400000\n",
-    ]
-    try withTree(files) { root in
-      let sampler = SystemSampler(root: root)
-      #expect(sampler.memory().resident == 21732 * 1024)
-      #expect(sampler.cpuNanoseconds() == 1_540_000_000)
-      let thermal = sampler.thermal()
-      #expect(thermal.celsius == 71.3)
-      #expect(thermal.zone == EscapedText("cpu-thermal"))
-      #expect(thermal.criticalCelsius == 95)
-      #expect(thermal.clockMegahertz == 1800)
-      #expect(thermal.maxClockMegahertz == 2400)
-    }
+    ])
+    let reading = tree.sampler.reading(nowNanoseconds: 1)
+    #expect(reading.memory.resident == 21732 * 1024)
+    #expect(reading.memory.peak == 22940 * 1024)
+    #expect(reading.cpuNanoseconds == 1_540_000_000)
   }
 
   /// Nothing there: everything unknown, with a reason, and never zero.
-  @Test func anEmptyMachine() throws {
-    try withTree([:]) { root in
-      let sampler = SystemSampler(root: root)
-      #expect(sampler.memory() == MemoryReading())
-      #expect(sampler.cpuNanoseconds() == nil)
-      let thermal = sampler.thermal()
-      #expect(thermal.celsius == nil)
-      #expect(thermal.clockMegahertz == nil)
-      #expect(thermal.reason == EscapedText("no thermal zones"))
-    }
-  }
-
-  @Test func sensorsThatAreOff() throws {
-    let zone = "sys/class/thermal/thermal_zone0"
-    try withTree(["\(zone)/type": "soc\n", "\(zone)/temp": "0\n"]) { root in
-      let thermal = SystemSampler(root: root).thermal()
-      #expect(thermal.celsius == nil)
-      #expect(thermal.reason == EscapedText("no zone answers"))
-    }
+  @Test func anEmptyMachine() {
+    let sampler = RecordedTree().sampler
+    _ = sampler.reading(nowNanoseconds: 1)
+    let reading = sampler.reading(nowNanoseconds: 1_000_000_001)
+    var expected = MemoryReading()
+    expected.pressure.reason = EscapedText("no /proc/pressure")
+    expected.limits.reason = EscapedText("no control groups")
+    #expect(reading.memory == expected)
+    #expect(reading.cpuNanoseconds == nil)
+    #expect(reading.thermal.celsius == nil)
+    #expect(reading.thermal.clockMegahertz == nil)
+    #expect(reading.thermal.reason == EscapedText("no thermal zones"))
+    #expect(reading.accelerators.list.isEmpty)
+    #expect(!reading.accelerators.reason.isEmpty)
+    let power = sampler.power(nowNanoseconds: 1)
+    #expect(power.watts == nil)
+    #expect(power.joules == nil)
+    #expect(power.battery.watts == nil)
+    #expect(power.battery.reason == EscapedText("none"))
   }
 
   /// Without memory lines in status, statm tells how much is resident.
-  @Test func statmIsTheSecondSource() throws {
-    let files = ["proc/self/status": "Name:\tx\n", "proc/self/statm": "100 10 5 1 0 9 0\n"]
-    try withTree(files) { root in
-      #expect(SystemSampler(root: root).memory().resident == 10 * 4096)
-    }
+  @Test func statmIsTheSecondSource() {
+    let tree = RecordedTree([
+      "proc/self/status": "Name:\tx\n", "proc/self/statm": "100 10 5 1 0 9 0\n",
+    ])
+    #expect(tree.sampler.reading(nowNanoseconds: 1).memory.resident == 10 * 4096)
   }
 }

@@ -104,8 +104,12 @@ enum Header {
       row.put(Figure.count(snapshot.missedCount), drop: 1)
     }
     row.put("  window ", .label, drop: 3)
-    row.put(Figure.count(snapshot.windowSeconds), drop: 3)
-    row.put(" s", .label, drop: 3)
+    if let seconds = snapshot.windowSeconds {
+      row.put(Figure.count(seconds), drop: 3)
+      row.put(" s", .label, drop: 3)
+    } else {
+      row.put("whole run", drop: 3)
+    }
     if snapshot.facts.warmUpCount > 0 {
       row.put("  warm-up ", .label, drop: 4)
       row.put(Figure.count(snapshot.warmUpDone), drop: 4)

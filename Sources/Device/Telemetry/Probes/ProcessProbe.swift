@@ -8,6 +8,8 @@ public struct ProcessStatus: Equatable, Sendable {
   public var fileBytes: UInt64?
   public var peakBytes: UInt64?
   public var threadCount: UInt64?
+  /// How often the first thread was taken off a core while it had work.
+  public var involuntarySwitches: UInt64?
 
   /// Reads the text of `/proc/self/status`.
   public init(status text: Span<UInt8>) {
@@ -16,6 +18,9 @@ public struct ProcessStatus: Equatable, Sendable {
     fileBytes = Self.kibibytes("RssFile:", in: text)
     peakBytes = Self.kibibytes("VmHWM:", in: text)
     threadCount = ProbeText.field(after: "Threads:", in: text).map { $0.value }
+    involuntarySwitches = ProbeText.field(after: "nonvoluntary_ctxt_switches:", in: text).map {
+      $0.value
+    }
   }
 
   private static func kibibytes(_ key: StaticString, in text: Span<UInt8>) -> UInt64? {

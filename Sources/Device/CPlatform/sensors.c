@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -36,6 +37,20 @@ int kp_firmware_property(int fd, uint32_t *message) {
 int64_t kp_involuntary_switches(void) {
   struct rusage usage;
   return getrusage(RUSAGE_SELF, &usage) == 0 ? (int64_t)usage.ru_nivcsw : -1;
+}
+
+int64_t kp_resident_bytes(uintptr_t address, size_t bytes) {
+  unsigned char pages[4096];
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  uintptr_t at = address / page * page, end = (address + bytes + page - 1) / page * page;
+  int64_t resident = 0;
+  while (at < end) {
+    size_t count = (end - at) / page < sizeof pages ? (end - at) / page : sizeof pages;
+    if (mincore((void *)at, count * page, pages) != 0) return -1;
+    for (size_t i = 0; i < count; i++) resident += pages[i] & 1 ? (int64_t)page : 0;
+    at += count * page;
+  }
+  return resident;
 }
 
 int kp_rewind_if_shorter(int fd) {

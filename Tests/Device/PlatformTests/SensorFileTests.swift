@@ -128,3 +128,32 @@ import Testing
     #expect(try FirmwareChannel(path: "/dev/null").ask("get_throttled") == nil)
   }
 }
+
+@Suite struct MemoryRangeTests {
+  @Test func stretchesThatTouchAreOne() {
+    let ranges = [
+      MemoryRange(address: 90_000, byteCount: 10), MemoryRange(address: 10_000, byteCount: 100),
+      MemoryRange(address: 10_050, byteCount: 5000), MemoryRange(address: 18_000, byteCount: 64),
+      MemoryRange(address: 50, byteCount: 0),
+    ]
+    #expect(
+      MemoryRange.merged(ranges) == [
+        MemoryRange(address: 10_000, byteCount: 8064), MemoryRange(address: 90_000, byteCount: 10),
+      ])
+  }
+
+  /// Pages that were never touched are not there; those that were, are.
+  @Test func residenceFollowsTouching() throws {
+    let memory = try AnonymousMemory(count: 64 * 4096)
+    let start = memory.buffer.baseAddress
+    let range = MemoryRange(address: UInt(bitPattern: start), byteCount: 64 * 4096)
+    let before = try #require(range.residentBytes)
+    for page in 0..<16 { memory.buffer[page * 4096] = 1 }
+    let after = try #require(range.residentBytes)
+    #expect(after >= 16 * 4096)
+    #expect(after > before || before == 64 * 4096)
+    #expect(MemoryRange(address: 4096, byteCount: 4096).residentBytes == nil)
+    #expect(MemoryRange(address: UInt.max - 10, byteCount: 100).residentBytes == nil)
+    #expect(MemoryRange(address: 1, byteCount: -5).residentBytes == 0)
+  }
+}

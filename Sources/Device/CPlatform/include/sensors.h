@@ -13,6 +13,9 @@ int64_t kp_folder_names(const char *path, char *names, size_t bytes);
 int kp_firmware_property(int fd, uint32_t *message);
 /// How often the process's threads were taken off a core while they had work.
 int64_t kp_involuntary_switches(void);
+/// Bytes of this stretch of the address space that are in memory, by whole pages. -1 where a part of
+/// it is not mapped.
+int64_t kp_resident_bytes(uintptr_t address, size_t bytes);
 /// Where a regular file has become shorter than what was read of it, begins anew. 1 when it did.
 int kp_rewind_if_shorter(int fd);
 /// Goes to `bytes` before the end of a regular file. The offset it is at, or -1 for what is none.

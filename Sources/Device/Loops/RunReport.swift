@@ -20,6 +20,10 @@ enum RunReport {
     facts.device = EscapedText(Array((model.manifest["target"]?["name"]?.textValue ?? "host").utf8))
     let weightBytes = program.weights.reduce(0) { $0 + ($1.byteCount ?? 0) }
     facts.weightBytes = UInt64(weightBytes)
+    facts.weightRanges = MemoryRange.merged(
+      model.weights.map {
+        unsafe MemoryRange(address: UInt(bitPattern: $0.base), byteCount: $0.byteCount)
+      })
     facts.arenaBytes = UInt64(runner.session.arenaBytes)
     facts.loadNanoseconds = model.loadNanoseconds
     facts.memoryBudgetBytes = model.manifest["target"]?["ram_budget_bytes"]?.integerValue.map {

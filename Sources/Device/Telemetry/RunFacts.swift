@@ -1,4 +1,5 @@
 // What is fixed once a bundle is loaded: its names, its sizes, and what was predicted for it.
+import Platform
 
 /// One step of the program, by the names that a person knows it by.
 public struct StepFact: Sendable {
@@ -49,6 +50,8 @@ public struct RunFacts: Sendable {
   public var latencyBudgetNanoseconds: UInt64?
   public var memoryBudgetBytes: UInt64?
   public var weightBytes: UInt64?
+  /// Where they are in memory.
+  public var weightRanges: [MemoryRange] = []
   public var arenaBytes: UInt64?
   public var loadNanoseconds: UInt64?
   /// The steps, in the order that `recordStep` counts them.

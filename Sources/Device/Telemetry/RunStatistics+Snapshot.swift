@@ -40,6 +40,7 @@ extension RunStatistics {
     snapshot.history = history
     snapshot.memory = system.memory
     snapshot.memory.weights = facts.weightBytes
+    snapshot.memory.weightsResident = weightsResident
     snapshot.memory.arena = facts.arenaBytes
     snapshot.memory.budget = facts.memoryBudgetBytes
     snapshot.memory.growth = growth.reading

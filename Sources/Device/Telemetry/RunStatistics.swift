@@ -1,5 +1,6 @@
 // The reading half of the collector: everything that is added up about a run.
 import Bytes
+import Platform
 
 /// Sums, windows and the latest lines of a run. Plain data of one thread.
 struct RunStatistics {
@@ -11,6 +12,7 @@ struct RunStatistics {
   private static let sliceNanoseconds: UInt64 = 500_000_000
   private static let samplingNanoseconds: UInt64 = 500_000_000
   private static let powerNanoseconds: UInt64 = 95_000_000
+  private static let residenceNanoseconds: UInt64 = 5_000_000_000
 
   struct StepTime {
     var sum: UInt64 = 0
@@ -44,6 +46,8 @@ struct RunStatistics {
   var wasPaused = false
   var system = SystemReading()
   var powerTried: [PowerAttempt] = []
+  var weightsResident: UInt64?
+  var residenceAt: UInt64?
   var power = PowerTally()
   var growth = GrowthFit()
   var throttle = ThrottleTracker()
@@ -151,6 +155,10 @@ struct RunStatistics {
     guard isEnd || sampledAt.map({ now >= $0 + Self.samplingNanoseconds }) ?? true else { return }
     take(sampler.reading(nowNanoseconds: now), now: now, isCounting)
     powerTried = sampler.powerTried
+    if isEnd || residenceAt.map({ now >= $0 + Self.residenceNanoseconds }) ?? true {
+      residenceAt = now
+      weightsResident = residentWeights()
+    }
   }
 
   private mutating func take(
@@ -195,6 +203,16 @@ struct RunStatistics {
       return ThrottleTracker.median(sum.durations)
     }
     if let event { addEvent(event.level, event.text, now: now) }
+  }
+
+  private func residentWeights() -> UInt64? {
+    guard !facts.weightRanges.isEmpty else { return nil }
+    var sum: UInt64 = 0
+    for range in facts.weightRanges {
+      guard let bytes = range.residentBytes else { return nil }
+      sum += UInt64(bytes)
+    }
+    return sum
   }
 
   /// Without a meter, energy is what the profile makes of processor time.

@@ -55,6 +55,22 @@ struct HeatTests {
     #expect(reading.throttleWatch == EscapedText("clocks over trips"))
   }
 
+  /// Without zones the processor's own sensors speak; a disk's does not.
+  @Test func processorSensors() {
+    let hwmon = "sys/class/hwmon/hwmon"
+    let tree = RecordedTree([
+      "\(hwmon)0/name": "nvme\n", "\(hwmon)0/temp1_input": "88000\n",
+      "\(hwmon)1/name": "coretemp\n", "\(hwmon)1/temp1_input": "64000\n",
+      "\(hwmon)1/temp1_label": "Package id 0\n", "\(hwmon)1/temp1_crit": "100000\n",
+      "\(hwmon)1/temp2_input": "61000\n", "\(hwmon)1/temp2_label": "Core 0\n",
+      "\(hwmon)1/in0_input": "1200\n",
+    ])
+    let reading = thermal(tree.sampler)
+    #expect(reading.zones.map { $0.name.string } == ["Package id 0", "Core 0"])
+    #expect(reading.celsius == 64)
+    #expect(reading.criticalCelsius == 100)
+  }
+
   @Test func theHighestOfTheRunIsKept() {
     let tree = RecordedTree(Self.board)
     let sampler = tree.sampler

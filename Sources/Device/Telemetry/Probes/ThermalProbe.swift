@@ -51,6 +51,7 @@ final class ThermalProbe {
         coolers.append(Cooler(name: type, state: state, maxState: UInt64(most)))
       }
     }
+    if zones.isEmpty { addProcessorSensors(tree) }
     let cpus = "/sys/devices/system/cpu/"
     for name in tree.names(cpus) where name.hasPrefix("cpu") && cores.count < Self.coreLimit {
       guard let number = Int(name.dropFirst(3)),
@@ -60,6 +61,24 @@ final class ThermalProbe {
         Core(
           number: number, clock: clock,
           maxMegahertz: Self.megahertz(tree.integer("\(cpus)\(name)/cpufreq/cpuinfo_max_freq"))))
+    }
+  }
+
+  /// Desktops and servers often have no thermal zones, but a sensor in the processor.
+  private func addProcessorSensors(_ tree: SensorTree) {
+    let hwmon = "/sys/class/hwmon/"
+    let chips = ["coretemp", "k10temp", "zenpower", "cpu_thermal"]
+    for name in tree.names(hwmon) {
+      let path = hwmon + name + "/"
+      guard let chip = tree.word(path + "name"), chips.contains(where: { Array($0.utf8) == chip })
+      else { continue }
+      for file in tree.names(path)
+      where file.hasPrefix("temp") && file.hasSuffix("_input") && zones.count < Self.zoneLimit {
+        let sensor = path + file.dropLast(6)
+        var reading = ZoneReading(name: EscapedText(tree.word(sensor + "_label") ?? chip))
+        reading.criticalCelsius = ZoneTemperature.celsius(tree.integer(sensor + "_crit"))
+        zones.append(Zone(reading: reading, temperature: tree.open(path + file)))
+      }
     }
   }
 

@@ -3,6 +3,8 @@
 /// Memory in bytes; nil is unknown.
 public struct MemoryReading: Equatable, Sendable {
   public var weights: UInt64?
+  /// The part of the weights that is in memory: the others are read when they are needed.
+  public var weightsResident: UInt64?
   public var arena: UInt64?
   public var resident: UInt64?
   /// The part of `resident` that is not backed by a file.

@@ -5,6 +5,8 @@ import Telemetry
 /// The state of the dashboard's thread; used by that thread alone once it runs.
 final class DashboardLoop: @unchecked Sendable {
   private static let pollNanoseconds: UInt64 = 100_000_000
+  /// Settling, then ten seconds of measuring.
+  private static let idleNanoseconds: UInt64 = 11_000_000_000
   private static let graceNanoseconds: UInt64 = 2_000_000_000
   private static let rates = [1, 2, 4, 10]
 
@@ -21,6 +23,7 @@ final class DashboardLoop: @unchecked Sendable {
   private var cpuMark: (wall: UInt64, cpu: UInt64) = (0, 0)
   private var monitorPercent: Double?
   private var resets = 0
+  private var resumeAt: UInt64?
 
   init(_ terminal: Terminal) { self.terminal = terminal }
 
@@ -34,6 +37,10 @@ final class DashboardLoop: @unchecked Sendable {
     var drawBy: UInt64 = 0
     while !isEnding.isSet {
       let now = kp_now_ns()
+      if let moment = resumeAt, now >= moment || !control.isPaused {
+        resumeAt = nil
+        control.setPaused(false)
+      }
       collector.setPaused(control.isPaused)
       collector.poll(nowNanoseconds: now)
       if control.resetCount != resets {
@@ -182,7 +189,13 @@ final class DashboardLoop: @unchecked Sendable {
     case .freeze:
       let frozen = FrozenView(elapsedSeconds: snapshot.elapsedSeconds, livePerSecond: nil)
       ui.frozen = ui.frozen == nil ? frozen : nil
-    case .pause: control.setPaused(!control.isPaused)
+    case .pause:
+      control.setPaused(!control.isPaused)
+      resumeAt = nil
+    case .measureIdle:
+      guard !control.isPaused else { return }
+      control.setPaused(true)
+      resumeAt = kp_now_ns() + Self.idleNanoseconds
     case .resetStatistics: control.requestReset()
     case .mark: collector.addEvent(.note, "mark", nowNanoseconds: kp_now_ns())
     case .suspend: suspend(collector)

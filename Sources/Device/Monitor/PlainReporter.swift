@@ -93,6 +93,8 @@ public final class PlainReporter {
     putFigure(energy, EscapedText(energyUnit).string.filter { $0 != " " }, into: &text)
     text.put(" temp=")
     putFigure(Figure.fixed(snapshot.thermal.celsius, 1), "C", into: &text)
+    text.put(" throttle=")
+    text.put(snapshot.throttle.isThrottled.map { $0 ? "yes" : "none" } ?? "-")
     if let accuracy = snapshot.accuracy {
       text.put(" accuracy=")
       text.put(accuracy * 100, places: 1)

@@ -54,12 +54,20 @@ public enum Summary {
     }
     lines.append(("memory", memory(snapshot.memory)))
     lines.append(("energy", energy(snapshot)))
+    if let grams = snapshot.power.carbon.gramsPerThousandInferences {
+      lines.append(("carbon", carbon(snapshot.power, grams)))
+    }
     if let celsius = snapshot.thermal.celsius {
       var text = TextBuffer()
       text.put(celsius, places: 1)
       text.put(" C now (")
       text.put(bytes: snapshot.thermal.zone.utf8)
       text.put(")")
+      if snapshot.throttle.isThrottled != nil {
+        text.put(", throttled ")
+        text.put(bytes: Figure.three(snapshot.throttle.totalSeconds))
+        text.put(" s")
+      }
       lines.append(("thermal", text))
     }
     let known = snapshot.drift.filter { $0.ratio != nil }
@@ -140,6 +148,13 @@ public enum Summary {
       text.put(bytes: figure)
       text.put(bytes: Panel.ascii(unit))
       text.put(" per inference, ")
+      if power.joulesPerInferenceAboveIdle != nil {
+        let (above, unit) = Panel.energy(power.joulesPerInferenceAboveIdle)
+        text.put(mark)
+        text.put(bytes: above)
+        text.put(bytes: Panel.ascii(unit))
+        text.put(" of them above idle, ")
+      }
     }
     if power.totalJoules != nil {
       let (figure, unit) = Panel.energy(power.totalJoules)
@@ -160,6 +175,17 @@ public enum Summary {
       text.put(power.bandPercent, places: 0)
       text.put(" %")
     }
+    return text
+  }
+
+  /// Grams with the factor that made them.
+  private static func carbon(_ power: PowerReading, _ grams: Double) -> TextBuffer {
+    var text = TextBuffer()
+    text.put(power.grade == .model ? "~" : "")
+    text.put(significant: grams)
+    text.put(" g CO2e per 1 000 inferences, at ")
+    text.put(significant: power.carbon.gridGramsPerKilowattHour)
+    text.put(power.carbon.isWorldAverage ? " g/kWh (world average)" : " g/kWh")
     return text
   }
 

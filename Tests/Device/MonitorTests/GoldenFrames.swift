@@ -72,6 +72,20 @@ struct GoldenFrames {
       capabilities: Capabilities(colors: 8, isUnicode: true), ui: ui)
     try compare(frame.text, with: "tab\(tab + 1)-80x24.txt")
   }
+
+  /// The memory and power tabs with everything that they can say, and with nothing.
+  @Test(
+    arguments: [2, 3],
+    [(SampleState.throttled, 120, 40), (.throttled, 200, 60), (.notPermitted, 80, 24)])
+  func fullTabsMatch(tab: Int, place: (state: SampleState, columns: Int, rows: Int)) throws {
+    var ui = UIState()
+    ui.tab = tab
+    let frame = MonitorView.frame(
+      Samples.snapshot(place.state), size: Size(columns: place.columns, rows: place.rows),
+      capabilities: Capabilities(colors: 8, isUnicode: true), ui: ui)
+    let name = "tab\(tab + 1)-\(place.state.rawValue)-\(place.columns)x\(place.rows).txt"
+    try compare(frame.text, with: name)
+  }
 }
 
 extension Frame {

@@ -10,14 +10,15 @@ struct PlainTests {
     #expect(
       text(PlainReporter.line(Samples.running()))
         == "00:12:41 n=152380 p50=4.88ms p95=5.28ms p99=6.52ms rate=207/s mem=21.7/64.0MiB "
-        + "power=6.82W[D] energy=32.9mJ temp=71.3C accuracy=98.3%\n")
+        + "power=6.82W[D] energy=32.9mJ temp=71.3C throttle=none accuracy=98.3%\n")
   }
 
   @Test func unknownsAreDashes() {
     var snapshot = Snapshot()
     #expect(
       text(PlainReporter.line(snapshot))
-        == "00:00:00 state=loading n=0 p50=- p95=- p99=- rate=- mem=- power=- energy=- temp=-\n")
+        == "00:00:00 state=loading n=0 p50=- p95=- p99=- rate=- mem=- power=- energy=- temp=- "
+        + "throttle=-\n")
     snapshot.state = .running
     snapshot.lostSampleCount = 3
     #expect(text(PlainReporter.line(snapshot)).hasSuffix(" lost=3\n"))
@@ -30,8 +31,9 @@ struct PlainTests {
         latency ms        p50 4.88  p95 5.28  p99 6.52  max 18.5  first 48.2   missed 3 of budget 12.0 ms
         throughput        200 /s
         memory            peak 22.4 of 64.0 MiB (arena 6.10, weights 3.50)
-        energy            ~32.9 mJ per inference, total ~5 190 J, ~6.82 W   [D] profile x cpu time, +-35 %
-        thermal           71.3 C now (cpu-thermal)
+        energy            ~32.9 mJ per inference, ~18.2 mJ of them above idle, total ~5 190 J, ~6.82 W   [D] profile x cpu time, +-35 %
+        carbon            ~0.00434 g CO2e per 1 000 inferences, at 475 g/kWh (world average)
+        thermal           71.3 C now (cpu-thermal), throttled 0 s
         drift             p50 x1.07 ok   peak memory x1.02 ok   energy x1.17 ! high
         accuracy          98.33 % (177 of 180 right)
 

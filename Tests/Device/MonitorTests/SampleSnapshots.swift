@@ -3,7 +3,8 @@ import Telemetry
 
 /// States that the golden frames show.
 enum SampleState: String, CaseIterable, Sendable {
-  case loading, warmUp, running, noMeter, frozen, paused, overBudget
+  case loading, warmUp, running, noMeter, frozen, paused, overBudget, metered, throttled
+  case notPermitted
 }
 
 enum Samples {
@@ -57,16 +58,46 @@ enum Samples {
     snapshot.memory.resident = 22_753_280
     snapshot.memory.anonymous = 9_646_899
     snapshot.memory.file = 13_106_381
+    snapshot.memory.weightsResident = 3_560_000
     snapshot.memory.peak = 23_488_102
+    snapshot.memory.majorFaultsPerSecond = 0
+    snapshot.memory.involuntarySwitchesPerSecond = 12.5
+    snapshot.memory.growth.kilobytesPerHour = 20.5
+    snapshot.memory.growth.correlation = 0.12
+    snapshot.memory.growth.overSeconds = 750
+    snapshot.memory.pressure.memorySome = 0
+    snapshot.memory.pressure.memoryFull = 0
+    snapshot.memory.pressure.cpuSome = 12.5
+    snapshot.memory.pressure.ioSome = 0.4
+    snapshot.memory.pressure.ioFull = 0.1
+    snapshot.memory.limits.version = 2
+    snapshot.memory.limits.memoryLimit = 134_217_728
+    snapshot.memory.limits.memoryUsage = 31_457_280
     snapshot.memory.budget = snapshot.facts.memoryBudgetBytes
     snapshot.power = EnergyModel(
       figures: EnergyFigures(idleWatts: 3.1, wattsPerActiveCore: 1.2)
     ).reading(busyCores: 3.1)
     snapshot.power.joulesPerInference = 0.0329
+    snapshot.power.joulesPerInferenceAboveIdle = 0.0182
     snapshot.power.totalJoules = 5190
+    snapshot.power.tried = tried(rapl: .absent)
+    snapshot.power.battery.reason = text("none")
+    snapshot.power.carbon = CarbonReading(
+      gridGramsPerKilowattHour: nil, watts: snapshot.power.watts, joulesPerInference: 0.0329)
+    snapshot.power.history = (0..<90).map { 6500 + UInt64($0 * 53 % 17) * 40 }
     snapshot.thermal.celsius = 71.3
     snapshot.thermal.zone = text("cpu-thermal")
     snapshot.thermal.criticalCelsius = 85
+    snapshot.thermal.zones = [
+      zone("cpu-thermal", 71.3, 74.5, 80, 85), zone("npu-thermal", nil, nil, 80, 95),
+      zone("pmic", 58, 58.5, nil, nil),
+    ]
+    snapshot.thermal.clocks = (0..<4).map {
+      ClockReading(core: $0, megahertz: $0 < 3 ? 2400 : 1500, maxMegahertz: 2400)
+    }
+    snapshot.thermal.cooling = [CoolingReading(name: text("pwm-fan"), state: 2, maxState: 4)]
+    snapshot.throttle.isThrottled = false
+    snapshot.throttle.reason = text("firmware flags")
     snapshot.thermal.clockMegahertz = 2400
     snapshot.thermal.maxClockMegahertz = 2400
     snapshot.busyCores = 3.1
@@ -103,6 +134,81 @@ enum Samples {
     return snapshot
   }
 
+  private static func zone(
+    _ name: String, _ now: Double?, _ most: Double?, _ passive: Double?, _ critical: Double?
+  ) -> ZoneReading {
+    var zone = ZoneReading(name: text(name))
+    zone.celsius = now
+    zone.maxCelsius = most
+    zone.passiveCelsius = passive
+    zone.criticalCelsius = critical
+    return zone
+  }
+
+  private static func tried(rapl: PowerAttempt.Outcome) -> [PowerAttempt] {
+    ["bench meter", "INA3221", "INA3221 (iio)", "INA2xx", "RAPL", "Pi PMIC", "battery"].map {
+      PowerAttempt(name: text($0), outcome: $0 == "RAPL" ? rapl : .absent, detail: text(""))
+    }
+  }
+
+  /// A board with a meter on every rail, on battery, with its idle power known.
+  private static func metered() -> Snapshot {
+    var snapshot = running()
+    var power = PowerReading(unknown: text("INA3221 VDD_IN"))
+    power.grade = .meter
+    power.watts = 6.42
+    power.idleWatts = 3.05
+    power.idleMeasuredSeconds = 610
+    power.joulesPerInference = 0.214
+    power.joulesPerInferenceAboveIdle = 0.112
+    power.totalJoules = 27_800
+    power.rails = [
+      PowerRail(name: text("VDD_IN"), watts: 6.42, isTotal: true),
+      PowerRail(name: text("VDD_CPU_GPU_CV"), watts: 2.91, isPart: true),
+      PowerRail(name: text("VDD_SOC"), watts: 0.74, isPart: true),
+      PowerRail(name: text("VDDQ"), watts: nil, isPart: true),
+    ]
+    power.history = snapshot.power.history
+    power.battery.wattHours = 35.4
+    power.battery.percent = 64
+    power.battery.watts = 6.5
+    power.battery.isDischarging = true
+    power.battery.hoursLeft = 5.45
+    power.battery.reason = text("")
+    power.carbon = CarbonReading(
+      gridGramsPerKilowattHour: 56, watts: power.watts,
+      joulesPerInference: power.joulesPerInference)
+    snapshot.power = power
+    var gpu = AcceleratorReading(name: text("17000000.gpu"))
+    gpu.loadPercent = 43.7
+    gpu.megahertz = 612
+    gpu.maxMegahertz = 918
+    snapshot.accelerators.list = [gpu]
+    return snapshot
+  }
+
+  private static func throttled() -> Snapshot {
+    var snapshot = metered()
+    snapshot.thermal.celsius = 82
+    snapshot.thermal.passiveCelsius = 80
+    snapshot.thermal.clockMegahertz = 1800
+    snapshot.thermal.zones[0] = zone("cpu-thermal", 82, 82.5, 80, 95)
+    for i in snapshot.thermal.clocks.indices { snapshot.thermal.clocks[i].megahertz = 1800 }
+    var past = ThrottleEpisode(cause: text("under-voltage"), beginSeconds: 200)
+    past.endSeconds = 204.5
+    past.slowdown = 0.06
+    past.maxCelsius = 70
+    var now = ThrottleEpisode(cause: text("thermal: cpu-thermal over its trip"), beginSeconds: 723)
+    now.slowdown = 0.24
+    now.maxCelsius = 82.5
+    snapshot.throttle.isThrottled = true
+    snapshot.throttle.episodes = [past, now]
+    snapshot.throttle.count = 2
+    snapshot.throttle.totalSeconds = 42.5
+    snapshot.throttle.reason = text("clocks over trips")
+    return snapshot
+  }
+
   static func snapshot(_ state: SampleState) -> Snapshot {
     var snapshot = running()
     switch state {
@@ -124,9 +230,27 @@ enum Samples {
       snapshot.memory = running().memory
     case .noMeter:
       snapshot.power = EnergyModel(figures: nil).reading(busyCores: 3.1)
+      snapshot.power.tried = tried(rapl: .absent)
+      snapshot.power.battery.reason = text("none")
       snapshot.thermal = ThermalReading()
       snapshot.thermal.reason = text("no thermal zones")
+      snapshot.throttle = ThrottleReading()
+      snapshot.throttle.reason = text("nothing here tells of throttling")
       snapshot.drift = []
+    case .metered: snapshot = metered()
+    case .throttled: snapshot = throttled()
+    case .notPermitted:
+      snapshot.power = PowerReading(
+        unknown: text(
+          "not permitted: /sys/class/powercap/intel-rapl:0/energy_uj is readable by root only"))
+      snapshot.power.tried = tried(rapl: .notPermitted)
+      snapshot.memory.pressure = PressureReading()
+      snapshot.memory.pressure.reason = text("no /proc/pressure")
+      snapshot.memory.limits = LimitReading()
+      snapshot.memory.limits.reason = text("no control groups")
+      snapshot.memory.growth = GrowthReading()
+      snapshot.throttle = ThrottleReading()
+      snapshot.throttle.reason = text("nothing here tells of throttling")
     case .paused: snapshot.state = .paused
     case .overBudget:
       snapshot.memory.peak = 70 << 20

@@ -155,6 +155,7 @@ enum CompactView {
     }
     row.put(Figure.fixed(celsius, 1))
     row.put(" °C ", .label)
+    if snapshot.throttle.isThrottled == true { row.put("! throttled ", .warning) }
     row.put(snapshot.thermal.zone.utf8, .label, drop: 1)
     if let clock = snapshot.thermal.clockMegahertz {
       row.put("  ", drop: 2)

@@ -146,6 +146,15 @@ enum Header {
       row.put("!! over memory budget", .critical)
     } else if snapshot.state == .warmingUp {
       row.add(Panel.warmUp(snapshot).cells(width: Panel.warmUp(snapshot).width))
+    } else if let throttle = snapshot.throttle.current {
+      row.put("! THROTTLED ", .warning)
+      row.put(throttle.cause.utf8, .warning, canShrink: true)
+      row.put(" since ", .label, drop: 2)
+      row.put(Figure.clock(throttle.beginSeconds), drop: 2)
+      if let slowdown = throttle.slowdown {
+        row.put("  latency ", .label, drop: 1)
+        row.put(Panel.signedPercent(slowdown), .warning, drop: 1)
+      }
     } else if snapshot.drift.contains(where: { $0.isOff }) {
       row.put("! drift", .warning)
     } else {

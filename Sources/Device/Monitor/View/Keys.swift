@@ -11,7 +11,7 @@ public enum Key: Equatable, Sendable {
 public enum Action: Equatable, Sendable {
   /// Ask the run to stop; a second time, leave at once. The flag tells Ctrl-C from `q`.
   case quit(isInterrupt: Bool)
-  case freeze, pause, resetStatistics, mark
+  case freeze, pause, resetStatistics, mark, measureIdle
   case showTab(Int)
   case nextTab, previousTab, back
   case scroll(Int)
@@ -76,6 +76,9 @@ struct KeyBinding: Sendable {
     KeyBinding(
       keys: [.character(0x6D)], label: "m", short: "mark", meaning: "put a mark among the events",
       action: .mark),
+    KeyBinding(
+      keys: [.character(0x62)], label: "b", short: "",
+      meaning: "pause for 11 s and measure the power when idle", action: .measureIdle),
     KeyBinding(
       keys: [.character(0x2B), .character(0x3D)], label: "+", short: "",
       meaning: "redraw more often: 1, 2, 4, 10 times a second", action: .faster),

@@ -138,6 +138,9 @@ let benchmarkTargets: [Target] =
       ],
       path: "Benchmarks/coding", swiftSettings: common),
     .executableTarget(
+      name: "monitor-benchmark", dependencies: ["Platform", "Telemetry"],
+      path: "Benchmarks/monitor", swiftSettings: common),
+    .executableTarget(
       name: "fit-benchmark",
       dependencies: [
         "Calibration", "Fitting", "Graphs", "Importers", "Lowering", "Packing", "Platform",

@@ -36,7 +36,8 @@ public final class RunLoop {
     start = Clock.monotonicNanoseconds
     // Room for a quarter of a second of the fastest models: 100,000 inferences each second.
     collector = Collector(
-      facts: RunReport.facts(runner), nowNanoseconds: start, ringCapacity: 1 << 15)
+      facts: RunReport.facts(runner), nowNanoseconds: start,
+      sampler: SystemSampler(settings: options.power), ringCapacity: 1 << 15)
     control = RunControl()
     stepTimes = [UInt64](repeating: 0, count: runner.session.runnableSteps.count)
     results.beginArray()

@@ -1,5 +1,6 @@
 // Options from words, for the tool that has no argument-parsing library.
 import CPlatform
+import Telemetry
 
 extension RunOptions {
   /// The most that `--threads` and `--repeat` take.
@@ -62,6 +63,13 @@ extension RunOptions {
             throw Failure(.usage, "--memory-limit takes a size such as 64MiB, not '\(text)'")
           }
           options.memoryLimit = bytes
+        case "--power-from": options.power.meterPath = try value()
+        case "--grid-intensity":
+          let text = try value()
+          guard let grams = PowerSettings.gridIntensity(text) else {
+            throw Failure(.usage, "--grid-intensity takes grams from 0 to 5000, not '\(text)'")
+          }
+          options.power.gridGramsPerKilowattHour = grams
         case "--loop": options.loops = true
         case "--tui": options.usesDashboard = true
         case "--no-tui": options.usesDashboard = false

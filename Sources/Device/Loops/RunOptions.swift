@@ -1,4 +1,5 @@
 // What a run is asked to do, the same for both tools.
+import Telemetry
 
 /// How results are printed.
 public enum OutputFormat: String, Sendable, CaseIterable {
@@ -27,6 +28,8 @@ public struct RunOptions: Sendable {
   public var loops = false
   /// nil: where standard input and output are terminals.
   public var usesDashboard: Bool?
+  /// A bench meter, and the grid's carbon.
+  public var power = PowerSettings()
   /// What the tool calls itself in messages.
   public var name = "knapsack"
   /// The bundle or model, which the output must not replace; empty where it is not known.

@@ -16,6 +16,8 @@ struct KnapsackRun {
       --threads N                 default 1
       --repeat N                  passes over the inputs (run: 1, bench: 50)
       --memory-limit SIZE         refuse a model that takes more, such as 64MiB
+      --power-from FILE           a bench meter: a file or pipe with watts per line
+      --grid-intensity G          grams of CO2e per kWh (475, the world's average)
       --loop                      until stopped
       --tui, --no-tui             draw the monitor, or never
 

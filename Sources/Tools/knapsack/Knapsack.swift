@@ -23,6 +23,7 @@ struct Knapsack: ParsableCommand {
     subcommands: [
       PackCommand.self, RunCommand.self, BenchCommand.self, InspectCommand.self,
       VerifyCommand.self, TargetsCommand.self, ProbeCommand.self, ExportCommand.self,
+      DoctorCommand.self,
     ])
 
   static func main() {

@@ -27,6 +27,7 @@ struct RunCommand: ParsableCommand {
 
   @OptionGroup var loop: LoopOptions
   @OptionGroup var choice: InMemoryOptions
+  @OptionGroup var power: PowerOptions
 
   @Flag(name: .customLong("loop"), help: "Run until stopped.")
   var loopForever = false
@@ -45,6 +46,7 @@ struct RunCommand: ParsableCommand {
       }
       options.loops = loopForever
       options.usesDashboard = tui
+      options.power = power.settings
       let runner = try ModelRunner(
         source.model, threads: options.threads, memoryLimit: options.memoryLimit)
       try RunLoop(runner, options).run()

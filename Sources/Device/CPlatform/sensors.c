@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 int kp_open_polled(const char *path) {
@@ -37,6 +38,15 @@ int kp_firmware_property(int fd, uint32_t *message) {
 int64_t kp_involuntary_switches(void) {
   struct rusage usage;
   return getrusage(RUSAGE_SELF, &usage) == 0 ? (int64_t)usage.ru_nivcsw : -1;
+}
+
+uint64_t kp_asleep_ns(void) {
+  struct timespec with, without;
+  if (clock_gettime(CLOCK_MONOTONIC, &without) != 0 || clock_gettime(CLOCK_BOOTTIME, &with) != 0)
+    return 0;
+  int64_t difference =
+      (with.tv_sec - without.tv_sec) * 1000000000ll + (with.tv_nsec - without.tv_nsec);
+  return difference > 0 ? (uint64_t)difference : 0;
 }
 
 int64_t kp_resident_bytes(uintptr_t address, size_t bytes) {

@@ -42,7 +42,8 @@ struct PowerTally {
   ) -> EnergySpan? {
     if new.grade != sample.grade || new.watts == nil { recent = [] }
     sample = new
-    guard let joules = new.joules, new.joulesNanoseconds > 0, !dropsNext else {
+    guard let joules = new.joules, new.joulesNanoseconds > 0 else { return nil }
+    guard !dropsNext else {
       dropsNext = false
       return nil
     }

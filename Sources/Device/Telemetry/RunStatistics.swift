@@ -44,6 +44,7 @@ struct RunStatistics {
   var sampledAt: UInt64?
   var powerAt: UInt64?
   var wasPaused = false
+  var asleep: UInt64?
   var system = SystemReading()
   var powerTried: [PowerAttempt] = []
   var weightsResident: UInt64?
@@ -150,6 +151,7 @@ struct RunStatistics {
     let isEnd = endedAt != nil
     if isEnd || powerAt.map({ now >= $0 + Self.powerNanoseconds }) ?? true {
       powerAt = now
+      noteSleep(sampler.asleep(), now: now)
       take(sampler.power(nowNanoseconds: now), now: now, isCounting, isPaused: state == .paused)
     }
     guard isEnd || sampledAt.map({ now >= $0 + Self.samplingNanoseconds }) ?? true else { return }
@@ -159,6 +161,19 @@ struct RunStatistics {
       residenceAt = now
       weightsResident = residentWeights()
     }
+  }
+
+  /// A machine that slept took energy that no inference did.
+  private mutating func noteSleep(_ total: UInt64, now: UInt64) {
+    defer { asleep = total }
+    // The two clocks are not read at one moment.
+    guard let asleep, total > asleep, total - asleep > 100_000_000 else { return }
+    power.dropNext()
+    var text = TextBuffer()
+    text.put("the machine slept for ")
+    text.put(significant: Double(total - asleep) / 1e9)
+    text.put(" s: its energy is not counted")
+    addEvent(.note, EscapedText(text.bytes), now: now)
   }
 
   private mutating func take(

@@ -15,6 +15,9 @@ public final class SystemSampler {
   public let settings: PowerSettings
   private let tree: SensorTree
 
+  /// How long the machine has slept since it started, in nanoseconds.
+  package var asleep: () -> UInt64 = { kp_asleep_ns() }
+
   private var sources: Sources?
   private var thermal = ThermalReading()
   private var limits = LimitReading()

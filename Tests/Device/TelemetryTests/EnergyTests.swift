@@ -130,6 +130,36 @@ struct EnergyTests {
     #expect(try #require(power.totalJoules) - (try #require(before)) < 2)
   }
 
+  /// The counter went on while the machine slept for an hour; the run did not.
+  @Test func energyOfASleepIsNotCounted() throws {
+    let tree = RecordedTree(Machine.zone("0", "package-0", 0))
+    let sampler = tree.sampler
+    var asleep: UInt64 = 5_000
+    sampler.asleep = { asleep }
+    let collector = Collector(facts: RunFacts(), nowNanoseconds: 0, sampler: sampler)
+    collector.setState(.running)
+    var counted = 0
+    var now = second
+    for i in 0..<200 {
+      collector.recordInference(startNanoseconds: now, durationNanoseconds: 100_000_000)
+      now += 100_000_000
+      counted += 1_000_000
+      if i == 100 {
+        counted += 3_600_000_000
+        asleep += 3600 * second
+      }
+      tree.write("sys/class/powercap/intel-rapl:0/energy_uj", "\(counted)\n")
+      collector.poll(nowNanoseconds: now)
+    }
+    let snapshot = collector.snapshot(nowNanoseconds: now)
+    // 10 W for 20 s, less the two tenths of a second that are not known.
+    #expect(abs(try #require(snapshot.power.totalJoules) - 198) < 1.5)
+    #expect(
+      snapshot.events.map { $0.text.string } == [
+        "the machine slept for 3600 s: its energy is not counted"
+      ])
+  }
+
   /// Without a meter the model's energy is a model's, and says so.
   @Test func theModelIsTheLastResort() throws {
     let tree = RecordedTree(["proc/self/stat": Self.stat(ticks: 0)])

@@ -228,6 +228,26 @@ struct PowerMeterTests {
     #expect(silent.grade == .meter)
   }
 
+  /// A pipe whose writer comes late, goes and comes back.
+  @Test func benchMeterOnAPipe() throws {
+    let tree = RecordedTree()
+    let pipe = tree.root + "/fifo"
+    try #require(mkfifo(pipe, 0o600) == 0)
+    let sampler = SystemSampler(root: tree.root, settings: PowerSettings(meterPath: pipe))
+    let none = sampler.power(nowNanoseconds: second)
+    #expect(none.watts == nil)
+    #expect(none.source.string.hasSuffix("no line yet"))
+    for (watts, at) in [(6.0, UInt64(2)), (8.0, 3)] {
+      let writer = try #require(FileHandle(forWritingAtPath: pipe))
+      try writer.write(contentsOf: Data("\(watts)\n".utf8))
+      let sample = sampler.power(nowNanoseconds: at * second)
+      #expect(sample.watts == watts)
+      #expect(sample.grade == .meter)
+      try writer.close()
+    }
+    #expect(sampler.power(nowNanoseconds: 4 * second).watts == 8)
+  }
+
   @Test func benchMeterThatIsNotThere() {
     let settings = PowerSettings(meterPath: "/nonexistent/meter")
     let tree = RecordedTree(Machine.orinNX)

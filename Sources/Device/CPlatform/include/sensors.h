@@ -13,6 +13,8 @@ int64_t kp_folder_names(const char *path, char *names, size_t bytes);
 int kp_firmware_property(int fd, uint32_t *message);
 /// How often the process's threads were taken off a core while they had work.
 int64_t kp_involuntary_switches(void);
+/// How long the machine has been asleep since it started: the monotonic clock stands still then.
+uint64_t kp_asleep_ns(void);
 /// Bytes of this stretch of the address space that are in memory, by whole pages. -1 where a part of
 /// it is not mapped.
 int64_t kp_resident_bytes(uintptr_t address, size_t bytes);

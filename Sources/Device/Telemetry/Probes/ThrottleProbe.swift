@@ -41,7 +41,7 @@ package struct FirmwareFlags: Equatable {
 
 /// Looks at everything that tells.
 final class ThrottleProbe {
-  private static let coreLimit = 256
+  private static let coreLimit = 128
   private static let platform = "/sys/devices/platform/"
   /// A clock this far below its maximum is held down, not merely rounded.
   private static let fullSpeed = 0.97
@@ -56,7 +56,8 @@ final class ThrottleProbe {
   init(_ tree: SensorTree, firmware: FirmwareChannel?) {
     let cpus = "/sys/devices/system/cpu/"
     for name in tree.names(cpus).prefix(Self.coreLimit) where name.hasPrefix("cpu") {
-      for level in ["core", "package"] {
+      // The packages' counters are the same for all their cores.
+      for level in name == "cpu0" ? ["core", "package"] : ["core"] {
         if let file = tree.open("\(cpus)\(name)/thermal_throttle/\(level)_throttle_count") {
           coreCounts.append(file)
         }

@@ -1,5 +1,6 @@
 // The thread pool: one generation counter that starts a job, one counter that hands out its parts,
-// one that counts the threads still inside it.
+// one that counts the threads inside of it. A thread that wakes up after the job is closed stays out:
+// nobody waits for it.
 #include "platform.h"
 #include <limits.h>
 #include <linux/futex.h>
@@ -9,7 +10,8 @@
 struct kp_pool {
   _Atomic uint32_t generation;  // bumped to start a job, also to stop
   _Atomic uint32_t parked;      // threads asleep on `generation`
-  _Atomic uint32_t busy;        // workers that have not finished the current generation
+  _Atomic uint32_t inside;      // workers that look at the job, whether it is open or not
+  _Atomic uint32_t closed;      // no worker may begin with the job
   _Atomic size_t next;
   kp_job job;
   void *arguments;
@@ -66,8 +68,11 @@ static void *work(void *raw) {
   for (;;) {
     seen = await_generation(p, seen);
     if (atomic_load_explicit(&p->stop, memory_order_acquire)) return 0;
-    drain(p);
-    atomic_fetch_sub_explicit(&p->busy, 1, memory_order_release);
+    // Either this thread sees the job closed, or who closes it sees this thread inside: both write
+    // before they read, in the one order of sequential consistency.
+    atomic_fetch_add(&p->inside, 1);
+    if (!atomic_load(&p->closed)) drain(p);
+    atomic_fetch_sub(&p->inside, 1);
   }
 }
 
@@ -85,6 +90,7 @@ kp_pool *kp_pool_create(int threads) {
   // musl gives 128 KiB; the deepest kernel needs a tenth of this.
   pthread_attr_setstacksize(&a, 256 << 10);
   p->threads = 1;
+  atomic_store(&p->closed, 1);
   for (int i = 0; i < threads - 1; i++) {
     if (pthread_create(&p->workers[i], &a, work, p) != 0) {
       pthread_attr_destroy(&a);
@@ -116,10 +122,11 @@ void kp_pool_run(kp_pool *p, kp_job job, void *arguments, size_t parts) {
   p->arguments = arguments;
   p->parts = parts;
   atomic_store_explicit(&p->next, 0, memory_order_relaxed);
-  atomic_store_explicit(&p->busy, (uint32_t)(p->threads - 1), memory_order_relaxed);
+  atomic_store(&p->closed, 0);
   start_generation(p);
   drain(p);
-  for (unsigned spins = 0; atomic_load_explicit(&p->busy, memory_order_acquire); spins++) {
+  atomic_store(&p->closed, 1);
+  for (unsigned spins = 0; atomic_load(&p->inside); spins++) {
     relax();
     // A worker that lost its CPU needs ours.
     if (spins > 20000) {

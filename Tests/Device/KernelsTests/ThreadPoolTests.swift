@@ -29,6 +29,25 @@ struct ThreadPoolTests {
     #expect(slots.marginIsIntact)
   }
 
+  /// Threads that went to sleep come late or not at all: nothing is done twice, nothing is left.
+  @Test(arguments: [2, 3, 8])
+  func `jobs that find the threads asleep are whole`(_ threads: Int) throws {
+    let pool = try ThreadPool(threads: threads)
+    let slots = Memory<Int>(count: 16, of: 0)
+    for round in 1...150 {
+      // Longer than idle threads spin, but now and then not at all.
+      if round % 4 != 0 { kp_sleep_ms(1) }
+      for _ in 0..<2 {
+        pool.run(
+          { arguments, part, _ in
+            arguments!.assumingMemoryBound(to: Int.self)[part] += 1
+          }, slots.base, parts: 2 + round % 15)
+      }
+    }
+    let wanted = (0..<16).map { part in 2 * (1...150).count { 2 + $0 % 15 > part } }
+    #expect(slots.values == wanted && slots.marginIsIntact)
+  }
+
   @Test func `pools come and go`() throws {
     for threads in 1...8 {
       for _ in 0..<10 { _ = try ThreadPool(threads: threads) }

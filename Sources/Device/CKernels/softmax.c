@@ -26,8 +26,35 @@ void kn_softmax_f32__scalar(const float *x, float *y, size_t rows, size_t width,
 #else
 #include "vector_math.h"
 
+// Rows of a few numbers leave most lanes of a vector empty: a row to a lane instead.
+enum { KN_NAME(narrow) = 8 };
+
+// KN_LANES rows of at most `narrow` numbers.
+KN_LANE_FN void KN_NAME(softmax_narrow)(const float *x, float *y, size_t width, int log) {
+  float turned[KN_NAME(narrow) * KN_LANES];
+  for (size_t l = 0; l < KN_LANES; l++)
+    for (size_t j = 0; j < width; j++) turned[j * KN_LANES + l] = x[l * width + j];
+  vf highest = v_splat(-__builtin_inff()), sum = v_splat(0);
+  for (size_t j = 0; j < width; j++) highest = v_max(v_load(turned + j * KN_LANES), highest);
+  for (size_t j = 0; j < width; j++) {
+    const vf below = v_load(turned + j * KN_LANES) - highest, e = v_exp(below);
+    sum += e;
+    v_store(turned + j * KN_LANES, log ? below : e);
+  }
+  const vf log_sum = log ? v_log(sum) : sum, factor = 1 / sum;
+  for (size_t j = 0; j < width; j++) {
+    const vf column = v_load(turned + j * KN_LANES);
+    v_store(turned + j * KN_LANES, log ? column - log_sum : column * factor);
+  }
+  for (size_t l = 0; l < KN_LANES; l++)
+    for (size_t j = 0; j < width; j++) y[l * width + j] = turned[j * KN_LANES + l];
+}
+
 KN_TARGET void KN_NAME(kn_softmax_f32)(
     const float *x, float *y, size_t rows, size_t width, int log) {
+  if (width <= KN_NAME(narrow))
+    for (; rows >= KN_LANES; rows -= KN_LANES, x += KN_LANES * width, y += KN_LANES * width)
+      KN_NAME(softmax_narrow)(x, y, width, log);
   const size_t whole = width - width % KN_LANES, rest = width - whole;
   vi in_rest = {0};
   for (size_t l = 0; l < rest; l++) in_rest[l] = -1;

@@ -111,14 +111,13 @@ void kn_depthwise_i8__scalar(const kn_depthwise_i8 *d, size_t row, void *y) {
 #else
 typedef int8_t KN_NAME(bytes) __attribute__((vector_size(KN_LANES)));
 
-// clamp(round(v scale) + zero) as bytes.
-KN_LANE_FN void KN_NAME(store_bytes)(const kn_requantize *q, vi v, size_t j, void *y) {
+// clamp(round(v scale) + zero).
+KN_LANE_FN KN_NAME(bytes) KN_NAME(to_bytes)(const kn_requantize *q, vi v, vf scales) {
   const vf low = v_splat((float)(q->low - q->y_zero)), high = v_splat((float)(q->high - q->y_zero));
-  vf x = __builtin_convertvector(v, vf) * v_load(q->scales + j);
+  vf x = __builtin_convertvector(v, vf) * scales;
   x = v_select(x > low, x, low);
   x = v_select(x < high, x, high);
-  const KN_NAME(bytes) out = __builtin_convertvector(v_nearest(x) + q->y_zero, KN_NAME(bytes));
-  memcpy(y, &out, sizeof out);
+  return __builtin_convertvector(v_nearest(x) + q->y_zero, KN_NAME(bytes));
 }
 
 KN_LANE_FN vi KN_NAME(load_i32)(const int32_t *p) {
@@ -127,51 +126,95 @@ KN_LANE_FN vi KN_NAME(load_i32)(const int32_t *p) {
   return x;
 }
 
+// n below KN_LANES; reads nothing else.
+KN_LANE_FN vi KN_NAME(load_i32_n)(const int32_t *p, size_t n) {
+  return (vi)v_load_n((const float *)p, n);
+}
+
 KN_TARGET void KN_NAME(kn_requantize)(
     const kn_requantize *q, const int32_t *sums, size_t column, size_t count, int32_t x_zero,
     int32_t row_sum, void *y) {
   size_t j = 0;
-  if (q->rounding == KN_ROUND_FLOAT && (q->type == KN_I8 || q->type == KN_U8))
+  const int is_sum = q->rounding == KN_ROUND_NONE && q->type == KN_I32;
+  const int is_byte = q->rounding == KN_ROUND_FLOAT && (q->type == KN_I8 || q->type == KN_U8);
+  if (is_sum || is_byte)
     for (; j + KN_LANES <= count; j += KN_LANES) {
       vi v = KN_NAME(load_i32)(sums + j) + KN_NAME(load_i32)(q->base + column + j);
       if (q->column_sums) v -= x_zero * KN_NAME(load_i32)(q->column_sums + column + j);
       if (q->w_zeros) v -= row_sum * KN_NAME(load_i32)(q->w_zeros + column + j);
-      KN_NAME(store_bytes)(q, v, column + j, (char *)y + j);
+      if (is_sum) {
+        memcpy((int32_t *)y + j, &v, sizeof v);
+      } else {
+        const KN_NAME(bytes) out = KN_NAME(to_bytes)(q, v, v_load(q->scales + column + j));
+        memcpy((char *)y + j, &out, sizeof out);
+      }
     }
+  const size_t rest = count - j;
+  if (rest > 0 && (is_sum || is_byte)) {
+    vi v = KN_NAME(load_i32_n)(sums + j, rest) + KN_NAME(load_i32_n)(q->base + column + j, rest);
+    if (q->column_sums) v -= x_zero * KN_NAME(load_i32_n)(q->column_sums + column + j, rest);
+    if (q->w_zeros) v -= row_sum * KN_NAME(load_i32_n)(q->w_zeros + column + j, rest);
+    if (is_sum) {
+      memcpy((int32_t *)y + j, &v, rest * sizeof(int32_t));
+    } else {
+      const KN_NAME(bytes) out = KN_NAME(to_bytes)(q, v, v_load_n(q->scales + column + j, rest));
+      memcpy((char *)y + j, &out, rest);
+    }
+    return;
+  }
   for (; j < count; j++) {
     const int32_t v = corrected(q, sums[j], column + j, x_zero, row_sum);
     store(q->type, y, j, requantized(q, v, column + j));
   }
 }
 
-KN_TARGET void KN_NAME(kn_depthwise_i8)(const kn_depthwise_i8 *d, size_t row, void *y) {
-  const int isFast = d->to.rounding == KN_ROUND_FLOAT && d->to.type != KN_I16
-      && d->to.type != KN_I32;
+// `count` channels from c on of the pixel at column ox, count at most the lanes there are.
+KN_LANE_FN void KN_NAME(depthwise_channels)(
+    const kn_depthwise_i8 *d, size_t row, size_t ox, size_t c, const size_t count, char *y) {
   const size_t channels = d->channels;
   const vf zero = v_splat((float)d->x_zero);
   KN_NAME(bytes) flip;
   memset(&flip, d->flip, sizeof flip);
+  vf sum = {0};
+  for (size_t ky = 0; ky < d->kernel_h; ky++) {
+    const size_t iy = row * d->stride_h + ky * d->dilation_h - d->pad_top;
+    if (iy >= d->height) continue;
+    const float *w = d->w + ky * d->kernel_w * channels + c;
+    for (size_t kx = 0; kx < d->kernel_w; kx++, w += channels) {
+      const size_t ix = ox * d->stride_w + kx * d->dilation_w - d->pad_left;
+      if (ix >= d->width) continue;
+      KN_NAME(bytes) in = {0};
+      memcpy(&in, d->x + (iy * d->width + ix) * channels + c, count);
+      const vf taps = count >= KN_LANES ? v_load(w) : v_load_n(w, count);
+      sum = v_fma(__builtin_convertvector(in ^ flip, vf) - zero, taps, sum);
+    }
+  }
+  const int whole = count >= KN_LANES;
+  const vi base = whole ? KN_NAME(load_i32)(d->to.base + c) : KN_NAME(load_i32_n)(d->to.base + c, count);
+  const vf scales = whole ? v_load(d->to.scales + c) : v_load_n(d->to.scales + c, count);
+  const vi v = __builtin_convertvector(sum, vi) + base;
+  const KN_NAME(bytes) out = KN_NAME(to_bytes)(&d->to, v, scales);
+  memcpy(y + ox * channels + c, &out, count);
+}
+
+KN_TARGET void KN_NAME(kn_depthwise_i8)(const kn_depthwise_i8 *d, size_t row, void *y) {
+  const int isFast = d->to.rounding == KN_ROUND_FLOAT && d->to.type != KN_I16
+      && d->to.type != KN_I32;
+  const size_t channels = d->channels;
+  if (!isFast) return kn_depthwise_i8__scalar(d, row, y);
   for (size_t ox = 0; ox < d->out_w; ox++) {
     size_t c = 0;
-    if (isFast)
-      for (; c + KN_LANES <= channels; c += KN_LANES) {
-        vf sum = {0};
-        for (size_t ky = 0; ky < d->kernel_h; ky++) {
-          const size_t iy = row * d->stride_h + ky * d->dilation_h - d->pad_top;
-          if (iy >= d->height) continue;
-          const float *w = d->w + ky * d->kernel_w * channels + c;
-          for (size_t kx = 0; kx < d->kernel_w; kx++, w += channels) {
-            const size_t ix = ox * d->stride_w + kx * d->dilation_w - d->pad_left;
-            if (ix >= d->width) continue;
-            KN_NAME(bytes) in;
-            memcpy(&in, d->x + (iy * d->width + ix) * channels + c, sizeof in);
-            sum = v_fma(__builtin_convertvector(in ^ flip, vf) - zero, v_load(w), sum);
-          }
-        }
-        const vi v = __builtin_convertvector(sum, vi) + KN_NAME(load_i32)(d->to.base + c);
-        KN_NAME(store_bytes)(&d->to, v, c, (char *)y + ox * channels + c);
-      }
-    depthwise_rest(d, row, ox, c, y);
+    for (; c + KN_LANES <= channels; c += KN_LANES)
+      KN_NAME(depthwise_channels)(d, row, ox, c, KN_LANES, y);
+    if (c == channels) continue;
+    if (c > 0)  // the last ones together with some that are done already
+      KN_NAME(depthwise_channels)(d, row, ox, channels - KN_LANES, KN_LANES, y);
+#if KN_LANES > 8
+    else if (channels == 8)
+      KN_NAME(depthwise_channels)(d, row, ox, 0, 8, y);
+#endif
+    else
+      depthwise_rest(d, row, ox, 0, y);
   }
 }
 #endif

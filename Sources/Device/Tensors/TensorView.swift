@@ -2,18 +2,18 @@
 
 /// Bounds-checked access to consecutive elements.
 @safe public struct Elements<T: BitwiseCopyable> {
-  private let base: UnsafeMutablePointer<T>
+  @usableFromInline let base: UnsafeMutablePointer<T>
   public let count: Int
 
   /// `base` must hold `count` elements for as long as the view is used.
-  @unsafe public init(base: UnsafeMutablePointer<T>, count: Int) {
+  @inlinable @unsafe public init(base: UnsafeMutablePointer<T>, count: Int) {
     unsafe self.base = unsafe base
     self.count = count
   }
 
   @inlinable public var indices: Range<Int> { 0..<count }
 
-  public subscript(i: Int) -> T {
+  @inlinable public subscript(i: Int) -> T {
     get {
       precondition(i >= 0 && i < count)
       return unsafe base[i]
@@ -25,18 +25,20 @@
   }
 
   /// For kernels: `count` elements from `offset` on are checked to exist.
-  public func pointer(_ offset: Int = 0, count needed: Int = 0) -> UnsafeMutablePointer<T> {
+  @inlinable public func pointer(_ offset: Int = 0, count needed: Int = 0) -> UnsafeMutablePointer<
+    T
+  > {
     precondition(offset >= 0 && needed >= 0 && offset <= count && needed <= count - offset)
     return unsafe base + offset
   }
 
   /// Sets every element.
-  public func fill(_ value: T) {
+  @inlinable public func fill(_ value: T) {
     for i in 0..<count { unsafe base[i] = value }
   }
 
   /// Copies `count` elements of `source` from `from` to `to`; the ranges may overlap.
-  public func copy(from source: Elements<T>, at from: Int, to: Int, count n: Int) {
+  @inlinable public func copy(from source: Elements<T>, at from: Int, to: Int, count n: Int) {
     unsafe pointer(to, count: n).update(from: source.pointer(from, count: n), count: n)
   }
 }

@@ -74,6 +74,13 @@ public struct Cast: OperatorDefinition {
     case (.f32, .f64): map(x.floats, y.elements(Double.self)) { Double($0) }
     case (.f32, .i64):
       map(x.floats, y.elements(Int64.self)) { Cast.saturated(Double($0)) }
+    case (.f32, .i32): map(x.floats, y.elements(Int32.self)) { Cast.saturated(Double($0)) }
+    case (.f32, .i8): map(x.floats, y.elements(Int8.self)) { Cast.saturated(Double($0)) }
+    case (.f32, .u8): map(x.floats, y.elements(UInt8.self)) { Cast.saturated(Double($0)) }
+    case (.u8, .i32): map(x.elements(UInt8.self), y.elements(Int32.self)) { Int32($0) }
+    case (.i8, .i32): map(x.elements(Int8.self), y.elements(Int32.self)) { Int32($0) }
+    case (.u8, .i64): map(x.elements(UInt8.self), y.elements(Int64.self)) { Int64($0) }
+    case (.i8, .i64): map(x.elements(Int8.self), y.elements(Int64.self)) { Int64($0) }
     case (.i32, .i64): map(x.elements(Int32.self), y.elements(Int64.self)) { Int64($0) }
     case (.i64, .i32):
       map(x.elements(Int64.self), y.elements(Int32.self)) { Int32(truncatingIfNeeded: $0) }
@@ -92,7 +99,9 @@ public struct Cast: OperatorDefinition {
   private func map<A: BitwiseCopyable, B: BitwiseCopyable>(
     _ x: Elements<A>, _ y: Elements<B>, _ f: (A) -> B
   ) {
-    for i in 0..<x.count { y[i] = f(x[i]) }
+    let from = unsafe x.pointer(0, count: x.count)
+    let to = unsafe y.pointer(0, count: x.count)
+    for i in 0..<x.count { unsafe to[i] = f(from[i]) }
   }
 
   static func real(_ x: TensorView, _ i: Int) -> Double {

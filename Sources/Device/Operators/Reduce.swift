@@ -120,8 +120,10 @@ public struct Reduce: OperatorDefinition {
     switch x.elementType {
     case .f32:
       let y = step.output().floats
-      if extents.rank <= 2, extents.rank > 0, flags[0], kind == .sum || kind == .mean {
-        return sumRows(x.floats, y, extents[0], step.compute)
+      if extents.rank <= 2, extents.rank > 0, flags[0], extents[0] > 0,
+        foldRows(x.floats, y, extents[0], step.compute)
+      {
+        return
       }
       let peaks = step.scratch(Float.self, count: kind == .logSumExp ? y.count : 0)
       floats(x.floats, y, extents, flags, peaks)
@@ -135,17 +137,38 @@ public struct Reduce: OperatorDefinition {
     }
   }
 
-  private func sumRows(
+  /// Whole rows by the kernels that know how; false where none does.
+  private func foldRows(
     _ x: Elements<Float>, _ y: Elements<Float>, _ width: Int, _ compute: Compute
-  ) {
-    for row in 0..<y.count {
-      let sum = unsafe compute.kernels.pointee.sum_f32(
-        x.pointer(row * width, count: width), width)
-      y[row] = kind == .mean ? sum / Float(width) : sum
+  ) -> Bool {
+    precondition(x.count == y.count * width)
+    let kernels = unsafe compute.kernels
+    let rows = unsafe x.pointer(0, count: x.count)
+    let out = unsafe y.pointer(0, count: y.count)
+    switch kind {
+    case .sum, .mean:
+      let divisor: Float = kind == .mean ? Float(width) : 1
+      for row in 0..<y.count {
+        unsafe out[row] = kernels.pointee.sum_f32(rows + row * width, width) / divisor
+      }
+    case .max:
+      for row in 0..<y.count {
+        unsafe out[row] = kernels.pointee.max_f32(rows + row * width, width)
+      }
+    case .l2, .sumSquare:
+      for row in 0..<y.count {
+        let x = unsafe rows + row * width
+        let sum = unsafe kernels.pointee.dot_f32(x, x, width)
+        unsafe out[row] = kind == .l2 ? sum.squareRoot() : sum
+      }
+    default: return false
     }
+    return true
   }
 
-  /// Walks x once per pass and folds each element into its output.
+  /// Walks x once per pass and folds each element into its output. The innermost axis goes in a loop
+  /// of its own: into one output where it is reduced, into neighbours where it is not.
+  @inline(__always)
   private func fold<T: BitwiseCopyable>(
     _ x: Elements<T>, _ y: Elements<T>, _ extents: Shape, _ flags: InlineArray<8, Bool>,
     _ combine: (inout T, T) -> Void
@@ -157,13 +180,25 @@ public struct Reduce: OperatorDefinition {
       strides[axis] = step
       step *= extents[axis]
     }
+    precondition(extents.rank == 0 || x.count == extents.elementCount && step <= y.count)
+    guard x.count > 0 else { return }
+    let inner = extents.rank > 0 ? extents[0] : 1
+    let isOne = extents.rank > 0 && flags[0]
+    let source = unsafe x.pointer(0, count: x.count)
+    let target = unsafe y.pointer(0, count: y.count)
     var position = Shape(repeating: 0, count: extents.rank)
     var o = 0
-    for i in 0..<x.count {
-      var value = y[o]
-      combine(&value, x[i])
-      y[o] = value
-      var axis = 0
+    var i = 0
+    while i < x.count {
+      if isOne {
+        var value = unsafe target[o]
+        for j in 0..<inner { unsafe combine(&value, source[i + j]) }
+        unsafe target[o] = value
+      } else {
+        for j in 0..<inner { unsafe combine(&target[o + j], source[i + j]) }
+      }
+      i += inner
+      var axis = 1
       while axis < extents.rank {
         position[axis] += 1
         o += strides[axis]

@@ -131,11 +131,25 @@ public struct Slice: OperatorDefinition {
     }
     if tailAxes > 0, p.step[tailAxes - 1] == 1 { tailAxes -= 1 }
     let run = p.shape.elementCount(of: tailAxes..<shape.rank)
-    var position = Shape(repeating: 0, count: tailAxes)
+    // The innermost axis that is left goes in a loop of its own: runs are often one element.
+    let last = tailAxes - 1
+    let inner = last >= 0 ? p.shape[last] : 1
+    let stride = last >= 0 ? p.step[last] * strides[last] : 0
+    precondition(isInside(shape, p))
+    let source = unsafe x.pointer(0, count: shape.elementCount)
+    let target = unsafe y.pointer(0, count: y.count)
+    var position = Shape(repeating: 0, count: max(last, 0))
     var at = start
-    for block in 0..<(y.count / run) {
-      y.copy(from: x, at: at, to: block * run, count: run)
-      var axis = tailAxes - 1
+    for block in 0..<(y.count / (run * inner)) {
+      let to = block * inner * run
+      if run == 1 {
+        for i in 0..<inner { unsafe target[to + i] = source[at + i * stride] }
+      } else {
+        for i in 0..<inner {
+          unsafe (target + to + i * run).update(from: source + at + i * stride, count: run)
+        }
+      }
+      var axis = last - 1
       while axis >= 0 {
         position[axis] += 1
         at += p.step[axis] * strides[axis]
@@ -145,5 +159,16 @@ public struct Slice: OperatorDefinition {
         axis -= 1
       }
     }
+  }
+
+  /// Whether the first and the last element along each axis lie in x: what the copy trusts.
+  private func isInside(_ shape: Shape, _ p: Plan) -> Bool {
+    for axis in 0..<shape.rank {
+      let last = p.first[axis] + (p.shape[axis] - 1) * p.step[axis]
+      if p.first[axis] < 0 || p.first[axis] >= shape[axis] || last < 0 || last >= shape[axis] {
+        return false
+      }
+    }
+    return true
   }
 }

@@ -83,15 +83,7 @@ public struct IntegerDepthwise: OperatorDefinition {
     let weights = step.input(1)
     let (taps, channels) = (weights.shape[0], weights.shape[1])
     let real = step.scratch(Float.self, count: taps * channels, at: tableBytes(channels))
-    let bytes = weights.elements(UInt8.self)
-    let isUnsigned = weights.elementType == .u8
-    let zeros = step.has(3) ? step.input(3) : nil
-    let isMany = (zeros?.shape.elementCount ?? 1) > 1
-    let zero = zeros.map { $0.integer(at: 0) } ?? 0
-    for i in 0..<(taps * channels) {
-      let v = isUnsigned ? Int(bytes[i]) : Int(Int8(bitPattern: bytes[i]))
-      real[i] = Float(v - (isMany ? zeros!.integer(at: i % channels) : zero))
-    }
+    putWeights(weights, step.has(3) ? step.input(3) : nil, into: real)
     let tables = unsafe epilogue.tables(
       step, first: 2, outputs: channels, rows: 1, k: taps, sums: nil, at: 0)
     var job = unsafe kn_integer_depthwise()
@@ -109,5 +101,25 @@ public struct IntegerDepthwise: OperatorDefinition {
     let isSmall = multiplyAccumulates(step) < 1 << 17
     let parts = isSmall || step.compute.threads == 1 ? 1 : step.compute.threads * 2
     unsafe step.compute.run(kn_integer_depthwise_job, &job, parts: parts)
+  }
+
+  /// [taps, channels] as real numbers, their zero points taken off; in every run, so in plain loops.
+  private func putWeights(_ w: TensorView, _ zeros: TensorView?, into real: Elements<Float>) {
+    let (taps, channels) = (w.shape[0], w.shape[1])
+    // Unsigned bytes are signed ones, 128 lower; so are their zero points.
+    let flip: UInt8 = w.elementType == .u8 ? 0x80 : 0
+    let isMany = (zeros?.shape.elementCount ?? 1) > 1
+    let from = unsafe w.elements(UInt8.self).pointer(0, count: taps * channels)
+    let to = unsafe real.pointer(0, count: taps * channels)
+    let zero = unsafe zeros.map {
+      unsafe $0.elements(UInt8.self).pointer(0, count: isMany ? channels : 1)
+    }
+    for tap in 0..<taps {
+      for c in 0..<channels {
+        let v = unsafe Int8(bitPattern: from[tap * channels + c] ^ flip)
+        let z = unsafe zero.map { unsafe Int8(bitPattern: $0[isMany ? c : 0] ^ flip) }
+        unsafe to[tap * channels + c] = Float(Int32(v) - Int32(z ?? Int8(bitPattern: flip)))
+      }
+    }
   }
 }

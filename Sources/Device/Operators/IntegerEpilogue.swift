@@ -123,11 +123,21 @@ public struct IntegerEpilogue: Sendable, Equatable {
 
   private static func aligned(_ bytes: Int) -> Int { (bytes + 63) & ~63 }
 
-  /// Sum of an unsigned zero point as the signed bytes have it.
-  private static func signed(_ t: TensorView, _ i: Int) -> Int32 {
-    let n = t.shape.elementCount
-    let v = t.integer(at: n == 1 ? 0 : i)
-    return Int32(t.elementType == .u8 ? v - 128 : v)
+  /// Zero points as the signed bytes have them, one for all or one for each; `missing` without a tensor.
+  private static func put(
+    zeros: TensorView?, missing: Int32, count: Int, into out: Elements<Int32>
+  ) {
+    let target = unsafe out.pointer(0, count: count)
+    guard let zeros else {
+      for i in 0..<count { unsafe target[i] = missing }
+      return
+    }
+    let one = zeros.shape.elementCount == 1
+    let source = unsafe zeros.elements(UInt8.self).pointer(0, count: one ? 1 : count)
+    let flip: UInt8 = zeros.elementType == .u8 ? 0x80 : 0
+    for i in 0..<count {
+      unsafe target[i] = Int32(Int8(bitPattern: source[one ? 0 : i] ^ flip))
+    }
   }
 
   /// Fills the tables at `offset` of the step's scratch and points a job at them.
@@ -149,18 +159,26 @@ public struct IntegerEpilogue: Sendable, Equatable {
     // What x has for zero where it does not say so: 0 of its own type.
     let flipped: Int32 = step.input(0).elementType == .u8 ? -128 : 0
     let count = has(.xZero) ? input(.xZero).shape.elementCount : 1
-    for i in 0..<rows {
-      zeros[i] = has(.xZero) ? IntegerEpilogue.signed(input(.xZero), i) : flipped
-    }
+    IntegerEpilogue.put(
+      zeros: has(.xZero) ? input(.xZero) : nil, missing: flipped, count: rows, into: zeros)
+    IntegerEpilogue.put(
+      zeros: has(.wZero) ? input(.wZero) : nil, missing: 0, count: outputs, into: wZeros)
+    // Every run pays this for every output: plain loops over plain numbers.
+    let of = unsafe (
+      w: wZeros.pointer(0, count: outputs), columns: columns.pointer(0, count: outputs),
+      base: base.pointer(0, count: outputs)
+    )
+    let sum = unsafe sums.map { unsafe $0.elements(Int32.self).pointer(0, count: outputs) }
+    let bias =
+      unsafe has(.bias)
+      ? input(.bias).elements(Int32.self).pointer(0, count: outputs) : nil
+    let xZero = count == 1 ? zeros[0] : 0
     var anyZero: Int32 = 0
     for j in 0..<outputs {
-      let zero = has(.wZero) ? IntegerEpilogue.signed(input(.wZero), j) : 0
-      wZeros[j] = zero
-      anyZero |= zero
-      let sum = sums.map { Int32($0.integer(at: j)) &- Int32(truncatingIfNeeded: k) &* zero } ?? 0
-      columns[j] = sum
-      let bias = has(.bias) ? Int32(input(.bias).integer(at: j)) : 0
-      base[j] = count == 1 ? bias &- zeros[0] &* sum : bias
+      unsafe anyZero |= of.w[j]
+      let column = unsafe sum.map { unsafe $0[j] &- Int32(truncatingIfNeeded: k) &* of.w[j] } ?? 0
+      unsafe of.columns[j] = column
+      unsafe of.base[j] = (bias.map { unsafe $0[j] } ?? 0) &- xZero &* column
     }
     var q = unsafe kn_requantize()
     unsafe q.base = UnsafePointer(base.pointer())
@@ -186,8 +204,10 @@ public struct IntegerEpilogue: Sendable, Equatable {
     _ fixed: Elements<Int32>
   ) {
     if scale.elementType == .f32 {
-      let values = scale.floats
-      for j in 0..<outputs { scales[j] = values.count == 1 ? values[0] : values[j] }
+      let one = scale.shape.elementCount == 1
+      let from = unsafe scale.floats.pointer(0, count: one ? 1 : outputs)
+      let to = unsafe scales.pointer(0, count: outputs)
+      for j in 0..<outputs { unsafe to[j] = from[one ? 0 : j] }
       unsafe q.scales = UnsafePointer(scales.pointer())
       unsafe q.rounding = Int32(KN_ROUND_FLOAT.rawValue)
       return

@@ -113,7 +113,9 @@ public struct Conv: OperatorDefinition {
     p.parts = isSmall || step.compute.threads == 1 ? 1 : step.compute.threads * 2
     let panels = (e.axes.outputs + 15) / 16
     let products = e.batch * groups
-    let limit = max(2, Conv.chunkFloats / (16 * e.k))
+    // A tile is as wide as two panels: of an odd one half of its lanes would idle.
+    let fitting = Conv.chunkFloats / (16 * e.k)
+    let limit = max(2, fitting + fitting % 2)
     let share = (products * panels + p.parts - 1) / p.parts
     p.chunkPanels = max(1, min(limit, panels, max(2, share + share % 2)))
     let units = products * ((panels + p.chunkPanels - 1) / p.chunkPanels)
@@ -126,7 +128,9 @@ public struct Conv: OperatorDefinition {
   private func job(_ step: StepContext, _ e: Extents, _ p: Plan) -> kn_conv {
     var job = unsafe kn_conv()
     let axes = e.axes.flattened
-    let (h, w) = (axes.height, axes.width)
+    var (h, w) = (axes.height, axes.width)
+    // A picture one pixel wide is a line: whole vectors of it stand together.
+    if w.input == 1, w.kernel == 1, w.output == 1 { swap(&h, &w) }
     unsafe job.window = unsafe kn_im2col(
       x: nil, channels: e.channels, height: h.input, width: w.input, kernel_h: h.kernel,
       kernel_w: w.kernel, stride_h: h.stride, stride_w: w.stride, dilation_h: h.dilation,

@@ -81,10 +81,14 @@ private struct Case {
     let groups = isDepthwise ? random.int(1...9) : random.pick([1, 1, 2, 3])
     let channels = isDepthwise ? 1 : random.int(1...9)
     let outputs = isDepthwise ? random.int(1...6) : random.int(1...15)
-    let kernel = isPointwise ? [Int](repeating: 1, count: spatial) : random.shape(spatial, 1...4)
+    // A picture one pixel wide.
+    let isLine = spatial == 2 && index % 9 == 4
+    var kernel = isPointwise ? [Int](repeating: 1, count: spatial) : random.shape(spatial, 1...4)
+    if isLine { kernel[1] = 1 }
     let dilations = random.shape(spatial, 1...2)
     var x = [random.int(1...2), groups * channels]
     for i in 0..<spatial { x.append((kernel[i] - 1) * dilations[i] + random.int(1...12)) }
+    if isLine { x[3] = 1 }
     let shape = [groups * outputs, channels] + kernel
     let weight = random.floats(shape)
     return Case(

@@ -31,7 +31,9 @@ public enum EstimateOrigin: String, Equatable, Sendable {
 
 /// Predicted seconds of one inference.
 ///
-/// Every step takes the longer of its arithmetic and its weights' way from memory, plus a dispatch.
+/// Every step takes what the table's law says, what its weights' way from further away adds, or their way
+/// alone where that is longer; from figures, the longer of its arithmetic and its weights' way from
+/// memory, plus a dispatch.
 public struct LatencyEstimate: Equatable, Sendable {
   public var seconds: CostEstimate
   public var origin: EstimateOrigin
@@ -54,7 +56,7 @@ public struct LatencyEstimate: Equatable, Sendable {
 
   /// From a measured table.
   init(_ work: [StepWork], measured: MeasuredSpeeds, threads: Int) {
-    self.init(work, .table(measured, TableErrors()), .measured, threads)
+    self.init(work, .table(measured, FittedTables()), .measured, threads)
   }
 
   private init(
@@ -63,18 +65,25 @@ public struct LatencyEstimate: Equatable, Sendable {
     var speeds = speeds
     // What one inference reads decides which cache it finds it in the next time.
     let workingSet = work.reduce(0) { $0 + $1.weightBytes }
-    steps = []
+    let times = work.map { step in
+      step.time == .always
+        ? speeds.time(step, workingSet: workingSet, threads: threads)
+        : StepTime(alone: 0, shared: 0, spread: 0)
+    }
     var total = 0.0
     var variance = 0.0
-    for step in work {
-      guard step.time == .always else {
-        steps.append(CostEstimate(value: 0, low: 0, high: 0))
-        continue
-      }
-      let (seconds, spread) = speeds.seconds(step, workingSet: workingSet, threads: threads)
-      steps.append(CostEstimate(seconds, within: exp2(1.64 * spread)))
+    steps = []
+    // Inferences follow one another: how long the threads have waited at the first step is what the
+    // last steps of the one before left.
+    var idle = StepTime.idle(after: times, wake: speeds.wakeSeconds, idle: 0)
+    for time in times {
+      let seconds = time.seconds(wake: speeds.wakeSeconds, idle: &idle)
+      steps.append(
+        seconds > 0
+          ? CostEstimate(seconds, within: exp2(1.64 * time.spread))
+          : CostEstimate(value: 0, low: 0, high: 0))
       total += seconds
-      variance += seconds * spread * seconds * spread
+      variance += seconds * time.spread * seconds * time.spread
     }
     // Steps err for themselves; the machine's state is common to all.
     let common = speeds.commonSpread
@@ -86,9 +95,39 @@ public struct LatencyEstimate: Equatable, Sendable {
   }
 }
 
+/// Seconds of a step on one thread and on all that are there; the spread is a standard deviation of
+/// the logarithm to base 2.
+private struct StepTime {
+  var alone: Double
+  var shared: Double
+  var spread: Double
+
+  /// Threads spin so long before they sleep (`ThreadPool`).
+  private static let spinSeconds = 50e-6
+
+  /// idle: how long the other threads have had nothing to do. Once asleep they come to a step as late as
+  /// waking takes, or find it done.
+  func seconds(wake: Double, idle: inout Double) -> Double {
+    guard shared < alone else {
+      idle += alone
+      return alone
+    }
+    let isAsleep = idle > StepTime.spinSeconds
+    let seconds = isAsleep ? min(alone, shared + wake) : shared
+    idle = 0
+    return seconds
+  }
+
+  static func idle(after times: [StepTime], wake: Double, idle: Double) -> Double {
+    var idle = idle
+    for time in times { _ = time.seconds(wake: wake, idle: &idle) }
+    return idle
+  }
+}
+
 /// Where the time of a step comes from. A spread is a standard deviation of the logarithm to base 2.
 private enum StepSpeeds {
-  case table(MeasuredSpeeds, TableErrors)
+  case table(MeasuredSpeeds, FittedTables)
   case roofline(Roofline)
 
   /// Of figures that are wrong for all steps together.
@@ -100,45 +139,87 @@ private enum StepSpeeds {
     }
   }
 
-  mutating func seconds(
-    _ work: StepWork, workingSet: Int, threads: Int
-  ) -> (Double, spread: Double) {
+  /// Until a thread that sleeps works.
+  var wakeSeconds: Double {
     switch self {
-    case .roofline(let roofline): return (roofline.seconds(work), 0.6)
-    case .table(let measured, var errors):
-      defer { self = .table(measured, errors) }
+    case .table(let measured, _): measured.wakeSeconds
+    case .roofline: 0
+    }
+  }
+
+  mutating func time(_ work: StepWork, workingSet: Int, threads: Int) -> StepTime {
+    switch self {
+    case .roofline(let roofline):
+      let seconds = roofline.seconds(work)
+      return StepTime(alone: seconds, shared: seconds, spread: 0.6)
+    case .table(let measured, var tables):
+      defer { self = .table(measured, tables) }
       // Weights come from where all of them find room, data from where the step before left them.
       let way = max(
-        Double(work.weightBytes)
-          / (measured.readBytesPerSecond(workingSet: workingSet, threads: threads) ?? .infinity),
+        measured.readSeconds(work.weightBytes, workingSet: workingSet, threads: threads),
         Double(work.dataBytes) / 2
           / (measured.copyBytesPerSecond(workingSet: work.dataBytes, threads: 1) ?? .infinity))
-      if let table = measured.table(for: work, threads: threads),
-        let seconds = table.seconds(work)
-      {
-        var alone = max(seconds, way, measured.dispatchSeconds)
-        if let epilogue = work.epilogue {
-          alone +=
-            measured.table(for: epilogue, threads: threads)?.seconds(epilogue)
-            ?? measured.generalSeconds(epilogue)
-        }
-        return (alone * measured.contextFactor, errors.spread(of: table))
+      guard let found = tables.seconds(work, measured, threads) else {
+        let seconds = max(measured.generalSeconds(work), way) * measured.contextFactor
+        return StepTime(alone: seconds, shared: seconds, spread: 1)
       }
-      return (max(measured.generalSeconds(work), way) * measured.contextFactor, 1)
+      // The table's step found its own weights where the step alone finds room.
+      let further =
+        measured.readSeconds(work.weightBytes, workingSet: workingSet, threads: threads)
+        - measured.readSeconds(work.weightBytes, workingSet: work.weightBytes, threads: threads)
+      let exposure = work.readsWeightsOnce ? 1 : measured.weightExposure
+      var alone = max(found.seconds, measured.dispatchSeconds)
+      if let epilogue = work.epilogue {
+        // It is done where the results are stored, by the thread that stores them.
+        alone +=
+          tables.seconds(epilogue, measured, 1)?.seconds ?? measured.generalSeconds(epilogue)
+      }
+      func inModel(_ seconds: Double) -> Double {
+        max(seconds * measured.contextFactor + max(further, 0) * exposure, way)
+      }
+      return StepTime(
+        alone: inModel(alone), shared: inModel(alone * found.left), spread: found.spread)
     }
   }
 }
 
-/// How well tables predict their own points, found once for each.
-private struct TableErrors {
-  private var known: [String: Double] = [:]
+/// What tables say, and how well they predict their own points: found once for each.
+private struct FittedTables {
+  private struct Entry {
+    var fit: StepFit
+    var spread: Double
+    /// nil where the table is of one thread, or one thread has no table.
+    var sharing: StepSharing?
+  }
 
-  mutating func spread(of table: MeasuredSpeeds.StepTable) -> Double {
+  private var known: [String: Entry] = [:]
+
+  /// Seconds of the step alone on one thread, and the share that several leave of them; nil where
+  /// nothing like it was measured.
+  mutating func seconds(
+    _ work: StepWork, _ measured: MeasuredSpeeds, _ threads: Int
+  ) -> (seconds: Double, left: Double, spread: Double)? {
+    guard let table = measured.table(for: work, threads: threads) else { return nil }
     let key = "\(table.kind) \(table.threads)"
-    if let spread = known[key] { return spread }
-    let spread = table.leaveOneOutSpread
-    known[key] = spread
-    return spread
+    let entry = known[key] ?? FittedTables.fit(table, measured)
+    known[key] = entry
+    guard let seconds = entry.fit.seconds(extents: work.extents, amount: work.amount) else {
+      return nil
+    }
+    let left = entry.sharing?.left(extents: work.extents, amount: work.amount) ?? 1
+    return (seconds, left, entry.spread)
+  }
+
+  private static func fit(
+    _ table: MeasuredSpeeds.StepTable, _ measured: MeasuredSpeeds
+  ) -> Entry {
+    let one = measured.steps.first { $0.kind == table.kind && $0.threads == 1 }
+    // One thread's law, and what several leave of it: the law says nothing of how work is divided.
+    if table.threads > 1, let one, let sharing = StepSharing(one, table) {
+      return Entry(
+        fit: StepFit(one), spread: StepFit.leaveOneOutSpread(one), sharing: sharing)
+    }
+    return Entry(fit: StepFit(table), spread: StepFit.leaveOneOutSpread(table))
   }
 }
 

@@ -17,6 +17,8 @@ extension MeasuredSpeeds {
     kernels = try object.text("kernels")
     dispatchSeconds = try object.number("dispatch_seconds", Plausible.seconds)
     contextFactor = try object.number("context_factor", 0.25...4)
+    weightExposure = try object.number("weight_exposure", 0...16)
+    wakeSeconds = try object.number("wake_seconds", 0...1)
     runtimeBytes = try object.integer("runtime_bytes", Plausible.bytes)
     conditions = try MachineConditions(object.object("conditions"))
     memory = []
@@ -41,6 +43,8 @@ extension MeasuredSpeeds {
     json.field("kernels", kernels)
     json.field("dispatch_seconds", dispatchSeconds)
     json.field("context_factor", contextFactor)
+    json.field("weight_exposure", weightExposure)
+    json.field("wake_seconds", wakeSeconds)
     json.field("runtime_bytes", runtimeBytes)
     json.key("conditions")
     conditions.write(to: &json)

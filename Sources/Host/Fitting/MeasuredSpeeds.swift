@@ -11,6 +11,12 @@ public struct MeasuredSpeeds: Equatable, Sendable {
   /// Time of steps in a model over that of the same steps alone, whose operands wait in the nearest
   /// cache.
   public var contextFactor: Double
+  /// Seconds that a step takes longer for each second that its weights take longer to read because they
+  /// come from further away: below 1 where reading goes on behind the arithmetic, above where a
+  /// kernel reads more slowly than memory could.
+  public var weightExposure: Double
+  /// Until a thread that went to sleep works again; 0 where there is one thread only.
+  public var wakeSeconds: Double
   /// Resident bytes of the tool before it opens a model.
   public var runtimeBytes: Int
   /// In which state the machine was.
@@ -23,13 +29,16 @@ public struct MeasuredSpeeds: Equatable, Sendable {
   public var power: MeasuredPower?
 
   public init(
-    kernels: String, dispatchSeconds: Double, contextFactor: Double = 1, runtimeBytes: Int,
+    kernels: String, dispatchSeconds: Double, contextFactor: Double = 1,
+    weightExposure: Double = 1, wakeSeconds: Double = 0, runtimeBytes: Int,
     conditions: MachineConditions = MachineConditions(loadAverage: nil), memory: [MemoryPoint],
     steps: [StepTable], power: MeasuredPower? = nil
   ) {
     self.kernels = kernels
     self.dispatchSeconds = dispatchSeconds
     self.contextFactor = contextFactor
+    self.weightExposure = weightExposure
+    self.wakeSeconds = wakeSeconds
     self.runtimeBytes = runtimeBytes
     self.conditions = conditions
     self.memory = memory
@@ -104,6 +113,11 @@ extension MeasuredSpeeds {
     rate(workingSet, threads) { $0.readBytesPerSecond }
   }
 
+  /// Seconds to read so many bytes of a working set; 0 where nothing was measured.
+  func readSeconds(_ bytes: Int, workingSet: Int, threads: Int) -> Double {
+    Double(bytes) / (readBytesPerSecond(workingSet: workingSet, threads: threads) ?? .infinity)
+  }
+
   /// The same for copies, source and target together in the working set.
   public func copyBytesPerSecond(workingSet: Int, threads: Int) -> Double? {
     rate(workingSet, threads) { $0.copyBytesPerSecond }
@@ -137,8 +151,10 @@ extension MeasuredSpeeds {
         (table.kind == kind || table.kind.hasPrefix(kind + " ")) && table.threads <= threads
           && table.points[0].extents.count == work.extents.count
       }
-      // A step that threads do not share was measured on one.
-      if let best = tables.max(by: { ($0.threads, $1.kind) < ($1.threads, $0.kind) }) {
+      // A step that threads do not share was measured on one. The kind itself before its kin.
+      let own = tables.filter { $0.kind == kind }
+      let nearest = own.isEmpty ? tables : own
+      if let best = nearest.max(by: { ($0.threads, $1.kind) < ($1.threads, $0.kind) }) {
         return best
       }
       guard let space = kind.lastIndex(of: " ") else { return nil }

@@ -33,8 +33,11 @@ public struct StepWork: Equatable, Sendable {
   public var dataBytes: Int
   public var time: Time
 
+  /// Products of one row: each weight is used once, and how fast it comes decides.
+  public var readsWeightsOnce: Bool { kind.hasSuffix(" row") }
+
   /// For steps whose arithmetic is on bytes: their rates are those of int8.
-  public var isInteger: Bool { kind.hasPrefix("Integer") || kind.hasSuffix(" int8") }
+  public var isInteger: Bool { kind.hasPrefix("Integer") || kind.contains(" int8") }
 
   /// The work of every step of a prepared program. Steps that are whole programs of their own, such as
   /// loops, count as open.
@@ -126,16 +129,22 @@ private struct StepShape {
       let columns = output.dimensions.last ?? 1
       let outputs = columns / max(op.groups, 1)
       let channels = (input(0).dimensions.last ?? 1) / max(op.groups, 1)
-      extents = [
-        outputs, output.elementCount / max(columns, 1), work / max(output.elementCount, 1),
-        channels,
-      ]
+      let k = work / max(output.elementCount, 1)
+      extents = [outputs, output.elementCount / max(columns, 1), k, channels]
+      // The picture serves as the matrix of rows where every place is a row of whole words.
+      let isStrided = op.window.strides.array.contains { $0 > 1 }
+      let isPadded = op.window.pads.array.contains { $0 > 0 }
+      if op.kernel.array.allSatisfy({ $0 == 1 }), !isStrided, !isPadded, op.groups == 1,
+        channels % 4 == 0, tensors[step.inputs[0]].elementType == .i8
+      {
+        kind += " direct"
+      }
       pad(outputs)
     case .integerDepthwise:
       let channels = output.dimensions.last ?? 1
-      // Kernels take so many channels at once, and what is left one by one.
-      if channels % 16 != 0 { kind += " ragged" }
-      extents = [channels, output.elementCount / max(channels, 1)]
+      // Fewer than a vector of the widest kernels holds.
+      if channels < 16 { kind += " narrow" }
+      extents = [channels, output.elementCount / max(channels, 1), input(1)[0]]
     case .integerProduct:
       let columns = output.dimensions.last ?? 1
       let rows = output.elementCount / max(columns, 1)
@@ -191,6 +200,8 @@ private struct StepShape {
     // Matrices on the right, each for rows of its own.
     let matrices = b.rank < 2 ? 1 : b.elementCount(of: 0..<(b.rank - 2))
     extents = [rows / max(matrices, 1), n, k]
+    // One row goes through a kernel of its own.
+    if extents[0] == 1 { kind += " row" }
     pad(n)
   }
 
@@ -208,7 +219,11 @@ private struct StepShape {
     }
     let scheme = tensors[step.inputs[1]].encoding?.scheme ?? .f32
     kind += " \(scheme.name)"
-    extents = [outputs, places, w[1] * taps]
+    // Places that stand together in the picture: all of them where it is taken point by point, those
+    // of a row otherwise; a picture one pixel wide is a row.
+    let isPoint = taps == 1 && !op.window.strides.array.contains { $0 > 1 }
+    let row = output.dimensions.last { $0 > 1 } ?? 1
+    extents = [outputs, places, w[1] * taps, isPoint ? places : min(row, places), taps]
     pad(places)
   }
 
@@ -235,6 +250,8 @@ private struct StepShape {
       variant = "to \(op.type.name)"
       isOneExtent = true
     case .quantize: isOneExtent = true
+    // Several short rows go through the vector together.
+    case .softmax: if run <= 8 { variant = "narrow" }
     case .slice, .concat, .pad, .expand, .tile:
       run = commonTail(first?.shape ?? Shape(), out.shape)
     case .transpose(let op):
@@ -250,6 +267,7 @@ private struct StepShape {
       variant = "\(op.kind)"
       if op.window.strides.array.contains(where: { $0 > 1 }) { variant += " strided" }
       run = work / max(out.shape.elementCount, 1)
+      extents = [max(out.shape.dimensions.last ?? 1, 1)]
     case .gather:
       let indices = tensors[step.inputs[1]].shape.elementCount
       run = out.shape.elementCount / max(indices, 1)
@@ -261,6 +279,8 @@ private struct StepShape {
     let elements = max(first?.shape.elementCount ?? 0, out.shape.elementCount)
     switch step.op {
     case .gather, .slice: amount = out.shape.elementCount
+    // Every score is looked at once or a few times, however many detections come of it.
+    case .detection: amount = tensors[step.inputs[1]].shape.elementCount
     default: amount = work > 0 ? work : elements
     }
     extents = [amount] + (isOneExtent ? [] : [max(run, 1)]) + extents

@@ -35,7 +35,9 @@ import Testing
     #expect(data.kind == "MatMul data" && data.extents == [5, 16, 8])
     #expect(data.amount == 2 * 5 * 16 * 8 && data.weightBytes == 0)
     let vector = try work(.matMul(MatMul()), [[5, 8], [8]])
-    #expect(vector.extents == [5, 1, 8])
+    #expect(vector.extents == [5, 1, 8] && !vector.readsWeightsOnce)
+    let row = try work(.matMul(MatMul()), [[1, 64]], constants: [w], scheme: .int8)
+    #expect(row.kind == "MatMul int8 row" && row.readsWeightsOnce && row.isInteger)
   }
 
   @Test func convolutionsAreSeenAsProducts() throws {
@@ -43,8 +45,15 @@ import Testing
     let window = Window(strides: IntegerList([2, 2]), pads: IntegerList([1, 1, 1, 1]))
     let w = random.floats([24, 8, 3, 3])
     let conv = try work(.conv(Conv(window: window)), [[1, 8, 20, 12]], constants: [w])
-    #expect(conv.kind == "Conv f32" && conv.extents == [24, 60, 72])
+    #expect(conv.kind == "Conv f32" && conv.extents == [24, 60, 72, 6, 9])
     #expect(conv.multiplyAccumulates == 24 * 60 * 72 && conv.amount == 24 * 64 * 72)
+    // Point by point all places stand together, unless some are left out.
+    let points = random.floats([24, 8, 1, 1])
+    let point = try work(.conv(Conv()), [[1, 8, 20, 12]], constants: [points])
+    #expect(point.extents == [24, 240, 8, 240, 1])
+    let strided = Window(strides: IntegerList([2, 2]))
+    let some = try work(.conv(Conv(window: strided)), [[1, 8, 20, 12]], constants: [points])
+    #expect(some.extents == [24, 60, 8, 6, 1])
     let kernels = random.floats([8, 1, 3, 3])
     let depthwise = try work(
       .conv(Conv(window: window, groups: 8)), [[1, 8, 20, 12]], constants: [kernels])
@@ -63,6 +72,8 @@ import Testing
     #expect(one.kind == "Binary add scalar" && one.extents == [32])
     let long = try work(.binary(Binary(.add)), [[4, 8], [4, 8]], type: .i64)
     #expect(long.kind == "Binary add i64")
+    #expect(try work(.softmax(Softmax()), [[6, 20]]).kind == "Softmax")
+    #expect(try work(.softmax(Softmax()), [[20, 6]]).kind == "Softmax narrow")
     let rows = Reduce(.sum, axes: IntegerList([1]), keepsAxes: true)
     #expect(try work(.reduce(rows), [[6, 20]]).kind == "Reduce sum")
     #expect(try work(.reduce(rows), [[6, 20]]).extents == [120, 20])

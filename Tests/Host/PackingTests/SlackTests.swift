@@ -161,11 +161,12 @@ private struct TinyONNX {
     #expect(steps.count == 9)
     for step in steps {
       #expect(step.byteCount == 0)
-      #expect(step.detail.contains("MatMul f32 ~") && step.detail.contains("MatMul int8 ~"))
+      #expect(step.detail.contains("MatMul f32 row ~") && step.detail.contains("MatMul int8 row ~"))
     }
     // Two microseconds to start, and 2 · 64 · 64 operations.
     #expect(
-      steps.contains { $0.detail.contains("MatMul f32 ~10.2 µs, MatMul int8 ~10.2 µs") }, "\(steps)"
+      steps.contains { $0.detail.contains("MatMul f32 row ~10.2 µs, MatMul int8 row ~10.2 µs") },
+      "\(steps)"
     )
     for i in request.target.cpu.clusters.indices {
       request.target.cpu.clusters[i].int8OperationsPerSecondPerCore = 4e9

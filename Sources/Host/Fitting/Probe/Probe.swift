@@ -54,6 +54,14 @@ public struct Probe {
     return profile
   }
 
+  /// A small model, and what it took.
+  private struct Chain {
+    var readsWeights: Bool
+    var make: ProbeCase.Maker
+    var steps: [StepWork] = []
+    var seconds = Double.infinity
+  }
+
   /// A step on so many threads, and what came of it.
   private struct Job {
     var make: ProbeCase.Maker
@@ -74,7 +82,9 @@ public struct Probe {
     for threads in threadCounts {
       for make in ProbeCase.all { jobs.append(Job(make: make, threads: threads)) }
     }
-    var chains = ProbeCase.chains.map { (make: $0, steps: [StepWork](), seconds: Double.infinity) }
+    var chains = ProbeCase.chains.map {
+      Chain(readsWeights: $0.readsWeights, make: $0.make)
+    }
     // What disturbs the machine for a while disturbs one pass; the shortest time counts.
     var pass = 0
     while pass == 0 || elapsed() < seconds, pass < 7 {
@@ -101,15 +111,53 @@ public struct Probe {
       kernels: Self.kernels, dispatchSeconds: shortest ?? 1e-6,
       runtimeBytes: runtimeBytes, conditions: conditions, memory: memory, steps: tables,
       power: try power())
-    var ratios: [Double] = []
-    for chain in chains where chain.seconds < .infinity {
-      let predicted = LatencyEstimate(chain.steps, measured: measured, threads: 1)
-      ratios.append(log2(chain.seconds / predicted.seconds.value))
+    measured.wakeSeconds = threads > 1 ? try wakeSeconds() : 0
+    let ended = chains.filter { $0.seconds < .infinity }
+    setContext(ended.filter { !$0.readsWeights }, &measured)
+    setExposure(ended.filter(\.readsWeights), &measured)
+    return measured
+  }
+
+  /// What steps take in a model over what they take alone.
+  private func setContext(_ chains: [Chain], _ measured: inout MeasuredSpeeds) {
+    measured.weightExposure = 1
+    let ratios = chains.map {
+      log2($0.seconds / LatencyEstimate($0.steps, measured: measured, threads: 1).seconds.value)
     }
     let mean = ratios.reduce(0, +) / Double(max(ratios.count, 1))
     // Beyond this it is the company that was measured, not the machine.
     measured.contextFactor = min(max(exp2(mean), 0.9), 1.3)
-    return measured
+  }
+
+  /// How much of their weights' longer way shows where weights come from further away than alone.
+  private func setExposure(_ chains: [Chain], _ measured: inout MeasuredSpeeds) {
+    var found: [Double] = []
+    for chain in chains {
+      let seconds = [0.0, 1].map { exposure in
+        measured.weightExposure = exposure
+        return LatencyEstimate(chain.steps, measured: measured, threads: 1).seconds.value
+      }
+      if seconds[1] > seconds[0] {
+        found.append((chain.seconds - seconds[0]) / (seconds[1] - seconds[0]))
+      }
+    }
+    let mean = found.reduce(0, +) / Double(max(found.count, 1))
+    // A cache line at a time, memory is an order of magnitude slower than in one go.
+    measured.weightExposure = found.isEmpty ? 1 : min(max(mean, 0), 10)
+  }
+
+  /// How much later than awake a thread that sleeps comes to a shared step: behind steps that leave it
+  /// nothing to do for longer than it spins, the step takes so much longer than in a row of its own.
+  private func wakeSeconds() throws -> Double {
+    let all = max(threads, 1)
+    func shortest(_ made: ProbeCase, _ threads: Int) throws -> Double {
+      guard let model = try ProbeModel(made, threads: threads) else { return 0 }
+      return try model.measure(seconds: 0.04)
+    }
+    let serial = try shortest(ProbeCase.waiting(isShared: false), 1)
+    let shared = try shortest(ProbeCase.matMul(64, 512, 512, .f32), all)
+    let both = try shortest(ProbeCase.waiting(isShared: true), all)
+    return min(max(both - serial - shared, 0), 1)
   }
 
   private func measure(_ job: inout Job) throws {

@@ -4,11 +4,26 @@ import Operators
 import Tensors
 
 extension ProbeCase {
-  /// A picture's way through a small network, and a sentence's through a larger one whose weights no
-  /// near cache holds.
-  static let chains: [Maker] = [
-    { pictures() }, { layers(.f32) }, { layers(.int8) },
+  /// A picture's way through a small network, whose data no near cache holds; and a sentence's through
+  /// a larger one, whose weights none does.
+  static let chains: [(readsWeights: Bool, make: Maker)] = [
+    (false, { pictures() }), (true, { layers(.f32) }), (true, { layers(.int8) }),
   ]
+
+  /// Steps that one thread takes some 100 µs for and more, and behind them one that all share.
+  static func waiting(isShared: Bool) -> ProbeCase {
+    var made = ProbeCase()
+    var x = made.input([1, 16384])
+    for _ in 0..<12 { x = made.graph.add(.unary(Unary(.exp)), [x], name: "wait") }
+    made.graph.addOutput("x", x)
+    guard isShared else { return made }
+    var random = ProbeRandom()
+    let y = made.input([64, 512])
+    let w = made.constant(random.floats([512, 512]))
+    let bias = made.constant(random.floats([512]))
+    made.graph.addOutput("y", made.graph.add(.matMul(MatMul()), [y, w, bias], name: "product"))
+    return made
+  }
 
   /// Channels and stride of each pair of a depthwise and a pointwise convolution.
   private static func pictures() -> ProbeCase {

@@ -12,7 +12,7 @@ extension ProbeCase {
     ]
     for kind in unary {
       for shape in [[1, 16], [1, 1024], [64, 2048]] {
-        list.append { .plain(.unary(Unary(kind, 0.5, 1)), [shape]) }
+        list.append { .plain(.unary(Unary(kind, 0.5, 1)), [shape], isParallel: true) }
       }
     }
     let pairs = [
@@ -30,15 +30,37 @@ extension ProbeCase {
     list.append { .plain(.binary(Binary(.add)), [[1, 1024], [1, 1024]], type: .i64) }
     for type in [ElementType.u8, .i8, .i32, .i64, .bool] {
       list.append { .plain(.cast(Cast(to: type)), [[16, 1024]]) }
+      list.append { .plain(.cast(Cast(to: type)), [[1, 16]]) }
       list.append { .plain(.cast(Cast(to: .f32)), [[16, 1024]], type: type) }
     }
     list.append { .plain(.cast(Cast(to: .i32)), [[16, 1024]], type: .i64) }
+    list.append { .plain(.cast(Cast(to: .i32)), [[16, 1024]], type: .i8) }
+    list.append { .plain(.cast(Cast(to: .i64)), [[16, 1024]], type: .u8) }
     list.append { .plain(.cast(Cast(to: .i64)), [[16, 1024]], type: .i32) }
-    list.append {
-      .plain(.quantizeRows(QuantizeRows(.symmetric, rowAxes: 1)), [[64, 512]], outputs: 3)
+    for shape in [[64, 512], [1, 128], [125, 64]] {
+      list.append {
+        .plain(.quantizeRows(QuantizeRows(.symmetric, rowAxes: 1)), [shape], outputs: 3)
+      }
     }
-    list.append { .plain(.quantize(Quantize(to: .i8, multiplier: 10, zeroPoint: 3)), [[64, 512]]) }
-    for kind in [IntegerBinaryKind.add, .multiply] {
+    for shape in [[64, 512], [1, 256]] {
+      list.append { .plain(.quantize(Quantize(to: .i8, multiplier: 10, zeroPoint: 3)), [shape]) }
+    }
+    for type in [ElementType.i8, .u8] {
+      let table = Constant(elementType: type, shape: Shape([256])) { out in
+        for i in out.indices { out[i] = UInt8(truncatingIfNeeded: i * 7) }
+      }
+      list.append { .plain(.byteTable(ByteTable()), [[64, 512]], constants: [table], type: type) }
+    }
+    let channels = [Float](repeating: 1, count: 64)
+    let four = (0..<4).map { _ in Constant(floats: channels, shape: Shape([64])) }
+    for size in [4, 40] {
+      list.append {
+        .plain(
+          .batchNorm(BatchNorm(epsilon: 1e-5)), [[1, 64, size, size]], constants: four,
+          isParallel: true)
+      }
+    }
+    for kind in [IntegerBinaryKind.add, .multiply, .addShifted, .addFixed] {
       list.append {
         let op = IntegerBinary(
           kind, aScale: 0.5, bScale: 0.5, aZero: 1, bZero: 2, yZero: 3, low: -128, high: 127)
@@ -60,11 +82,15 @@ extension ProbeCase {
 
   static let folding: [Maker] = {
     var list: [Maker] = []
-    for shape in [[1, 2], [256, 2], [4096, 2], [64, 28], [128, 128], [1, 10], [1, 1000]] {
-      list.append { .plain(.softmax(Softmax()), [shape]) }
+    for shape in [
+      [1, 2], [256, 2], [4096, 2], [100, 5], [64, 28], [128, 128], [512, 128], [1, 10], [1, 1000],
+    ] {
+      list.append { .plain(.softmax(Softmax()), [shape], isParallel: true) }
     }
     for rows in [16, 128] {
-      list.append { .plain(.layerNorm(LayerNorm(epsilon: 1e-5)), [[rows, 384]]) }
+      list.append {
+        .plain(.layerNorm(LayerNorm(epsilon: 1e-5)), [[rows, 384]], isParallel: true)
+      }
     }
     for kind in [ReduceKind.sum, .mean, .max, .l2] {
       for axis in [0, 1] {
@@ -72,7 +98,7 @@ extension ProbeCase {
           .plain(
             .reduce(Reduce(kind, axes: IntegerList([axis]), keepsAxes: true)), [[64, 512]])
         }
-        for shape in [[2, 32], [4096, 2]] {
+        for shape in [[2, 32], [4096, 2], [512, 256], [1, 1024]] {
           list.append {
             .plain(.reduce(Reduce(kind, axes: IntegerList([axis]), keepsAxes: true)), [shape])
           }
@@ -84,13 +110,16 @@ extension ProbeCase {
       (.max, 9, 1, [1, 32, 13, 13]), (.average, 2, 2, [1, 32, 32, 32]),
       (.average, 5, 5, [1, 64, 20, 90]), (.average, 7, 7, [1, 256, 7, 7]),
       (.max, 2, 2, [1, 8, 28, 28]), (.max, 3, 2, [1, 32, 32, 32]),
-      (.average, 3, 1, [1, 32, 32, 32]),
+      (.average, 3, 1, [1, 32, 32, 32]), (.max, 5, 1, [1, 64, 30, 30]),
+      (.average, 8, 8, [1, 64, 8, 8]),
+      (.average, 2, 2, [1, 64, 20, 90]), (.max, 2, 1, [1, 64, 20, 90]),
     ]
     for (kind, size, stride, shape) in pools {
       list.append {
         let window = Window(strides: IntegerList([stride, stride]))
         return .plain(
-          .pool(Pool(kind, kernel: IntegerList([size, size]), window: window)), [shape])
+          .pool(Pool(kind, kernel: IntegerList([size, size]), window: window)), [shape],
+          isParallel: true)
       }
     }
     for kind in [IntegerPoolKind.max, .average] {
@@ -129,7 +158,8 @@ extension ProbeCase {
     let parts = [
       (2, 256, 1, [1, 64, 512]), (1, 16, 1, [1, 32, 1024]), (2, 2, 1, [1, 1024, 4]),
       (2, 4096, 2, [1, 8, 4096]), (1, 64, 2, [1, 64, 256]), (1, 16, 1, [1, 32]),
-      (1, 128, 1, [1, 512]), (1, 128, 2, [1, 128, 1024]),
+      (1, 128, 1, [1, 512]), (1, 128, 2, [1, 128, 1024]), (2, 1, 1, [1, 128, 2]),
+      (2, 1, 1, [1, 4096, 2]),
     ]
     for (axis, end, step, shape) in parts {
       list.append {

@@ -97,11 +97,12 @@ package struct ProbeCase {
 
   /// As `conv`, on bytes, channels last.
   static func integerConv(
-    _ channels: Int, _ size: Int, to outputs: Int, kernel: Int, stride: Int = 1
+    _ channels: Int, _ size: Int, to outputs: Int, kernel: Int, stride: Int = 1,
+    _ type: ElementType = .i8
   ) -> ProbeCase {
     var made = ProbeCase()
     var random = ProbeRandom()
-    let x = made.input([1, size, size, channels], .i8)
+    let x = made.input([1, size, size, channels], type)
     let (panels, sums) = made.packed(random.bytes([1, outputs, kernel * kernel * channels]))
     let op = IntegerConv(
       kernel: IntegerList([kernel, kernel]),
@@ -109,7 +110,7 @@ package struct ProbeCase {
         strides: IntegerList([stride, stride]),
         pads: IntegerList([Int](repeating: kernel / 2, count: 4))),
       epilogue: IntegerEpilogue(.i8))
-    made.output(.integerConv(op), [x, panels, sums] + made.epilogue(outputs))
+    made.output(.integerConv(op), [x, panels, sums] + made.epilogue(outputs, type))
     return made
   }
 
@@ -150,15 +151,15 @@ package struct ProbeCase {
   }
 
   /// Zero point of x, none of w, a bias, one scale in f32, zero point of y.
-  private mutating func epilogue(_ outputs: Int) -> [ValueID?] {
-    func byte(_ value: Int8) -> Constant {
-      Constant(elementType: .i8, shape: Shape([1])) { $0[0] = UInt8(bitPattern: value) }
+  private mutating func epilogue(_ outputs: Int, _ type: ElementType = .i8) -> [ValueID?] {
+    func byte(_ value: Int8, _ type: ElementType = .i8) -> Constant {
+      Constant(elementType: type, shape: Shape([1])) { $0[0] = UInt8(bitPattern: value) }
     }
     let bias = Constant(elementType: .i32, shape: Shape([outputs])) {
       $0.initializeMemory(as: UInt8.self, repeating: 0)
     }
     return [
-      constant(byte(3)), nil, constant(bias),
+      constant(byte(3, type)), nil, constant(bias),
       constant(Constant(floats: [0.001], shape: Shape([1]))), constant(byte(-5)),
     ]
   }
@@ -217,9 +218,9 @@ package struct ProbeCase {
   /// A step over f32 inputs of these extents, and constants behind them.
   static func plain(
     _ op: Operator, _ inputs: [[Int]], constants: [Constant] = [], type: ElementType = .f32,
-    outputs: Int = 1
+    outputs: Int = 1, isParallel: Bool = false
   ) -> ProbeCase {
-    var made = ProbeCase(isParallel: false)
+    var made = ProbeCase(isParallel: isParallel)
     let x = inputs.map { made.input($0, type) }
     made.output(op, x + constants.map { made.constant($0) }, count: outputs)
     return made

@@ -7,6 +7,7 @@ import Foundation
 import Graphs
 import Importers
 import Loops
+import Lowering
 import Packing
 import Platform
 import Programs
@@ -101,7 +102,8 @@ struct InspectCommand: ParsableCommand {
         inspection = Inspection(
           manifest: Manifest.make(packed), program: packed.program, sections: [],
           storedBytes: packed.candidate.storageBytes, digest: nil,
-          events: explain ? packed.graph.events : nil)
+          events: explain ? packed.graph.events : nil, work: packed.candidate.model.work,
+          stepLatencies: packed.latency?.steps ?? [])
       }
       try Standard.output.write(
         format == .json ? inspection.json : inspection.text(listsSteps: steps))
@@ -120,6 +122,9 @@ struct Inspection {
   var digest: String?
   /// What was done to the model's nodes, where that is asked for.
   var events: [GraphEvent]?
+  /// What the cost model knows of each step, and its time: of a model only.
+  var work: [StepWork] = []
+  var stepLatencies: [CostEstimate] = []
 
   var json: [UInt8] {
     var json = JSONWriter(isPretty: true)
@@ -168,6 +173,16 @@ struct Inspection {
       for t in step.outputs { json.value(t) }
       json.endArray()
       json.field("scratch_bytes", program.plan.scratchCapacities[i])
+      if work.indices.contains(i) {
+        json.field("kind", work[i].kind)
+        json.key("extents")
+        json.beginArray()
+        for extent in work[i].extents { json.value(extent) }
+        json.endArray()
+      }
+      if stepLatencies.indices.contains(i) {
+        json.field("predicted_latency_us", stepLatencies[i].value * 1e6)
+      }
       json.endObject()
     }
     json.endArray()

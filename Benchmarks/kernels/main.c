@@ -1,5 +1,5 @@
 // Speed of gemm_f32 and gemm_i8 on one thread, for every kernel set of this CPU: GFLOP/s (GOP/s) and
-// the fraction of what the same instructions reach on registers alone.
+// the fraction of what the same instructions reach on registers alone; and of decoding blocks.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +62,37 @@ static double speed(
   return 2e-9 * (double)g->m * (double)g->n * (double)g->k / best;
 }
 
+// Weights a nanosecond: rows and panels of every scheme of blocks, from what fits the second cache.
+static void decoding(const kn_kernels *kernels) {
+  enum { k = 1024, columns = 64 };
+  printf("decode       bits  rows  panels  (weights/ns)\n");
+  for (int scheme = KN_IQ4_NL; scheme <= KN_NL6; scheme++) {
+    const int bits = kn_block_bits(scheme);
+    const size_t row = k / KN_BLOCK * kn_block_bytes(bits);
+    uint8_t *blocks = zeroed(row * columns);
+    for (size_t i = 0; i < row * columns; i++) blocks[i] = (uint8_t)(i * 0x9e37 >> 3 & 0xbf);
+    float *out = zeroed(4 * k * KN_PANEL);
+    double best[2] = {1e9, 1e9};
+    for (int i = 0; i < 300; i++)
+      for (int panels = 0; panels < 2; panels++) {
+        const double start = now();
+        for (size_t j = 0; j < columns; j += KN_PANEL) {
+          if (panels)
+            kernels->decode_panel_blocks(
+                scheme, blocks + j * row, k / KN_BLOCK, KN_PANEL, out, k);
+          else
+            kernels->decode_blocks(scheme, blocks + j * row, out, k * KN_PANEL);
+        }
+        const double seconds = now() - start;
+        if (seconds < best[panels]) best[panels] = seconds;
+      }
+    printf(
+        "scheme %2d   %5d %5.1f %7.1f\n", scheme, bits, 1e-9 * k * columns / best[0],
+        1e-9 * k * columns / best[1]);
+    free(blocks), free(out);
+  }
+}
+
 int main(void) {
   // MiniLM with 128 tokens: projections, feed-forward up and down; the same for one row; attention
   // scores and the rows of a short sentence.
@@ -78,6 +109,7 @@ int main(void) {
     const kn_kernels *kernels = kn_kernel_sets[s];
     const double peak = peak_of(kernels->name);
     printf("%s: peak %.0f GFLOP/s\n", kernels->name, peak);
+    decoding(kernels);
     printf("    m     k     n              f32      of peak         int8\n");
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
       const size_t m = shapes[i].m, k = shapes[i].k, n = shapes[i].n, n16 = (n + 15) / 16 * 16;

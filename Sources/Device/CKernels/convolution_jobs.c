@@ -29,8 +29,9 @@ static size_t row_bytes(int scheme, size_t k) {
   switch (scheme) {
     case KN_F32: return k * sizeof(float);
     case KN_INT8: return (k + 3) & ~(size_t)3;
-    case KN_IQ4_NL: return (k + KN_BLOCK - 1) / KN_BLOCK * sizeof(kn_block_iq4_nl);
-    default: return k * sizeof(uint16_t);
+    case KN_F16:
+    case KN_BF16: return k * sizeof(uint16_t);
+    default: return (k + KN_BLOCK - 1) / KN_BLOCK * kn_block_bytes(kn_block_bits(scheme));
   }
 }
 
@@ -43,7 +44,7 @@ static void decode_row(const kn_conv *c, size_t row, float *out) {
     case KN_F16: c->kernels->decode_f16((const uint16_t *)at, out, k); break;
     case KN_BF16: c->kernels->decode_bf16((const uint16_t *)at, out, k); break;
     case KN_INT8: c->kernels->decode_i8((const int8_t *)at, c->weight_scales[row], out, k); break;
-    default: c->kernels->decode_iq4_nl((const kn_block_iq4_nl *)at, out, k); break;
+    default: c->kernels->decode_blocks(c->scheme, at, out, k); break;
   }
 }
 

@@ -16,10 +16,10 @@
       .dot_i8 = kn_dot_i8__##INT8,                                                                 \
       .decode_panel_f16 = kn_decode_panel_f16__##ISA,                                              \
       .decode_panel_bf16 = kn_decode_panel_bf16__##ISA,                                            \
-      .decode_panel_iq4_nl = kn_decode_panel_iq4_nl__##ISA,                                            \
+      .decode_panel_blocks = kn_decode_panel_blocks__##ISA,                                        \
       .decode_f16 = kn_decode_f16__##ISA,                                                          \
       .decode_bf16 = kn_decode_bf16__##ISA,                                                        \
-      .decode_iq4_nl = kn_decode_iq4_nl__##ISA,                                                        \
+      .decode_blocks = kn_decode_blocks__##ISA,                                                    \
       .decode_i8 = kn_decode_i8__##ISA,                                                            \
       .encode_f16 = kn_encode_f16__##ISA,                                                          \
       .pack_f32 = kn_pack_f32__##ISA,                                                              \

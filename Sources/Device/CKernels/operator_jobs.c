@@ -11,8 +11,9 @@ static void decode_panels(const kn_matmul *j, size_t panel, size_t count, float 
       j->kernels->decode_panel_bf16((const uint16_t *)j->weights + p * KN_PANEL * k, out, k);
     } else {
       const size_t blocks = (k + KN_BLOCK - 1) / KN_BLOCK, left = n - p * KN_PANEL;
-      j->kernels->decode_panel_iq4_nl(
-          (const kn_block_iq4_nl *)j->weights + p * KN_PANEL * blocks, blocks,
+      const size_t row_bytes = blocks * kn_block_bytes(kn_block_bits(j->scheme));
+      j->kernels->decode_panel_blocks(
+          j->scheme, (const char *)j->weights + p * KN_PANEL * row_bytes, blocks,
           left < KN_PANEL ? left : KN_PANEL, out, k);
     }
   }

@@ -21,10 +21,10 @@
   int32_t kn_dot_i8__##ISA(const int8_t *, const int8_t *, size_t);                                \
   void kn_decode_panel_f16__##ISA(const uint16_t *, float *, size_t);                              \
   void kn_decode_panel_bf16__##ISA(const uint16_t *, float *, size_t);                             \
-  void kn_decode_panel_iq4_nl__##ISA(const kn_block_iq4_nl *, size_t, size_t, float *, size_t);        \
+  void kn_decode_panel_blocks__##ISA(int, const void *, size_t, size_t, float *, size_t);           \
   void kn_decode_f16__##ISA(const uint16_t *, float *, size_t);                                    \
   void kn_decode_bf16__##ISA(const uint16_t *, float *, size_t);                                   \
-  void kn_decode_iq4_nl__##ISA(const kn_block_iq4_nl *, float *, size_t);                              \
+  void kn_decode_blocks__##ISA(int, const void *, float *, size_t);                                \
   void kn_decode_i8__##ISA(const int8_t *, float, float *, size_t);                                \
   void kn_encode_f16__##ISA(const float *, uint16_t *, size_t);                                    \
   void kn_pack_f32__##ISA(const float *, size_t, size_t, size_t, size_t, float *);                 \

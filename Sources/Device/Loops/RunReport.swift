@@ -60,7 +60,12 @@ enum RunReport {
     case "f16": UInt8(ascii: "h")
     case "bf16": UInt8(ascii: "b")
     case "int8": UInt8(ascii: "8")
-    case "iq4_nl": UInt8(ascii: "4")
+    case "iq4_nl": UInt8(ascii: "q")
+    case "nl2": UInt8(ascii: "2")
+    case "nl3": UInt8(ascii: "3")
+    case "nl4": UInt8(ascii: "4")
+    case "nl5": UInt8(ascii: "5")
+    case "nl6": UInt8(ascii: "6")
     default: UInt8(ascii: "i")
     }
   }

@@ -104,11 +104,10 @@ public struct Gather: OperatorDefinition {
       unsafe kernels.pointee.decode_i8(
         (base + row * WeightEncoding.int8RowBytes(width)).assumingMemoryBound(to: Int8.self),
         scale, out, width)
-    case .iq4_nl:
-      let blocks = (width + 31) / 32
-      unsafe kernels.pointee.decode_iq4_nl(
-        (base + row * blocks * WeightEncoding.blockBytes)
-          .assumingMemoryBound(to: kn_block_iq4_nl.self), out, width)
+    default:
+      unsafe kernels.pointee.decode_blocks(
+        Int32(encoding.scheme.rawValue),
+        base + row * (encoding.scheme.block?.rowBytes(width) ?? 0), out, width)
     }
   }
 }

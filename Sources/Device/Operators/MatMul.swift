@@ -216,7 +216,7 @@ public struct MatMul: OperatorDefinition {
     case .int8:
       l.codes = take(e.m * WeightEncoding.int8RowBytes(e.k))
       l.scales = take(e.m * 4)
-    case .f16, .bf16, .iq4_nl: l.panels = take(parts(step) * 32 * e.k * 4)
+    default: l.panels = take(parts(step) * 32 * e.k * 4)
     }
     return l
   }
@@ -295,9 +295,6 @@ public struct MatMul: OperatorDefinition {
     unsafe job.weights = UnsafeRawPointer(weight.pointer)
     switch encoding.scheme {
     case .f32: unsafe job.gemm.b = UnsafeRawPointer(weight.pointer)
-    case .f16, .bf16, .iq4_nl:
-      unsafe job.scratch =
-        step.scratch(Float.self, count: parts(step) * 32 * e.k, at: l.panels).pointer()
     case .int8:
       let ld = WeightEncoding.int8RowBytes(e.k)
       let codes = step.scratch(Int8.self, count: e.m * ld, at: l.codes)
@@ -315,6 +312,9 @@ public struct MatMul: OperatorDefinition {
         weight.pointer + encoding.scaleOffset(weight.shape)
       )
       .assumingMemoryBound(to: Float.self)
+    default:
+      unsafe job.scratch =
+        step.scratch(Float.self, count: parts(step) * 32 * e.k, at: l.panels).pointer()
     }
     unsafe dispatch(&job, step, e)
   }

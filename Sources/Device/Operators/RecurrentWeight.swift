@@ -26,7 +26,7 @@ struct RecurrentWeight {
     case .int8:
       let codes = rows * WeightEncoding.int8RowBytes(shape[0])
       scratchBytes = (codes + 63) & ~63 + (rows * 4 + 63) & ~63
-    case nil, .f16, .bf16, .iq4_nl: scratchBytes = (panels + 63) & ~63
+    default: scratchBytes = (panels + 63) & ~63
     }
   }
 
@@ -41,7 +41,6 @@ struct RecurrentWeight {
         weight.floats.pointer(0, count: k * n), n, 1, k, n, panels.pointer())
       return
     }
-    let blocks = (k + WeightEncoding.blockLength - 1) / WeightEncoding.blockLength
     for panel in 0..<((n + 15) / 16) {
       let out = unsafe panels.pointer(panel * 16 * k, count: 16 * k)
       let halves = unsafe weight.pointer.assumingMemoryBound(to: UInt16.self) + panel * 16 * k
@@ -49,9 +48,10 @@ struct RecurrentWeight {
       case .f16: unsafe kernels.pointee.decode_panel_f16(halves, out, k)
       case .bf16: unsafe kernels.pointee.decode_panel_bf16(halves, out, k)
       default:
-        let rows = unsafe weight.pointer.assumingMemoryBound(to: kn_block_iq4_nl.self)
-        unsafe kernels.pointee.decode_panel_iq4_nl(
-          rows + panel * 16 * blocks, blocks, min(n - panel * 16, 16), out, k)
+        let rowBytes = scheme.block?.rowBytes(k) ?? 0
+        unsafe kernels.pointee.decode_panel_blocks(
+          Int32(scheme.rawValue), weight.pointer + panel * 16 * rowBytes, BlockFormat.count(k),
+          min(n - panel * 16, 16), out, k)
       }
     }
   }

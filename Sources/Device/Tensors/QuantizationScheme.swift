@@ -11,8 +11,15 @@ public enum QuantizationScheme: UInt8, Sendable, CaseIterable {
   // The name is GGML's.
   // swift-format-ignore: AlwaysUseLowerCamelCase
   case iq4_nl = 5
+  /// Codes of 2 to 6 bits in blocks of 32 with one f16 scale each, whose low bits pick one of a few
+  /// tables of values that do not lie evenly: 2.5 to 6.5 bits per weight.
+  case nl2 = 6
+  case nl3 = 7
+  case nl4 = 8
+  case nl5 = 9
+  case nl6 = 10
 
-  /// What people type: `f32`, `f16`, `bf16`, `int8`, `iq4_nl`.
+  /// What people type: `f32`, `f16`, `bf16`, `int8`, `iq4_nl`, `nl2` to `nl6`.
   public var name: String {
     switch self {
     case .f32: "f32"
@@ -20,6 +27,23 @@ public enum QuantizationScheme: UInt8, Sendable, CaseIterable {
     case .bf16: "bf16"
     case .int8: "int8"
     case .iq4_nl: "iq4_nl"
+    case .nl2: "nl2"
+    case .nl3: "nl3"
+    case .nl4: "nl4"
+    case .nl5: "nl5"
+    case .nl6: "nl6"
+    }
+  }
+
+  /// What its blocks of 32 weights are; nil where a scheme has none.
+  public var block: BlockFormat? {
+    switch self {
+    case .f32, .f16, .bf16, .int8: nil
+    case .nl2: BlockFormat(bits: 2)
+    case .nl3: BlockFormat(bits: 3)
+    case .iq4_nl, .nl4: BlockFormat(bits: 4)
+    case .nl5: BlockFormat(bits: 5)
+    case .nl6: BlockFormat(bits: 6)
     }
   }
 
@@ -32,12 +56,47 @@ public enum QuantizationScheme: UInt8, Sendable, CaseIterable {
   }
 }
 
+/// Blocks of 32 weights along a row: an f16 scale, then the codes in fields of 4, 2 and 1 bits as
+/// `kernels.h` has them. What fills the last block of a row are zeros.
+public struct BlockFormat: Sendable, Equatable {
+  /// Bits of a code, 2 to 6.
+  public let bits: Int
+
+  init(bits: Int) { self.bits = bits }
+
+  /// Weights of a block.
+  public static var length: Int { 32 }
+  /// Bytes of a block: the scale and the codes.
+  public var byteCount: Int { 2 + 4 * bits }
+  /// The code in the middle: as integers, codes are counted from it.
+  public var middle: Int { 1 << (bits - 1) }
+
+  /// Code `i` among a block's bytes behind the scale.
+  public func code(_ i: Int, _ bytes: ArraySlice<UInt8>) -> Int {
+    var code = 0
+    var offset = bytes.startIndex
+    var shift = 0
+    for width in [4, 2, 1] where bits & width != 0 {
+      let field = Int(bytes[offset + i % (4 * width)]) >> (i / (4 * width) * width)
+      code |= (field & (1 << width - 1)) << shift
+      offset += 4 * width
+      shift += width
+    }
+    return code
+  }
+
+  /// Blocks of a row.
+  public static func count(_ columns: Int) -> Int { (columns + length - 1) / length }
+  /// Bytes of a row.
+  public func rowBytes(_ columns: Int) -> Int { BlockFormat.count(columns) * byteCount }
+}
+
 /// Where the elements of a weight stand. Raw values are part of the bundle format.
 public enum WeightLayout: UInt8, Sendable {
   /// Logical shape [rows, …]: row after row. Convolution kernels, tables and all small constants.
   case rowMajor = 0
   /// Logical shape [k, n], the right-hand side of a matrix product: panels of 16 columns, as
-  /// `kernels.h` defines them. IQ4_NL keeps n rows of blocks along k instead.
+  /// `kernels.h` defines them. Blocks stand in n rows along k instead.
   case panels = 1
 }
 
@@ -53,9 +112,6 @@ public struct WeightEncoding: Sendable, Equatable {
 
   /// The columns of one panel.
   public static var panelWidth: Int { 16 }
-  /// The weights of one IQ4_NL block, and its bytes.
-  public static var blockLength: Int { 32 }
-  public static var blockBytes: Int { 18 }
 
   /// Rows and row length of the encoder's view of `shape`: n rows of k for panels.
   public static func matrix(of shape: Shape, _ layout: WeightLayout) -> (rows: Int, columns: Int) {
@@ -89,12 +145,11 @@ public struct WeightEncoding: Sendable, Equatable {
     guard !panelRows.multipliedReportingOverflow(by: columns + 32).overflow,
       panelRows * (columns + 32) <= 1 << 56
     else { return nil }
+    if let block = scheme.block { return rows * block.rowBytes(columns) }
     switch scheme {
     case .f32: return (layout == .panels ? panelRows : rows) * columns * 4
     case .f16, .bf16: return (layout == .panels ? panelRows : rows) * columns * 2
-    case .int8: return scaleOffset(shape) + (layout == .panels ? panelRows : rows) * 4
-    case .iq4_nl:
-      return rows * ((columns + 31) / 32) * WeightEncoding.blockBytes
+    default: return scaleOffset(shape) + (layout == .panels ? panelRows : rows) * 4
     }
   }
 }

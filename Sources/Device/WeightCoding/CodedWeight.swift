@@ -11,7 +11,7 @@ public enum WeightCodingKind: UInt8, Sendable, CaseIterable {
   case steps = 1
   /// Codes of int8 rows, and the rows' scales as planes.
   case rows = 2
-  /// Codes of 4-bit blocks, and the blocks' scales as planes.
+  /// Codes of blocks, and the blocks' scales as planes.
   case blocks = 3
 
   /// What `inspect` prints.
@@ -99,7 +99,8 @@ public final class CodedWeight: Sendable {
 
   private static func isKind(_ kind: WeightCodingKind, for encoding: WeightEncoding?) -> Bool {
     switch (kind, encoding?.scheme) {
-    case (.planes, _), (.rows, .int8), (.blocks, .iq4_nl): true
+    case (.planes, _), (.rows, .int8): true
+    case (.blocks, .some(let scheme)): scheme.block != nil
     case (.steps, .int8), (.steps, .f16), (.steps, .bf16), (.steps, .f32): true
     default: false
     }
@@ -112,7 +113,7 @@ public final class CodedWeight: Sendable {
     case .planes: return byteCount
     case .steps: return 0
     case .rows: return byteCount - encoding.scaleOffset(shape)
-    case .blocks: return byteCount / WeightEncoding.blockBytes * 2
+    case .blocks: return encoding.scheme.block.map { byteCount / $0.byteCount * 2 } ?? 0
     }
   }
 

@@ -213,9 +213,9 @@ public final class PieceDecoder {
     var step = width
     if weight.kind == .rows, let encoding = weight.encoding {
       start += encoding.scaleOffset(weight.shape)
-    } else if weight.kind == .blocks {
-      start = first / 2 * WeightEncoding.blockBytes + byte
-      step = WeightEncoding.blockBytes
+    } else if weight.kind == .blocks, let block = weight.encoding?.scheme.block {
+      start = first / 2 * block.byteCount + byte
+      step = block.byteCount
     }
     let out = unsafe (base + start).assumingMemoryBound(to: UInt8.self)
     for i in 0..<count { unsafe out[i * step] = plane[i] }

@@ -16,7 +16,8 @@ struct WeightPlacement {
     self.encoding = encoding
     let (rows, columns) = WeightEncoding.matrix(of: shape, encoding.layout)
     self.rows = rows
-    self.columns = encoding.scheme == .iq4_nl ? (columns + 31) / 32 * 32 : columns
+    self.columns =
+      encoding.scheme.block == nil ? columns : BlockFormat.count(columns) * BlockFormat.length
     scaleOffset = encoding.scaleOffset(shape)
   }
 
@@ -25,15 +26,11 @@ struct WeightPlacement {
 
   /// The largest magnitude of a value.
   var limit: Int {
-    switch encoding.scheme {
-    case .int8: 127
-    case .iq4_nl: 8
-    case .f32, .f16, .bf16: Int(Int16.max)
-    }
+    encoding.scheme.block?.middle ?? (encoding.scheme == .int8 ? 127 : Int(Int16.max))
   }
 
   /// Integers that share bytes: pieces end between them.
-  var granule: Int { encoding.scheme == .iq4_nl ? WeightEncoding.blockLength : 1 }
+  var granule: Int { encoding.scheme.block == nil ? 1 : BlockFormat.length }
 
   /// Writes the f32 scale of every row, where the form has one.
   func placeScales(_ scale: Float, _ base: UnsafeMutableRawPointer) {
@@ -55,10 +52,12 @@ struct WeightPlacement {
       let column = (position + done) % columns
       let part = min(columns - column, count - done)
       let from = unsafe values + done
-      switch encoding.scheme {
-      case .int8: unsafe placeCodes(from, part, row, column, base)
-      case .iq4_nl: unsafe placeNibbles(from, part, row * columns + column, base)
-      case .f32, .f16, .bf16: unsafe placeReals(from, part, row, column, scale, base)
+      if let block = encoding.scheme.block {
+        unsafe placeBlocks(block, from, part, row * columns + column, base)
+      } else if encoding.scheme == .int8 {
+        unsafe placeCodes(from, part, row, column, base)
+      } else {
+        unsafe placeReals(from, part, row, column, scale, base)
       }
       done += part
     }
@@ -82,16 +81,30 @@ struct WeightPlacement {
     }
   }
 
-  private func placeNibbles(
-    _ values: UnsafePointer<Int16>, _ count: Int, _ position: Int, _ base: UnsafeMutableRawPointer
+  /// Field by field of a code, the lowest bits first: those of one width stand together.
+  private func placeBlocks(
+    _ format: BlockFormat, _ values: UnsafePointer<Int16>, _ count: Int, _ position: Int,
+    _ base: UnsafeMutableRawPointer
   ) {
-    for i in 0..<count {
-      let (block, place) = ((position + i) / 32, (position + i) % 32)
-      let code = UInt8(truncatingIfNeeded: unsafe values[i] &+ 8) & 15
-      let byte = block * WeightEncoding.blockBytes + 2 + place % 16
-      let old = unsafe base.load(fromByteOffset: byte, as: UInt8.self)
-      unsafe base.storeBytes(
-        of: old | code << (place < 16 ? 0 : 4), toByteOffset: byte, as: UInt8.self)
+    var offset = 2
+    var shift = 0
+    for width in [4, 2, 1] where format.bits & width != 0 {
+      let stride = 4 * width
+      let strideBits = stride.trailingZeroBitCount
+      for i in 0..<count {
+        let (block, place) = (
+          (position + i) / BlockFormat.length, (position + i) % BlockFormat.length
+        )
+        let code = unsafe Int(values[i]) &+ format.middle
+        let field = UInt8(truncatingIfNeeded: (code >> shift) & ((1 << width) - 1))
+        let byte = block * format.byteCount + offset + place & (stride - 1)
+        let old = unsafe base.load(fromByteOffset: byte, as: UInt8.self)
+        unsafe base.storeBytes(
+          of: old | field << UInt8(truncatingIfNeeded: (place >> strideBits) * width),
+          toByteOffset: byte, as: UInt8.self)
+      }
+      offset += stride
+      shift += width
     }
   }
 

@@ -36,6 +36,11 @@ public struct StepWork: Equatable, Sendable {
   /// Products of one row: each weight is used once, and how fast it comes decides.
   public var readsWeightsOnce: Bool { kind.hasSuffix(" row") }
 
+  /// A scheme's part of a kind. Blocks of all widths are decoded about as fast, and are multiplied alike.
+  static func kind(of scheme: QuantizationScheme) -> String {
+    scheme.block == nil ? scheme.name : "blocks"
+  }
+
   /// For steps whose arithmetic is on bytes: their rates are those of int8.
   public var isInteger: Bool { kind.hasPrefix("Integer") || kind.contains(" int8") }
 
@@ -180,7 +185,7 @@ private struct StepShape {
   /// How the weight that is input `i` is stored; `data` for what another step writes.
   private func scheme(_ i: Int) -> String {
     let view = tensors[step.inputs[i]]
-    return view.encoding.map(\.scheme.name) ?? "data"
+    return view.encoding.map { StepWork.kind(of: $0.scheme) } ?? "data"
   }
 
   /// Columns stand in panels: those that fill the last one are computed too.
@@ -218,7 +223,7 @@ private struct StepShape {
       return
     }
     let scheme = tensors[step.inputs[1]].encoding?.scheme ?? .f32
-    kind += " \(scheme.name)"
+    kind += " \(StepWork.kind(of: scheme))"
     // Places that stand together in the picture: all of them where it is taken point by point, those
     // of a row otherwise; a picture one pixel wide is a row.
     let isPoint = taps == 1 && !op.window.strides.array.contains { $0 > 1 }
@@ -271,7 +276,7 @@ private struct StepShape {
     case .gather:
       let indices = tensors[step.inputs[1]].shape.elementCount
       run = out.shape.elementCount / max(indices, 1)
-      variant = first?.encoding?.scheme.name ?? ""
+      variant = first?.encoding.map { StepWork.kind(of: $0.scheme) } ?? ""
     default: break
     }
     if !variant.isEmpty { kind += " \(variant)" }

@@ -59,7 +59,8 @@ public struct WeightSource: Sendable {
     case .kernel, .table:
       guard isQuantizable, scheme != .f32 else { return nil }
       // Rows shorter than a block would be mostly padding: 8 bits are smaller and more precise.
-      return WeightEncoding(scheme == .iq4_nl && rowLength < 32 ? .int8 : scheme, .rowMajor)
+      let isShort = scheme.block != nil && rowLength < BlockFormat.length
+      return WeightEncoding(isShort ? .int8 : scheme, .rowMajor)
     }
   }
 }

@@ -19,7 +19,7 @@ struct WindowEncoder {
     self.columns = columns
     rows = values.count / columns
     let scheme = encoding.scheme
-    let isPanels = encoding.layout == .panels && scheme != .iq4_nl
+    let isPanels = encoding.layout == .panels && scheme.block == nil
     unitRows = isPanels ? WeightEncoding.panelWidth : 1
     unitByteCount =
       switch scheme {
@@ -27,7 +27,7 @@ struct WindowEncoder {
       case .f16, .bf16: unitRows * columns * 2
       case .int8:
         isPanels ? (columns + 3) / 4 * 64 : WeightEncoding.int8RowBytes(columns)
-      case .iq4_nl: (columns + 31) / 32 * WeightEncoding.blockBytes
+      default: scheme.block?.rowBytes(columns) ?? 0
       }
     var codes = [UInt8](repeating: 0, count: (rows + unitRows - 1) / unitRows * unitByteCount)
     let base = values.baseAddress!
@@ -35,7 +35,7 @@ struct WindowEncoder {
       switch scheme {
       case .f32, .f16, .bf16: floats(scheme, isPanels, base, out.baseAddress!)
       case .int8: scales = int8(isPanels, base, out.baseAddress!)
-      case .iq4_nl: blocks(base, out.baseAddress!)
+      default: blocks(scheme, base, out.baseAddress!)
       }
     }
     self.codes = codes
@@ -80,26 +80,12 @@ struct WindowEncoder {
     }
   }
 
-  /// Writes blocks of 4 bits; zeros fill the last one of a row.
-  private func blocks(_ values: UnsafePointer<Float>, _ out: UnsafeMutableRawPointer) {
-    let count = (columns + 31) / 32
-    var buffer = [Float](repeating: 0, count: count * 32)
-    var codes = [UInt8](repeating: 0, count: 32)
-    for r in 0..<rows {
-      for c in 0..<columns { buffer[c] = values[r * columns + c] }
-      for b in 0..<count {
-        let scale = buffer.withUnsafeBufferPointer { weights in
-          codes.withUnsafeMutableBufferPointer { codes in
-            IQ4NLQuantizer.encode(weights.baseAddress! + b * 32, into: codes.baseAddress!)
-          }
-        }
-        let at = out + (r * count + b) * WeightEncoding.blockBytes
-        at.storeBytes(of: scale, as: UInt16.self)
-        for i in 0..<16 {
-          at.storeBytes(
-            of: codes[i] | codes[i + 16] << 4, toByteOffset: 2 + i, as: UInt8.self)
-        }
-      }
-    }
+  /// Writes rows of blocks.
+  private func blocks(
+    _ scheme: QuantizationScheme, _ values: UnsafePointer<Float>, _ out: UnsafeMutableRawPointer
+  ) {
+    guard let quantizer = BlockQuantizer.all[scheme] else { return }
+    let encoder = BlockEncoder(quantizer, columns: columns)
+    for r in 0..<rows { encoder.encode(values + r * columns, into: out + r * encoder.rowBytes) }
   }
 }

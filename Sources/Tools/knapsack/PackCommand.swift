@@ -98,7 +98,8 @@ struct PackOptions: ParsableArguments {
   @Option(help: "A profile's name or file; see knapsack targets.")
   var target: String = DeviceProfile.hostName
 
-  @Option(help: "One scheme for all tensors: f32, f16, bf16, int8 or iq4_nl.")
+  @Option(
+    help: "One scheme for all tensors: f32, f16, bf16, int8, iq4_nl, nl6, nl5, nl4, nl3 or nl2.")
   var scheme: String?
 
   @Option(

@@ -89,7 +89,7 @@ struct ProbeReport {
     text.put("\(path)   ")
     text.put(untrusted: Array(profile.description.utf8))
     text.put("\nkernels      \(measured.kernels), \(profile.cpu.coreCount) cores\n")
-    for scheme in ["f32", "f16", "int8", "iq4_nl"] {
+    for scheme in ["f32", "f16", "int8", "blocks"] {
       text.put("product      \(scheme)")
       text.put(byte: 0x20, count: 8 - scheme.utf8.count)
       put(&text, rate(measured, "MatMul \(scheme)", 1))

@@ -54,38 +54,63 @@ struct WeightTests {
     }
   }
 
-  @Test(arguments: KernelSet.available)
-  func `blocks of four bits decode exactly`(_ set: KernelSet) {
+  /// Every scheme's blocks of random bytes, against a decoder that reads them bit by bit.
+  @Test(arguments: KernelSet.available, Int32(KN_IQ4_NL.rawValue)...Int32(KN_NL6.rawValue))
+  func `blocks decode exactly`(_ set: KernelSet, _ scheme: Int32) {
     var random = FixedRandom(state: 29)
+    let bits = Int(kn_block_bits(scheme))
+    let size = 2 + 4 * bits
     for k in sizes(around: 32) + [64] {
       let blockCount = (k + 31) / 32
-      let blocks = UnsafeMutableBufferPointer<kn_block_iq4_nl>.allocate(capacity: 16 * blockCount)
-      defer { blocks.deallocate() }
+      let blocks = Memory<UInt8>(count: 16 * blockCount * size)
       var weights = [[Float]](repeating: [], count: 16)
       for j in 0..<16 {
         for b in 0..<blockCount {
+          let start = (j * blockCount + b) * size
+          for i in 0..<size { blocks[start + i] = UInt8.random(in: 0...255, using: &random) }
           let scale = Float16(Float.random(in: -1...1, using: &random))
-          let nibbles = (0..<32).map { _ in UInt8.random(in: 0...15, using: &random) }
-          var block = kn_block_iq4_nl()
-          block.scale = scale.bitPattern
-          withUnsafeMutableBytes(of: &block.nibbles) { bytes in
-            for i in 0..<16 { bytes[i] = nibbles[i] | nibbles[i + 16] << 4 }
+          blocks[start] = UInt8(scale.bitPattern & 0xFF)
+          blocks[start + 1] = UInt8(scale.bitPattern >> 8)
+          weights[j] += (0..<32).map { i in
+            var (code, offset, shift) = (0, start + 2, 0)
+            for width in [4, 2, 1] where bits & width != 0 {
+              let stride = 4 * width
+              let field = Int(blocks[offset + i % stride]) >> (i / stride * width)
+              code |= (field % (1 << width)) << shift
+              offset += stride
+              shift += width
+            }
+            return Float(scale) * Float(kn_block_value(scheme, scale.bitPattern, Int32(code)))
           }
-          blocks[j * blockCount + b] = block
-          weights[j] += nibbles.map { Float(scale) * Float(iq4NLTable[Int($0)]) }
         }
       }
       let row = Memory<Float>(count: k)
-      set.table.pointee.decode_iq4_nl(blocks.baseAddress, row.base, k)
+      set.table.pointee.decode_blocks(scheme, blocks.base, row.base, k)
       #expect(row.values == Array(weights[0].prefix(k)))
       for columns in [1, 7, 16] {
         let panel = Memory<Float>(count: 16 * k)
-        set.table.pointee.decode_panel_iq4_nl(
-          blocks.baseAddress, blockCount, columns, panel.base, k)
+        set.table.pointee.decode_panel_blocks(
+          scheme, blocks.base, blockCount, columns, panel.base, k)
         let wanted = (0..<k * 16).map { $0 % 16 < columns ? weights[$0 % 16][$0 / 16] : 0 }
         #expect(panel.values == wanted, "\(columns) columns")
         #expect(panel.marginIsIntact && row.marginIsIntact)
       }
+    }
+  }
+
+  @Test func `tables of blocks ascend within bytes`() {
+    for scheme in Int32(KN_IQ4_NL.rawValue)...Int32(KN_NL6.rawValue) {
+      for table in 0..<UInt16(1) << UInt16(kn_block_table_bits(scheme)) {
+        let values = (0..<Int32(1) << kn_block_bits(scheme)).map {
+          Int(kn_block_value(scheme, table, $0))
+        }
+        #expect(zip(values, values.dropFirst()).allSatisfy { $0 < $1 }, "\(scheme) \(table)")
+        #expect(values.contains { abs($0) == 127 })
+      }
+    }
+    #expect((0..<16).map { kn_block_value(5, 0x1234, $0) } == iq4NLTable)
+    for scheme in [Int32(-1), 0, 4, 11] {
+      #expect(kn_block_bits(scheme) == 0 && kn_block_value(scheme, 0, 3) == 0)
     }
   }
 
@@ -156,6 +181,6 @@ struct WeightTests {
 }
 
 /// What the sixteen codes of IQ4_NL stand for, before the scale.
-private let iq4NLTable: [Float] = [
+private let iq4NLTable: [Int8] = [
   -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
 ]

@@ -129,7 +129,7 @@ struct ConvTests {
     let reference = c.reference()
     try check(.conv(c.op), [c.x, c.weight, c.bias], is: [reference], within: .sums)
     // The same weights in fewer bits, against what they decode to: sums in f32, as above.
-    for scheme in [QuantizationScheme.f32, .f16, .bf16, .iq4_nl] {
+    for scheme in QuantizationScheme.allCases where scheme != .int8 {
       var q = c
       (q.weight, q.weights) = encoded(weight, scheme, .rowMajor)
       try check(
@@ -170,7 +170,8 @@ struct ConvTests {
     for i in 0..<32 {
       var c = Case.random(&random, i)
       (c.weight, c.weights) = encoded(
-        c.weight, random.pick([.f32, .f16, .bf16, .iq4_nl]), .rowMajor)
+        c.weight, random.pick([.f32, .f16, .bf16, .iq4_nl, .nl2, .nl3, .nl4, .nl5, .nl6]), .rowMajor
+      )
       try check(
         .conv(c.op), [c.x, c.weight, c.bias], is: [c.reference()], within: .sums,
         note: "case \(i) \(c.weight.encoding!.scheme.name) \(c.weightShape)")

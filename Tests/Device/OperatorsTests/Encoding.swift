@@ -1,6 +1,7 @@
 // Weights encoded from the definitions in QuantizationScheme.swift and kernels.h, and activations in
 // Double.
 
+import CKernels
 import Foundation
 import Operators
 import Tensors
@@ -25,7 +26,7 @@ func encoded(
   }
   let encoding = WeightEncoding(scheme, layout)
   var bytes: [UInt8]
-  if layout == .panels, scheme != .iq4_nl {
+  if layout == .panels, scheme.block == nil {
     bytes = panels(codes, columns, elementBytes: scheme == .int8 ? 1 : scheme == .f32 ? 4 : 2)
   } else {
     let stride = scheme == .int8 ? (columns + 3) / 4 * 4 : 0
@@ -60,22 +61,43 @@ private func encodeRow(
     let scale = Double(Float((row.map { abs($0) }.max() ?? 0) / 127))
     let codes = row.map { scale == 0 ? 0 : Int8(min(max(($0 / scale).rounded(), -127), 127)) }
     return (codes.map { UInt8(bitPattern: $0) }, scale, codes.map { Double($0) * scale })
-  case .iq4_nl:
+  default:
     var bytes: [UInt8] = []
     var decoded: [Double] = []
+    let kind = Int32(scheme.rawValue)
+    let bits = scheme.block!.bits
+    let mask = UInt16(1) << UInt16(kn_block_table_bits(kind)) - 1
     for start in stride(from: 0, to: row.count, by: 32) {
       let block = row[start..<min(start + 32, row.count)]
-      let scale = Float16((block.map { abs($0) }.max() ?? 0) / 127)
+      // Each block with another table.
+      let half = Float16((block.map { abs($0) }.max() ?? 0) / 127).bitPattern
+      let scale = Float16(bitPattern: half & ~mask | UInt16(start / 32 * 5 + row.count) & mask)
+      let table = (0..<1 << bits).map { Double(kn_block_value(kind, scale.bitPattern, Int32($0))) }
       let codes = block.map { x in
         let target = scale == 0 ? 0 : x / Double(scale)
-        return (0..<16).min { abs(iq4NLTable[$0] - target) < abs(iq4NLTable[$1] - target) } ?? 8
+        return table.indices.min { abs(table[$0] - target) < abs(table[$1] - target) } ?? 0
       }
-      let full = codes + [Int](repeating: 8, count: 32 - codes.count)
-      bytes += TestTensor.raw(scale) + (0..<16).map { UInt8(full[$0] | full[$0 + 16] << 4) }
-      decoded += codes.map { iq4NLTable[$0] * Double(scale) }
+      bytes += TestTensor.raw(scale)
+      bytes += fields(codes + [Int](repeating: 1, count: 32 - codes.count), bits)
+      decoded += codes.map { table[$0] * Double(scale) }
     }
     return (bytes, 0, decoded)
   }
+}
+
+/// Codes of 32 weights as `kernels.h` lays them out: fields of 4, 2 and 1 bits, the lowest first.
+private func fields(_ codes: [Int], _ bits: Int) -> [UInt8] {
+  var bytes: [UInt8] = []
+  var shift = 0
+  for width in [4, 2, 1] where bits & width != 0 {
+    var part = [UInt8](repeating: 0, count: 4 * width)
+    for (i, code) in codes.enumerated() {
+      part[i % (4 * width)] |= UInt8((code >> shift) % (1 << width)) << (i / (4 * width) * width)
+    }
+    bytes += part
+    shift += width
+  }
+  return bytes
 }
 
 /// Panels of 16 rows; int8 keeps four consecutive columns together.
@@ -114,8 +136,3 @@ func activated(_ x: Double, _ a: FusedActivation) -> Double {
   case .hardSigmoid: min(max(p0 * x + p1, 0), 1)
   }
 }
-
-/// What the sixteen codes of IQ4_NL stand for, before the scale.
-private let iq4NLTable: [Double] = [
-  -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
-]

@@ -112,7 +112,7 @@ struct Example: CustomTestStringConvertible {
   private static let picks = [
     Example(.gather(Gather(axis: 1)), floats(2, 3), whole(.i32, [2], 2, -1)),
     Example(
-      .gather(Gather(axis: 0)), encoded(floats(4, 33), .iq4_nl, .rowMajor).0,
+      .gather(Gather(axis: 0)), encoded(floats(4, 33), .nl3, .rowMajor).0,
       whole(.i64, [2], 3, 1)),
     Example(
       .gatherElements(GatherElements(axis: 1)), floats(2, 3), whole(.i64, [2, 2], 0, 2, 1, -1)),
@@ -230,7 +230,7 @@ struct Example: CustomTestStringConvertible {
       nil, floats(2), nil, floats(1, 2), outputs: 2),
     Example(
       .recurrent(Recurrent(.rnn, f: RecurrentActivation(.affine, 0.5, 0.25))), floats(2, 1, 3),
-      encoded(floats(3, 3), .iq4_nl, .panels).0, outputs: 2),
+      encoded(floats(3, 3), .nl5, .panels).0, outputs: 2),
   ]
 
   private static let samplings = [

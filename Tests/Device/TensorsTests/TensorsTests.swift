@@ -53,6 +53,11 @@ struct WeightEncodingTests {
       // Two blocks a row, 9 rows.
       (.iq4_nl, .panels, [33, 9], 9 * 2 * 18),
       (.iq4_nl, .rowMajor, [9, 32], 9 * 18),
+      (.nl2, .rowMajor, [9, 33], 9 * 2 * 10),
+      (.nl3, .panels, [32, 9], 9 * 14),
+      (.nl4, .panels, [64, 9], 9 * 2 * 18),
+      (.nl5, .rowMajor, [9, 1], 9 * 22),
+      (.nl6, .rowMajor, [2, 65], 2 * 3 * 26),
     ]
     for (scheme, layout, shape, bytes) in cases {
       let encoding = WeightEncoding(scheme, layout)

@@ -63,7 +63,7 @@ struct Sample: Sendable {
         samples.append(
           Sample(coded: coded, encoding: encoding, shape: shape, bytes: result.resident))
       }
-      for scheme in [QuantizationScheme.int8, .iq4_nl, .f32] {
+      for scheme in [QuantizationScheme.int8, .iq4_nl, .nl2, .nl3, .nl6, .f32] {
         let encoding = WeightEncoding(scheme, layout)
         let source = WeightSource(
           name: "w", constant: Constant(floats: values, shape: Shape([rows, columns])),

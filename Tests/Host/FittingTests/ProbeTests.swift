@@ -34,7 +34,7 @@ import Testing
       kinds[model.work.kind] = count
     }
     for kind in [
-      "MatMul f32", "MatMul f16", "MatMul int8", "MatMul iq4_nl", "Conv f32", "Conv int8",
+      "MatMul f32", "MatMul f16", "MatMul int8", "MatMul blocks", "Conv f32", "Conv int8",
       "Conv depthwise", "IntegerConv", "IntegerDepthwise", "Attention", "Trees", "Softmax",
     ] {
       #expect(kinds[kind] != nil, "\(kind)")

@@ -42,7 +42,7 @@ import Testing
 
   @Test func schemesAreOrderedByPrecision() throws {
     let sizes = try UniformFit.schemes.map { try candidate($0).storageBytes }
-    #expect(UniformFit.schemes == [.f32, .f16, .int8, .iq4_nl])
+    #expect(UniformFit.schemes == [.f32, .f16, .int8, .nl6, .nl5, .nl4])
     #expect(sizes == sizes.sorted(by: >) && Set(sizes).count == sizes.count)
   }
 
@@ -66,20 +66,20 @@ import Testing
   }
 
   @Test func nothingFits() throws {
-    let smallest = try candidate(.iq4_nl)
+    let smallest = try candidate(.nl4)
     let budget = FitBudget(
       ramBytes: smallest.memory.peakBytes - 5, storageBytes: smallest.storageBytes - 7)
     do {
       _ = try fit(budget)
       Issue.record("fits")
     } catch let error as FitError {
-      #expect(error.target == "board" && error.nearest.scheme == .iq4_nl)
+      #expect(error.target == "board" && error.nearest.scheme == .nl4)
       #expect(error.excess.map(\.limit) == [.ram, .storage])
       #expect(
         error.excess.map(\.needBytes) == [smallest.memory.peakBytes, smallest.storageBytes])
       #expect(error.excess.map(\.shortfallBytes) == [5, 7])
       let line = error.description
-      for word in ["board", "iq4_nl", "ram: needs", "storage: needs", "short by"] {
+      for word in ["board", "nl4", "ram: needs", "storage: needs", "short by"] {
         #expect(line.contains(word), "\(line)")
       }
       #expect(!line.contains("\n"))
@@ -114,7 +114,7 @@ import Testing
     let read = MemoryEstimate(
       exact.model, mapsWeights: false, runtime: .knapsackRun, assetBytes: 1000)
     #expect(read.mappedBytes == 0 && read.peakBytes == memory.peakBytes + 1000)
-    let four = try candidate(.iq4_nl).memory
+    let four = try candidate(.nl4).memory
     #expect(four.weightBytes == 256 * 512 / 32 * 18)
     #expect(
       MemoryEstimate(exact.model, mapsWeights: true, runtime: .knapsack).runtimeBytes

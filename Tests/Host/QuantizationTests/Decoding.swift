@@ -47,7 +47,7 @@ func decoded(
       columns: columns, kernels: set.table.pointee)
     let values =
       switch (encoding.scheme, encoding.layout) {
-      case (.iq4_nl, _): decoder.blockRows()
+      case (let scheme, _) where scheme.block != nil: decoder.blockRows(scheme)
       case (.int8, .panels): decoder.codePanels()
       case (_, .panels): decoder.panels(encoding.scheme)
       case (_, .rowMajor): decoder.plainRows(encoding.scheme)
@@ -63,12 +63,11 @@ private struct Decoder {
   var columns: Int
   var kernels: kn_kernels
 
-  func blockRows() -> [Float] {
-    let blocks = (columns + 31) / 32
+  func blockRows(_ scheme: QuantizationScheme) -> [Float] {
+    let rowBytes = scheme.block!.rowBytes(columns)
     return (0..<rows).flatMap { r in
       var row = [Float](repeating: .nan, count: columns)
-      kernels.decode_iq4_nl(
-        (base + r * blocks * 18).assumingMemoryBound(to: kn_block_iq4_nl.self), &row, columns)
+      kernels.decode_blocks(Int32(scheme.rawValue), base + r * rowBytes, &row, columns)
       return row
     }
   }

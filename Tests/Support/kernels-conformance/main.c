@@ -139,17 +139,20 @@ static void check_decoding(void) {
     scalar->decode_i8(codes, 0.37f, wanted, count), set->decode_i8(codes, 0.37f, found, count);
     expect_bytes("i8", found, wanted, 4 * (16 * count + 16));
 
-    kn_block_iq4_nl *rows = memory(sizeof *rows * blocks * 16);
-    for (size_t i = 0; i < blocks * 16; i++) {
-      rows[i].scale = kn_f32_to_f16(random_float());
-      for (int j = 0; j < 16; j++) rows[i].nibbles[j] = (uint8_t)random_bits();
-    }
-    scalar->decode_iq4_nl(rows, wanted, count), set->decode_iq4_nl(rows, found, count);
-    expect_bytes("iq4_nl", found, wanted, 4 * (16 * count + 16));
-    for (size_t columns = 1; columns <= 16; columns += 3) {
-      scalar->decode_panel_iq4_nl(rows, blocks, columns, wanted, count);
-      set->decode_panel_iq4_nl(rows, blocks, columns, found, count);
-      expect_floats("panel iq4_nl", found, wanted, 16 * count + 16, 0, 0);
+    for (int scheme = KN_IQ4_NL; scheme <= KN_NL6; scheme++) {
+      const size_t size = kn_block_bytes(kn_block_bits(scheme));
+      uint8_t *rows = memory(size * blocks * 16);
+      for (size_t i = 0; i < size * blocks * 16; i++) rows[i] = (uint8_t)random_bits();
+      for (size_t i = 0; i < blocks * 16; i++) rows[i * size + 1] &= 0xbf;  // no NaN, no infinity
+      NAME("decode blocks");
+      scalar->decode_blocks(scheme, rows, wanted, count);
+      set->decode_blocks(scheme, rows, found, count);
+      expect_bytes("row", found, wanted, 4 * (16 * count + 16));
+      for (size_t columns = 1; columns <= 16; columns += 3) {
+        scalar->decode_panel_blocks(scheme, rows, blocks, columns, wanted, count);
+        set->decode_panel_blocks(scheme, rows, blocks, columns, found, count);
+        expect_floats("panel", found, wanted, 16 * count + 16, 0, 0);
+      }
     }
     release();
   }

@@ -14,7 +14,7 @@ struct DigitsTests {
 
   @Test func accuracyOfEveryScheme() throws {
     var accuracy: [String: Double] = [:]
-    for scheme in ["f32", "f16", "bf16", "int8", "iq4_nl"] {
+    for scheme in ["f32", "f16", "bf16", "int8", "nl6", "nl5", "nl4", "iq4_nl", "nl3", "nl2"] {
       let document = try run(try DigitsBundle.pack(scheme))
       #expect(document["schema"] as? String == "knapsack.run")
       #expect(document["version"] as? Int == 1)
@@ -33,8 +33,9 @@ struct DigitsTests {
     }
     let exact = try #require(accuracy["f32"])
     #expect(exact >= 0.98)
+    let few = ["nl4": 0.01, "iq4_nl": 0.02, "nl3": 0.03, "nl2": 0.15]
     for (scheme, found) in accuracy {
-      #expect(abs(found - exact) <= (scheme == "iq4_nl" ? 0.02 : 0.005), "\(scheme): \(found)")
+      #expect(abs(found - exact) <= (few[scheme] ?? 0.005), "\(scheme): \(found)")
     }
   }
 

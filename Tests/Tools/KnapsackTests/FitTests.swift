@@ -103,6 +103,21 @@ struct FitTests {
     #expect(schemes["conv2.weight"] == "f16" && schemes["conv3.weight"] == "int8", "\(schemes)")
   }
 
+  /// The fewer bits, the more is lost, and the smaller it is.
+  @Test func blocksOfEveryWidthArePinned() throws {
+    var losses: [Double] = []
+    var sizes: [Int] = []
+    for scheme in ["nl6", "nl5", "nl4", "nl3", "nl2"] {
+      let fit = try #require(try pack(["--pin", "*=\(scheme)"])["fit"] as? [String: Any])
+      let tensors = try #require(fit["tensors"] as? [[String: Any]])
+      #expect(tensors.count == 3 && tensors.allSatisfy { $0["scheme"] as? String == scheme })
+      losses.append(try #require(fit["measured_loss"] as? Double))
+      sizes.append(try size())
+    }
+    #expect(losses == losses.sorted() && losses[0] < 1e-3, "\(losses)")
+    #expect(sizes == sizes.sorted(by: >), "\(sizes)")
+  }
+
   @Test func madeUpInputsAreSaid() throws {
     let outcome = try Tool.knapsack.run([
       "pack", Repository.digits + "/digits.onnx", "--target", "raspberry-pi-5", "--size", "20kB",

@@ -104,7 +104,10 @@ struct ModelTests {
 
   @Test(
     .enabled(if: miniLM != nil, "KNAPSACK_MINILM is not set: the folder of MiniLM"),
-    arguments: [("f16", 0.9999, 17.0), ("int8", 0.995, 9), ("iq4_nl", 0.97, 5)])
+    arguments: [
+      ("f16", 0.9999, 17.0), ("int8", 0.995, 9), ("nl6", 0.998, 7), ("nl5", 0.993, 6),
+      ("nl4", 0.975, 5), ("iq4_nl", 0.97, 5), ("nl3", 0.9, 4), ("nl2", 0.5, 3),
+    ])
   func miniLMQuantized(scheme: String, cosine: Double, bits: Double) throws {
     let bundle = try pack(try #require(miniLM), scheme)
     #expect(try sentences(bundle).least >= cosine)

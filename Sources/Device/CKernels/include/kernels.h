@@ -19,17 +19,24 @@
 // Element types that a weight is decoded from. Values are part of the bundle format.
 typedef enum kn_scheme {
   KN_F32 = 1, KN_F16 = 2, KN_BF16 = 3, KN_INT8 = 4, KN_IQ4_NL = 5,
+  KN_NL2 = 6, KN_NL3 = 7, KN_NL4 = 8, KN_NL5 = 9, KN_NL6 = 10,
 } kn_scheme;
 
-// One block of 32 weights: w[i] = scale * kn_iq4_nl_values[nibble], sixteen values that lie closer
-// together near zero, where weights are many (GGML's IQ4_NL). Byte i holds weight i in its low nibble
-// and weight i + 16 in its high one. 18 bytes.
-typedef struct kn_block_iq4_nl { uint16_t scale; uint8_t nibbles[16]; } kn_block_iq4_nl;
-_Static_assert(sizeof(kn_block_iq4_nl) == 18, "IQ4_NL blocks are 18 bytes");
-static const int8_t kn_iq4_nl_values[16] = {
-    -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
-// The same for callers that cannot see C arrays.
-static inline int8_t kn_iq4_nl_value(int nibble) { return kn_iq4_nl_values[nibble & 15]; }
+// One block of 32 weights: an f16 scale, then codes of `bits` bits, 2 + 4 * bits bytes in all.
+// w[i] = scale * table[code[i]], 2^bits values that lie closer together near zero, where weights are
+// many. The scale's low bits, as many as kn_block_table_bits says, pick the block's table, and are part
+// of the scale all the same: what they change of it is less than what choosing a table gains.
+//
+// Codes stand in fields of 4, 2 and 1 bits, each width at most once as the bits have them, the fields of
+// the lowest bits first: 32 fields of `width` bits are 4 * width bytes, field i in byte i % (4 * width),
+// i / (4 * width) fields up. So IQ4_NL, which is GGML's, has weight i in the low nibble of byte i and
+// weight i + 16 in the high one.
+static inline size_t kn_block_bytes(int bits) { return 2 + 4 * (size_t)bits; }
+// Bits of a code; 0 where the scheme has no blocks.
+int kn_block_bits(int scheme);
+int kn_block_table_bits(int scheme);
+// What a code stands for in a block with this scale; 0 where the scheme has no blocks.
+int8_t kn_block_value(int scheme, uint16_t scale, int code);
 
 // What happens to an accumulator before it is stored: bias, then activation.
 typedef enum kn_activation {
@@ -153,14 +160,14 @@ typedef struct kn_kernels {
   // One f32 panel (k rows of 16) decoded from one panel of f16 or bf16 elements.
   void (*decode_panel_f16)(const uint16_t *panel, float *out, size_t k);
   void (*decode_panel_bf16)(const uint16_t *panel, float *out, size_t k);
-  // One f32 panel from `columns` (<= 16) rows of IQ4_NL blocks, `row_blocks` blocks apart; row j of
-  // blocks is column j of the panel; columns past `columns` become zero.
-  void (*decode_panel_iq4_nl)(
-      const kn_block_iq4_nl *rows, size_t row_blocks, size_t columns, float *out, size_t k);
+  // One f32 panel from `columns` (<= 16) rows of blocks of a scheme, `row_blocks` blocks apart; row j
+  // of blocks is column j of the panel; columns past `columns` become zero.
+  void (*decode_panel_blocks)(
+      int scheme, const void *rows, size_t row_blocks, size_t columns, float *out, size_t k);
   // Plain rows.
   void (*decode_f16)(const uint16_t *x, float *y, size_t count);
   void (*decode_bf16)(const uint16_t *x, float *y, size_t count);
-  void (*decode_iq4_nl)(const kn_block_iq4_nl *x, float *y, size_t count);
+  void (*decode_blocks)(int scheme, const void *x, float *y, size_t count);
   void (*decode_i8)(const int8_t *x, float scale, float *y, size_t count);
   void (*encode_f16)(const float *x, uint16_t *y, size_t count);   // round to nearest even
 

@@ -3,12 +3,12 @@
 #pragma once
 #include "kernels.h"
 
-// gemm over B decoded from f16, bf16 or IQ4_NL, two panels at a time.
+// gemm over B decoded from f16, bf16 or blocks, two panels at a time.
 typedef struct kn_matmul {
   const kn_kernels *kernels;
   kn_gemm gemm;         // .b is unused
   int scheme;           // kn_scheme of `weights`
-  const void *weights;  // f16 or bf16 panels, or n rows of IQ4_NL blocks
+  const void *weights;  // f16 or bf16 panels, or n rows of blocks
   float *scratch;       // parts * 2 * KN_PANEL * k floats
 } kn_matmul;
 void kn_matmul_job(void *arguments, size_t part, size_t parts);
@@ -80,7 +80,7 @@ typedef struct kn_conv {
   int activation;
   size_t chunk_panels;  // panels of the im2col matrix made at a time
   size_t row_cuts;      // rows of a product are shared out in so many cuts
-  size_t row_block;     // f16, bf16, IQ4_NL: weight rows decoded at a time
+  size_t row_block;     // f16, bf16, blocks: weight rows decoded at a time
   char *scratch;        // parts * kn_conv_scratch bytes, 64-byte aligned
 } kn_conv;
 // Scratch bytes of one part, a multiple of 64; reads window, scheme, chunk_panels and row_block.

@@ -10,7 +10,7 @@ extension ProbeCase {
   package static let all: [Maker] =
     products + convolutions + depthwise + integers + sequences + elementwise + folding + moves
 
-  private static let schemes: [QuantizationScheme] = [.f32, .f16, .int8, .iq4_nl]
+  private static let schemes: [QuantizationScheme] = [.f32, .f16, .int8, .nl5]
 
   private static let products: [Maker] = {
     let extents = [

@@ -191,7 +191,7 @@ extension ProbeCase {
       .plain(
         .expand(Expand()), [[64, 1]], constants: [Constant(integers: [64, 64], shape: Shape([2]))])
     }
-    for scheme in [QuantizationScheme.f32, .f16, .int8, .iq4_nl] {
+    for scheme in [QuantizationScheme.f32, .f16, .int8, .nl5] {
       for (rows, width) in [(1024, 2), (16, 32), (128, 384)] {
         list.append { .lookup(rows, width: width, scheme) }
       }

@@ -18,6 +18,8 @@ public struct WeightOption: Equatable, Sendable {
   public var ramBytes: Int
   /// Sum of squared errors, about; nil where the loss is measured as a whole.
   public var distortion: Double?
+  /// Whether other weights make its errors good, where they can.
+  public var takesFeedback = false
   /// What it adds to the loss of the outputs.
   public var loss = 0.0
   /// Seconds and joules of the steps that read it.
@@ -61,7 +63,7 @@ public struct WeightOptions: Sendable {
       return sum + Double(matrix.columns) * step * step / 12
     }
     options = []
-    for scheme in schemes { add(asItIs: source, scheme, lookups) }
+    for scheme in schemes { add(asItIs: source, matrix, scheme, lookups) }
     guard scale > 0 else { return }
     let encoder = StepEncoder(matrix, shape: source.shape)
     for relative in WeightOptions.relativeSteps {
@@ -76,7 +78,8 @@ public struct WeightOptions: Sendable {
         options.append(
           WeightOption(
             step: choice, scheme: scheme, storedBytes: cost.bits / 8 + 24,
-            ramBytes: WeightOptions.residentBytes(source, scheme), distortion: cost.squaredError))
+            ramBytes: WeightOptions.residentBytes(source, scheme), distortion: cost.squaredError,
+            takesFeedback: true))
       }
     }
   }
@@ -87,12 +90,14 @@ public struct WeightOptions: Sendable {
 
   /// The elements as a scheme stores them.
   private mutating func add(
-    asItIs source: WeightSource, _ scheme: QuantizationScheme, _ lookups: Int?
+    asItIs source: WeightSource, _ matrix: WeightMatrix, _ scheme: QuantizationScheme,
+    _ lookups: Int?
   ) {
     let resident = WeightOptions.residentBytes(source, scheme)
     var stored = Double(resident)
     var distortion: Double?
-    switch source.encoding(scheme)?.scheme ?? .f32 {
+    let form = source.encoding(scheme)?.scheme ?? .f32
+    switch form {
     // f32 and f16 are coded by their byte planes.
     case .f32:
       distortion = 0
@@ -101,13 +106,21 @@ public struct WeightOptions: Sendable {
       // Rounded at the twelfth binary place.
       distortion = scale * scale * Double(elementCount) * 0x1p-24 / 3
       stored *= 0.88
-    case .int8, .iq4_nl: stored = WeightOptions.codedBytes(source, scheme)
+    case .int8:
+      stored = WeightOptions.codedBytes(source, scheme)
+      // Rows too short for blocks.
+      if scheme != .int8 { distortion = rowsDistortion }
+    default:
+      guard let quantizer = BlockQuantizer.all[form] else { break }
+      let estimate = quantizer.estimate(matrix)
+      stored = min(estimate.bits / 8, stored)
+      distortion = estimate.squaredError
     }
     options.append(
       WeightOption(
         step: nil, scheme: scheme, storedBytes: lookups == nil ? stored : Double(resident),
         ramBytes: lookups.map { min(resident, MemoryEstimate.touchedBytes(lookups: $0)) }
-          ?? resident, distortion: distortion))
+          ?? resident, distortion: distortion, takesFeedback: form.block != nil))
   }
 
   /// Order-0 entropy of the codes' bytes: what the coder comes to, within a few percent.

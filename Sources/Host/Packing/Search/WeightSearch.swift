@@ -74,7 +74,7 @@ package final class WeightSearch {
   }
 
   /// The schemes that a weight may run in. Integers and blocks are there where a limit asks for them:
-  /// what they lose beside their own error takes a run each to find out.
+  /// what integers lose beside their own error takes a run each to find out.
   private static func schemes(
     _ setup: SearchSetup, _ goals: FitGoals
   ) throws -> [QuantizationScheme] {
@@ -84,7 +84,7 @@ package final class WeightSearch {
     let isTight =
       goals.budgets.latencySeconds.isFinite || goals.budgets.energyJoules.isFinite
       || goals.budgets.ramBytes < Double(resident)
-    if isTight { schemes += [.int8, .iq4_nl] }
+    if isTight { schemes += [.int8, .nl6, .nl5, .nl4, .nl3, .nl2] }
     for pin in setup.pins where !schemes.contains(pin.scheme) { schemes.append(pin.scheme) }
     return schemes
   }
@@ -97,7 +97,7 @@ package final class WeightSearch {
     var known = file.known.filter { wanted.contains($0.weight) }
     let rest = wanted.filter { w in !known.contains { $0.weight == w } }
     let before = Double(known.count) / Double(max(wanted.count, 1))
-    // Integer forms take a part of the time that a probe takes.
+    // The integer form takes a part of the time that a probe takes.
     let share = costs.contains { $0.scheme == .int8 } ? 0.7 : 1
     if !rest.isEmpty {
       known += try meter.sensitivities(
@@ -132,9 +132,9 @@ package final class WeightSearch {
     }
   }
 
-  /// Runs the model with each weight alone in each integer form: those losses hold the arithmetic's.
+  /// Runs the model with each weight alone as integers: those losses hold the arithmetic's.
   private func measureForms(_ meter: LossMeter, _ share: Double) throws {
-    for cost in costs where [.int8, .iq4_nl].contains(cost.scheme) {
+    for cost in costs where cost.scheme == .int8 {
       for (i, w) in weights.enumerated() {
         guard
           let o = w.options.firstIndex(where: { $0.step == nil && $0.scheme == cost.scheme })
@@ -148,14 +148,10 @@ package final class WeightSearch {
           loss = try meter.loss(of: variant, weight: w.weight, itemCount: WeightSearch.variantItems)
         }
         weights[i].options[o].loss = loss
-        if cost.scheme == .int8 {
-          activationLosses[w.weight] = max(
-            0, loss - sensitivities[w.weight]!.loss(at: w.rowsDistortion))
-        }
+        activationLosses[w.weight] = max(
+          0, loss - sensitivities[w.weight]!.loss(at: w.rowsDistortion))
         watch.progress(
-          .sensitivities,
-          share + (1 - share) / 2
-            * ((cost.scheme == .int8 ? 0 : 1) + Double(i + 1) / Double(weights.count)))
+          .sensitivities, share + (1 - share) * Double(i + 1) / Double(weights.count))
       }
     }
   }
@@ -168,7 +164,7 @@ package final class WeightSearch {
       for o in weights[i].options.indices {
         let option = weights[i].options[o]
         if let distortion = option.distortion {
-          let left = option.step == nil ? 1 : feedback.meanShares[w] ?? 1
+          let left = option.takesFeedback ? feedback.meanShares[w] ?? 1 : 1
           weights[i].options[o].loss =
             sensitivity.loss(at: distortion * left)
             + (option.scheme == .int8 ? activationLosses[w] ?? 0 : 0)

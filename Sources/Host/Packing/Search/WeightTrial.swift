@@ -50,16 +50,30 @@ extension WeightSearch {
     let packed = try PackedWeights(
       model, setup.storage == .mapped ? .coded : setup.storage,
       chosen: { w in
-        guard let i = place[w], let step = choices[i].step,
-          let encoding = model.program.weights[w].encoding
+        guard let i = place[w], let encoding = model.program.weights[w].encoding else {
+          return nil
+        }
+        let source = model.sources[w]
+        if let step = choices[i].step {
+          if let taken = try known[w]?.coded(w) { return taken }
+          let result = try StepEncoder(
+            WeightMatrix(source), shape: source.shape, feedback: try feedback.feedback(w)
+          ).encode(step, encoding, try LosslessCoder())
+          made.add(result.cost.effectiveError, w)
+          return ChosenWeight(result)
+        }
+        // What has no feedback is encoded as ever.
+        guard let quantizer = BlockQuantizer.all[encoding.scheme],
+          let feedback = try feedback.feedback(w)
         else { return nil }
         if let taken = try known[w]?.coded(w) { return taken }
-        let source = model.sources[w]
-        let result = try StepEncoder(
-          WeightMatrix(source), shape: source.shape, feedback: try feedback.feedback(w)
-        ).encode(step, encoding, try LosslessCoder())
-        made.add(result.cost.effectiveError, w)
-        return ChosenWeight(result)
+        let result = quantizer.encode(WeightMatrix(source), feedback: feedback)
+        made.add(result.effectiveError, w)
+        let coded = try result.resident.withUnsafeBytes {
+          try LosslessCoder().code(
+            $0, encoding, source.shape, elementByteCount: 4, share: WeightMaker.share)
+        }
+        return ChosenWeight(resident: result.resident, coded: coded)
       })
     var losses: [Int: Double] = [:]
     for (i, option) in picked.enumerated() {

@@ -50,7 +50,7 @@ struct IntegerSource: Sendable {
   }
 }
 
-/// The integers and scales in the bytes of an int8 or 4-bit weight.
+/// The integers and scales in the bytes of a weight in int8 or in blocks.
 struct StoredCodes: Sendable {
   let rows: Int
   /// What fills the last block is among them.
@@ -62,8 +62,9 @@ struct StoredCodes: Sendable {
   init(_ form: StoredForm, _ encoding: WeightEncoding, _ shape: Shape) {
     let matrix = WeightEncoding.matrix(of: shape, encoding.layout)
     rows = matrix.rows
-    let isBlocks = encoding.scheme == .iq4_nl
-    columns = isBlocks ? (matrix.columns + 31) / 32 * 32 : matrix.columns
+    let isBlocks = encoding.scheme.block != nil
+    columns =
+      isBlocks ? BlockFormat.count(matrix.columns) * BlockFormat.length : matrix.columns
     self.form = form
     self.encoding = encoding
     scaleOffset = isBlocks ? 0 : encoding.scaleOffset(shape)
@@ -72,18 +73,20 @@ struct StoredCodes: Sendable {
   /// Row after row.
   var integers: IntegerSource {
     IntegerSource(count: rows * columns) { range, out in
-      switch (encoding.scheme, encoding.layout) {
-      case (.iq4_nl, _): try blocks(range, out)
-      case (_, .panels): try panels(range, out)
-      case (_, .rowMajor): try plainRows(range, out)
+      switch (encoding.scheme.block, encoding.layout) {
+      case (.some(let block), _): try blocks(block, range, out)
+      case (nil, .panels): try panels(range, out)
+      case (nil, .rowMajor): try plainRows(range, out)
       }
     }
   }
 
   /// The scales: of rows in 4 bytes each, of blocks in 2.
   func scales() throws -> [UInt8] {
-    guard encoding.scheme == .iq4_nl else { return try form.bytes(scaleOffset..<form.byteCount) }
-    let size = WeightEncoding.blockBytes
+    guard let block = encoding.scheme.block else {
+      return try form.bytes(scaleOffset..<form.byteCount)
+    }
+    let size = block.byteCount
     var scales: [UInt8] = []
     scales.reserveCapacity(form.byteCount / size * 2)
     for start in stride(from: 0, to: form.byteCount, by: size << 12) {
@@ -93,13 +96,16 @@ struct StoredCodes: Sendable {
     return scales
   }
 
-  private func blocks(_ range: Range<Int>, _ out: UnsafeMutableBufferPointer<Int16>) throws {
-    let size = WeightEncoding.blockBytes
-    let first = range.lowerBound / 32
-    let bytes = try form.bytes(first * size..<(range.upperBound + 31) / 32 * size)
+  private func blocks(
+    _ format: BlockFormat, _ range: Range<Int>, _ out: UnsafeMutableBufferPointer<Int16>
+  ) throws {
+    let (size, length) = (format.byteCount, BlockFormat.length)
+    let first = range.lowerBound / length
+    let bytes = try form.bytes(first * size..<BlockFormat.count(range.upperBound) * size)
     for i in range {
-      let byte = bytes[(i / 32 - first) * size + 2 + i % 16]
-      out[i - range.lowerBound] = Int16(i % 32 < 16 ? byte & 15 : byte >> 4) - 8
+      let start = (i / length - first) * size + 2
+      let code = format.code(i % length, bytes[start..<start + size - 2])
+      out[i - range.lowerBound] = Int16(code - format.middle)
     }
   }
 

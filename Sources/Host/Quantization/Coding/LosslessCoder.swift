@@ -50,15 +50,13 @@ public final class LosslessCoder: Sendable {
     let level = ZstdCompressor.level(forByteCount: form.byteCount)
     let best: CodedPieces<Place>
     switch encoding?.scheme {
-    case .int8:
-      let codes = try integers(form, encoding!, shape, .rows, level, keep)
-      best = try orPlanes(codes, form, width: 1, level, keep)
-    case .iq4_nl:
-      let codes = try integers(form, encoding!, shape, .blocks, level, keep)
-      best = try orPlanes(codes, form, width: 1, level, keep)
     case .f16, .bf16: best = try planes(form, width: 2, level, keep)
     case .f32: best = try planes(form, width: 4, level, keep)
     case nil: best = try planes(form, width: elementByteCount, level, keep)
+    case .some(let scheme):
+      let codes = try integers(
+        form, encoding!, shape, scheme.block == nil ? .rows : .blocks, level, keep)
+      best = try orPlanes(codes, form, width: 1, level, keep)
     }
     return Double(best.byteCount) < Double(form.byteCount) * share ? best : nil
   }
@@ -103,10 +101,10 @@ public final class LosslessCoder: Sendable {
     let codes = StoredCodes(form, encoding, shape)
     let integers = codes.integers
     let layout = RunLayout(
-      rows: codes.rows, columns: codes.columns, granule: kind == .blocks ? 32 : 1)
+      rows: codes.rows, columns: codes.columns, granule: kind == .blocks ? BlockFormat.length : 1)
     let coder = try IntegerCoder(
       integers, ValueRule(isDependent: false), layout, try ScaleLevels(integers, layout),
-      limit: kind == .blocks ? 8 : 127)
+      limit: encoding.scheme.block?.middle ?? 127)
     var head = ByteWriter()
     head.put(kind.rawValue)
     coder.coding.write(to: &head)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """What packing takes: peak memory (VmHWM) and seconds, for random BERTs of MiniLM's size and of a gigabyte.
 
-    run.py KNAPSACK [--folder TMP] [--only minilm|large] [MODEL…]
+    run.py KNAPSACK [--folder TMP] [--only minilm|large] [--calibration FILE] [MODEL…]
 
-Models that are named are measured too. The random ones are written to a folder that is removed at the end; f32, and
+Models that are named are measured too, with --calibration also the search for a loss on its inputs. The random ones are written to a folder that is removed at the end; f32, and
 once f16. Fails where a pack takes more than one and a half model files, or more than 400 MB for those of 1 GB.
 """
 
@@ -112,6 +112,7 @@ def main():
     parser.add_argument("models", nargs="*")
     parser.add_argument("--folder", help="where models and bundles are put")
     parser.add_argument("--only", choices=SHAPES)
+    parser.add_argument("--calibration", help="inputs of the models that are named")
     arguments = parser.parse_args()
     failed = 0
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
@@ -124,7 +125,9 @@ def main():
         print("| model | file | options | VmHWM | of the file | seconds | bundle |\n|---|--:|---|--:|--:|--:|--:|")
         for model in models:
             size = model_bytes(model)
-            for options in OPTIONS:
+            search = [["--loss", "0.005", "--calibration", arguments.calibration]]
+            searches = arguments.calibration and str(model) in arguments.models
+            for options in OPTIONS + (search if searches else []):
                 found = measure(arguments.knapsack, model, options, os.path.join(folder, "packed.knap"))
                 if found is None:
                     failed += 1
@@ -133,7 +136,7 @@ def main():
                 # The tool itself takes about 40 MB, which small models do not outweigh.
                 limit = max(400e6 if size > 9e8 else 1.5 * size, 64e6)
                 failed += peak > limit
-                words = " ".join(o for o in options if not o.startswith("--"))
+                words = " ".join(Path(o).name for o in options if not o.startswith("--"))
                 print(f"| {Path(model).name} | {size / 1e6:.0f} MB | {words} | {peak / 1e6:.0f} MB | {peak / size:.2f} | "
                       f"{seconds:.1f} | {stored / 1e6:.0f} MB |", flush=True)
     sys.exit(1 if failed else 0)

@@ -1,5 +1,8 @@
 #include "platform.h"
 #include <limits.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <sched.h>
 #include <stdio.h>
 #include <sys/random.h>
@@ -33,6 +36,12 @@ __attribute__((constructor)) static void reserve_streams(void) {
 
 const char *kp_argument(int i) {
   return i >= 0 && i < argument_count ? argument_values[i] : 0;
+}
+
+void kp_return_freed_blocks(void) {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
 }
 
 void kp_sleep_ms(unsigned ms) {

@@ -39,6 +39,13 @@ public enum Environment {
   }
 }
 
+/// The memory of this process.
+public enum Memory {
+  /// From now on large blocks that are freed go back to the system at once. For what makes and drops
+  /// many of them: each then costs a call and its pages.
+  public static func returnFreedBlocks() { kp_return_freed_blocks() }
+}
+
 /// Time.
 public enum Clock {
   /// Nanoseconds on a clock that only moves forward and that nobody sets.

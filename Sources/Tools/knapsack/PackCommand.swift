@@ -57,6 +57,8 @@ struct PackCommand: ParsableCommand {
   }
 
   func run() throws {
+    // Arrays of weights come and go.
+    Memory.returnFreedBlocks()
     try reportingFailures {
       if output?.isEmpty == true { throw Failure(.usage, "--output needs a file") }
       if let report {

@@ -77,6 +77,9 @@ static inline int kp_wait_in_time(int fd, int isOutput, int ms) {
   return poll(&p, 1, ms);
 }
 static inline int kp_wait_for(int fd, int isOutput) { return kp_wait_in_time(fd, isOutput, -1); }
+// Large blocks that are freed go back to the system at once, whatever lies behind them. The C library
+// otherwise keeps blocks of up to 32 MiB for later; libraries that do not are left as they are.
+void kp_return_freed_blocks(void);
 // Bytes an ordinary user may still write to the file system of `path`; -1 with errno.
 static inline int64_t kp_free_bytes(const char *path) {
   struct statvfs s;

@@ -12,12 +12,12 @@ import Testing
 @Suite struct UniformFitTests {
   let graph: Graph
 
-  /// One layer of 256 by 512 weights.
+  /// One layer of 256 by 4096 weights.
   init() {
     var random = RandomSource(1)
     var graph = Graph(name: "layer")
     let x = graph.addInput("x", .f32, [.symbol("batch"), .constant(256)])
-    let w = graph.addConstant("w", random.floats([256, 512]))
+    let w = graph.addConstant("w", random.floats([256, 4096]))
     graph.addOutput("y", graph.add(.matMul(MatMul()), [x, w], name: "layer"))
     self.graph = graph
   }
@@ -102,10 +102,10 @@ import Testing
   @Test func memoryHasItsParts() throws {
     let exact = try candidate(.f32)
     let memory = exact.memory
-    #expect(memory.weightBytes == 256 * 512 * 4)
+    #expect(memory.weightBytes == 256 * 4096 * 4)
     #expect(memory.tableBytes == 0)
     #expect(memory.arenaBytes == exact.model.program.plan.arenaBytes)
-    #expect(memory.arenaBytes >= (256 + 512) * 4)
+    #expect(memory.arenaBytes >= (256 + 4096) * 4)
     #expect(
       memory.peakBytes
         == memory.weightBytes + memory.arenaBytes + memory.programBytes + memory.runtimeBytes)
@@ -115,7 +115,7 @@ import Testing
       exact.model, mapsWeights: false, runtime: .knapsackRun, assetBytes: 1000)
     #expect(read.mappedBytes == 0 && read.peakBytes == memory.peakBytes + 1000)
     let four = try candidate(.nl4).memory
-    #expect(four.weightBytes == 256 * 512 / 32 * 18)
+    #expect(four.weightBytes == 256 * 4096 / 32 * 18)
     #expect(
       MemoryEstimate(exact.model, mapsWeights: true, runtime: .knapsack).runtimeBytes
         > memory.runtimeBytes)

@@ -15,6 +15,8 @@ public final class Collector: @unchecked Sendable {
 
   private let samples: SampleRing
   private let texts: TextRing
+  /// What the model says, apart: a fast model says more than anyone reads, and must not push events out.
+  private let outputs: TextRing
   private let loaded = AtomicLazyReference<LoadedFacts>()
   private let state = Atomic<UInt8>(RunState.loading.rawValue)
   private let progress = Atomic<UInt64>(UInt64.max)
@@ -25,6 +27,7 @@ public final class Collector: @unchecked Sendable {
 
   // Recording thread only.
   private var untilProfiled = 0
+  private var outputCount: UInt64 = 0
 
   // Reading thread only.
   private var statistics: RunStatistics
@@ -39,7 +42,8 @@ public final class Collector: @unchecked Sendable {
     ringCapacity: Int = 8192
   ) {
     samples = SampleRing(capacity: ringCapacity)
-    texts = TextRing(byteCount: 1 << 16)
+    texts = TextRing(byteCount: 1 << 14)
+    outputs = TextRing(byteCount: 1 << 16)
     statistics = RunStatistics(
       facts: facts, nowNanoseconds: nowNanoseconds,
       gridGramsPerKilowattHour: sampler.settings.gridGramsPerKilowattHour)
@@ -100,9 +104,11 @@ public final class Collector: @unchecked Sendable {
   }
 
   /// Records a line of what the model says. Any bytes will do: they are escaped before they are
-  /// shown. At most `TextRing.longestText` of them are kept.
+  /// shown. At most `TextRing.longestText` of them are kept. Lines that come faster than they are read
+  /// are left out; the others keep their numbers.
   public func recordOutput(_ text: Span<UInt8>) {
-    texts.push(tag: RunStatistics.outputTag, text)
+    outputCount &+= 1
+    outputs.push(tag: 0, number: outputCount, text)
   }
 
   /// Records something that happened.
@@ -132,7 +138,8 @@ public final class Collector: @unchecked Sendable {
   public func poll(nowNanoseconds now: UInt64) {
     if let loaded = loaded.load() { statistics.take(loaded.facts) }
     while let sample = samples.pop() { statistics.take(sample) }
-    while let (tag, text) = texts.pop() { statistics.take(text: text, tag: tag, now: now) }
+    while let (tag, _, text) = texts.pop() { statistics.take(text: text, tag: tag, now: now) }
+    while let (_, number, text) = outputs.pop() { statistics.take(output: text, number: number) }
     statistics.advance(to: now, state: runState, sampler: sampler)
     interval.store(statistics.profileInterval, ordering: .relaxed)
   }

@@ -5,7 +5,6 @@ import Platform
 /// Sums, windows and the latest lines of a run. Plain data of one thread.
 struct RunStatistics {
   // Tags 0…2 are event levels.
-  static let outputTag: UInt8 = 8
   static let phaseTag: UInt8 = 9
   private static let linesKept = 200
   private static let historyKept = 480
@@ -58,7 +57,6 @@ struct RunStatistics {
 
   var phase = EscapedText("")
   var output: [OutputLine] = []
-  var outputNumber: UInt64 = 0
   var events: [EventRow] = []
 
   init(facts: RunFacts, nowNanoseconds: UInt64, gridGramsPerKilowattHour: Double?) {
@@ -113,13 +111,14 @@ struct RunStatistics {
 
   mutating func take(text: [UInt8], tag: UInt8, now: UInt64) {
     switch tag {
-    case Self.outputTag:
-      outputNumber += 1
-      if output.count >= Self.linesKept { output.removeFirst(Self.linesKept / 2) }
-      output.append(OutputLine(number: outputNumber, text: EscapedText(text)))
     case Self.phaseTag: phase = EscapedText(text)
     default: addEvent(EventLevel(rawValue: tag) ?? .note, EscapedText(text), now: now)
     }
+  }
+
+  mutating func take(output text: [UInt8], number: UInt64) {
+    if output.count >= Self.linesKept { output.removeFirst(Self.linesKept / 2) }
+    output.append(OutputLine(number: number, text: EscapedText(text)))
   }
 
   mutating func addEvent(_ level: EventLevel, _ text: EscapedText, now: UInt64) {

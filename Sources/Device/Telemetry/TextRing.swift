@@ -1,14 +1,14 @@
 // A ring of bytes through which one thread hands short texts to another without locks.
 import Synchronization
 
-/// A fixed ring of texts, each with a one-byte tag, with one writing and one reading thread.
+/// A fixed ring of texts, each with a tag and a number, with one writing and one reading thread.
 ///
 /// `push` never waits, allocates or locks: a text that does not fit is dropped and counted, one
 /// longer than `longestText` is cut at a UTF-8 boundary.
 @safe public final class TextRing: @unchecked Sendable {
   /// The most bytes of one text that are kept.
   public static var longestText: Int { 1024 }
-  private static var headerBytes: Int { 3 }
+  private static var headerBytes: Int { 11 }
 
   private let storage: UnsafeMutablePointer<UInt8>
   private let mask: Int
@@ -32,7 +32,7 @@ import Synchronization
   public var lostCount: Int { lost.load(ordering: .relaxed) }
 
   /// Adds a text. Writing thread only.
-  public func push(tag: UInt8, _ text: Span<UInt8>) {
+  public func push(tag: UInt8, number: UInt64 = 0, _ text: Span<UInt8>) {
     var count = text.count
     if count > Self.longestText {
       count = Self.longestText
@@ -48,26 +48,31 @@ import Synchronization
     unsafe storage[start & mask] = tag
     unsafe storage[(start &+ 1) & mask] = UInt8(truncatingIfNeeded: count)
     unsafe storage[(start &+ 2) & mask] = UInt8(truncatingIfNeeded: count >> 8)
+    for i in 0..<8 {
+      unsafe storage[(start &+ 3 &+ i) & mask] = UInt8(truncatingIfNeeded: number >> UInt64(8 * i))
+    }
     for i in 0..<count {
       unsafe storage[(start &+ Self.headerBytes &+ i) & mask] = text[i]
     }
     written.store(start &+ Self.headerBytes &+ count, ordering: .releasing)
   }
 
-  /// The oldest text with its tag, removed; nil when there is none. Reading thread only.
-  public func pop() -> (tag: UInt8, text: [UInt8])? {
+  /// The oldest text with its tag and number, removed; nil when there is none. Reading thread only.
+  public func pop() -> (tag: UInt8, number: UInt64, text: [UInt8])? {
     let start = read.load(ordering: .relaxed)
     guard start != written.load(ordering: .acquiring) else { return nil }
     let tag = unsafe storage[start & mask]
     let low = unsafe storage[(start &+ 1) & mask]
     let high = unsafe storage[(start &+ 2) & mask]
     let count = Int(low) | Int(high) << 8
+    var number: UInt64 = 0
+    for i in 0..<8 { number |= UInt64(unsafe storage[(start &+ 3 &+ i) & mask]) << UInt64(8 * i) }
     var text: [UInt8] = []
     text.reserveCapacity(count)
     for i in 0..<count {
       text.append(unsafe storage[(start &+ Self.headerBytes &+ i) & mask])
     }
     read.store(start &+ Self.headerBytes &+ count, ordering: .releasing)
-    return (tag, text)
+    return (tag, number, text)
   }
 }

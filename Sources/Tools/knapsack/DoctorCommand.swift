@@ -186,7 +186,7 @@ private enum PowerDoctor {
       text.put("\n")
     }
     text.put(
-      "  busy cores            processor time in /proc/self/stat over wall time, twice a s\n")
+      "  busy cores            processor time over wall time, measured twice a second\n")
     if profile.power == nil || active == nil {
       text.put("  without both figures there is no estimate: power is then unknown, never 0\n")
     }

@@ -195,6 +195,22 @@ struct CollectorTests {
     #expect(snapshot.accuracy == 0.75)
   }
 
+  /// Lines beyond what is read are left out, keep their numbers, and are no lost timings.
+  @Test func manyLinesPushNothingElseOut() {
+    let collector = running()
+    for i in 1...20_000 { collector.recordOutput(text("line \(i)")) }
+    collector.recordEvent(.warning, text("hot"))
+    var snapshot = collector.snapshot(nowNanoseconds: 3 * Self.second)
+    #expect(snapshot.lostSampleCount == 0)
+    #expect(snapshot.events.count == 1)
+    collector.recordOutput(text("line 20001"))
+    snapshot = collector.snapshot(nowNanoseconds: 4 * Self.second)
+    #expect(snapshot.output.count > 10 && snapshot.output.last?.number == 20_001)
+    for line in snapshot.output {
+      #expect(line.text == EscapedText(text("line \(line.number)")))
+    }
+  }
+
   @Test func resetForgetsStatisticsAndSaysSo() {
     let collector = running()
     let now = run(collector, from: Self.second, count: 50, duration: 1_000_000)

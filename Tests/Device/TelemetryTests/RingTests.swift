@@ -51,12 +51,12 @@ struct RingTests {
     let ring = TextRing(byteCount: 4096)
     let short: [UInt8] = [0x61, 0x62]
     let none: [UInt8] = []
-    ring.push(tag: 7, short.span)
+    ring.push(tag: 7, number: 0x0123_4567_89AB_CDEF, short.span)
     ring.push(tag: 8, none.span)
     let text = Array(("x" + String(repeating: "é", count: 700)).utf8)
     ring.push(tag: 9, text.span)
     var got = ring.pop()
-    #expect(got?.tag == 7)
+    #expect(got?.tag == 7 && got?.number == 0x0123_4567_89AB_CDEF)
     #expect(got?.text == short)
     got = ring.pop()
     #expect(got?.tag == 8)
@@ -76,7 +76,7 @@ struct RingTests {
       #expect(got.text == text)
       count += 1
     }
-    #expect(count == 4096 / 503)
+    #expect(count == 4096 / 511)
     #expect(ring.lostCount == 20 - count)
     // The ring goes round: texts that lie across its end are whole.
     for i in 0..<100 {

@@ -209,12 +209,14 @@ extension Panel {
 
   /// `throttled  38.0 s: thermal: cpu-thermal over its trip, latency +24 %`
   private static func throttleLine(_ throttle: ThrottleReading, elapsed: Double) -> Row {
-    var row = Row("throttled  ")
+    var row = Row("throttled")
     guard let isThrottled = throttle.isThrottled else {
-      row.put("-  ", .unknown)
+      row.put(Figure.unknown, .unknown, right: 5)
+      row.put("  ")
       row.put(throttle.reason.utf8, .unknown, canShrink: true)
       return row
     }
+    row.put("  ")
     row.put(isThrottled ? "! yes" : "no", isThrottled ? .warning : .normal)
     row.put("  ")
     row.put(Figure.three(throttle.totalSeconds))

@@ -134,31 +134,6 @@ import WeightCoding
     #expect(Double(result.storedByteCount * 8) < plain * 0.92)
   }
 
-  @Test func importanceMovesTheError() throws {
-    let matrix = CodingSamples.matrix(rows: 200, columns: 256, seed: 13)
-    let importances = (0..<256).map { $0 % 8 == 0 ? 20 : 0.5 as Float }
-    let plain = StepEncoder(matrix, shape: Shape([200, 256]))
-    let weighted = StepEncoder(matrix, shape: Shape([200, 256]), importances: importances)
-    let lossless = try LosslessCoder()
-    for isDependent in [false, true] {
-      let choice = StepChoice(step: 0.5, isDependent: isDependent)
-      let encoding = WeightEncoding(.int8, .rowMajor)
-      let a = try plain.encode(choice, encoding, lossless)
-      let b = try weighted.encode(choice, encoding, lossless)
-      func error(_ result: StepResult) -> Double {
-        let back = decoded(result.resident, encoding, rows: 200, columns: 256, KernelSet.best)
-        return zip(matrix.values, back.values).enumerated().reduce(0.0) { sum, pair in
-          let d = Double(pair.element.0 - pair.element.1)
-          return sum + d * d * Double(importances[pair.offset % 256])
-        }
-      }
-      #expect((error(b) - b.cost.weightedError).magnitude < 1e-6 * error(b))
-      // Per bit the weighted search is the better one.
-      let gain = 0.5 * log2(error(a) / error(b)) * 256 * 200
-      #expect(gain > b.cost.bits - a.cost.bits, "dependent \(isDependent)")
-    }
-  }
-
   @Test func sameBytesEveryTime() throws {
     let matrix = CodingSamples.matrix(rows: 400, columns: 500, seed: 21, octaves: 2)
     let encoding = WeightEncoding(.int8, .panels)

@@ -27,15 +27,15 @@ final class DependentQuantizer {
 
   /// The two integers around `x` steps: one even, one odd.
   @inline(__always)
-  private static func ways(_ x: Float, _ quantizer: Int, _ importance: Float) -> Ways {
+  private static func ways(_ x: Float, _ quantizer: Int) -> Ways {
     let magnitude = x.magnitude
     let place = (magnitude + Float(quantizer)) * 0.5
     let below = Int(place)
     let above = below + 1
     let low = below == 0 ? 0 : Float(2 * below - quantizer)
     let high = Float(2 * above - quantizer)
-    let lowError = (magnitude - low) * (magnitude - low) * importance
-    let highError = (magnitude - high) * (magnitude - high) * importance
+    let lowError = (magnitude - low) * (magnitude - low)
+    let highError = (magnitude - high) * (magnitude - high)
     let sign = x < 0 ? -1 : 1
     return below & 1 == 0
       ? Ways(even: sign * below, odd: sign * above, evenError: lowError, oddError: highError)
@@ -45,12 +45,11 @@ final class DependentQuantizer {
   /// The integers of one run into `out`.
   ///
   /// weights: `count` of them; inverse: steps to a weight of 1; bits: of each integer, at
-  /// (class × 4 + state) × (2 reach + 1) + reach + integer; classes: of each place; importances: of each
-  /// weight's squared error, 1 where nil; dear: squared steps that a bit is worth.
+  /// (class × 4 + state) × (2 reach + 1) + reach + integer; classes: of each place; dear: squared steps
+  /// that a bit is worth.
   func quantize(
     _ weights: UnsafePointer<Float>, _ count: Int, inverse: Float, bits: UnsafePointer<Float>,
-    reach: Int, classes: UnsafePointer<UInt8>, importances: UnsafePointer<Float>?, dear: Float,
-    into out: UnsafeMutablePointer<Int16>
+    reach: Int, classes: UnsafePointer<UInt8>, dear: Float, into out: UnsafeMutablePointer<Int16>
   ) {
     let width = 2 * reach + 1
     let most = Float(Int16.max - 8)
@@ -62,10 +61,9 @@ final class DependentQuantizer {
         var c3 = Float.infinity
         for i in 0..<count {
           let x = min(max(weights[i] * inverse, -most), most)
-          let importance = importances.map { $0[i] } ?? 1
-          let a = Self.ways(x, 0, importance)
-          let b = Self.ways(x, 1, importance)
-          let zero = x * x * importance
+          let a = Self.ways(x, 0)
+          let b = Self.ways(x, 1)
+          let zero = x * x
           let row = bits + (Int(classes[i]) * 4 * width + reach)
           @inline(__always)
           func rate(_ state: Int, _ k: Int) -> Float {

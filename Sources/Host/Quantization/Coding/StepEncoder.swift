@@ -12,8 +12,6 @@ public struct StepCost: Equatable, Sendable {
   public var bits: Double
   /// Σ (w - w')², over all elements.
   public var squaredError: Double
-  /// The same with each square times its importance; equal where none were given.
-  public var weightedError: Double
   /// What white noise of that many squares would do to the rows' products: with error feedback less than
   /// the squares, else they.
   public var effectiveError: Double
@@ -39,22 +37,15 @@ public final class StepEncoder: Sendable {
   let shape: Shape
   let layout: RunLayout
   let levels: ScaleLevels
-  /// Columns' importances, of mean 1, over again up to a run behind the last; empty where there are none.
-  private let importances: [Float]
-  private let meanImportance: Double
   let peak: Float
   private let meanSquare: Double
   /// Where errors of earlier columns are made good by later ones.
   private let feedback: ErrorFeedback?
 
-  /// importances: of each column's squared errors, such as the mean square of what is multiplied with it.
-  ///
   /// feedback: of as many columns; taken for matrices whose runs are whole rows.
   public init(
-    _ matrix: WeightMatrix, shape: Shape, importances: [Float]? = nil,
-    feedback: ErrorFeedback? = nil
+    _ matrix: WeightMatrix, shape: Shape, feedback: ErrorFeedback? = nil
   ) {
-    precondition(importances == nil || importances?.count == matrix.columns)
     precondition(feedback == nil || feedback?.columns == matrix.columns)
     self.matrix = matrix
     self.shape = shape
@@ -63,17 +54,6 @@ public final class StepEncoder: Sendable {
     self.feedback = layout.period == matrix.columns ? feedback : nil
     peak = matrix.peak
     meanSquare = matrix.energy / Double(max(matrix.count, 1))
-    let mean =
-      importances.map { $0.reduce(0.0) { $0 + Double($1) } / Double(max($0.count, 1)) } ?? 1
-    meanImportance = mean
-    if let importances, mean > 0 {
-      let columns = matrix.columns
-      self.importances = (0..<columns + layout.runLength).map {
-        Float(Double(importances[$0 % columns]) / mean)
-      }
-    } else {
-      self.importances = []
-    }
   }
 
   /// The stored form that holds the values of a step: int8 where none is beyond its codes, else f16.
@@ -176,25 +156,19 @@ public final class StepEncoder: Sendable {
           let target = out.baseAddress! + i * layout.runLength
           matrix.withElements(start..<start + length(run)) { values in
             rates.bits.withUnsafeBufferPointer { bits in
-              importances.withUnsafeBufferPointer { importances in
-                let weights = values.baseAddress!
-                let shares =
-                  importances.isEmpty ? nil : importances.baseAddress! + start % matrix.columns
-                if let search {
-                  places.withUnsafeBufferPointer { places in
-                    search.quantize(
-                      weights, length(run), inverse: inverse, bits: bits.baseAddress!,
-                      reach: rates.reach, classes: places.baseAddress!, importances: shares,
-                      dear: dear, into: target)
-                  }
-                } else {
-                  let width = 2 * rates.reach + 1
-                  for j in 0..<length(run) {
-                    let row = bits.baseAddress! + Int(places[j]) * 4 * width
-                    let share = max(shares.map { $0[j] } ?? 1, 1e-6)
-                    target[j] = Int16(
-                      StepQuantizer.round(weights[j] * inverse, row, rates.reach, dear / share))
-                  }
+              let weights = values.baseAddress!
+              if let search {
+                places.withUnsafeBufferPointer { places in
+                  search.quantize(
+                    weights, length(run), inverse: inverse, bits: bits.baseAddress!,
+                    reach: rates.reach, classes: places.baseAddress!, dear: dear, into: target)
+                }
+              } else {
+                let width = 2 * rates.reach + 1
+                for j in 0..<length(run) {
+                  let row = bits.baseAddress! + Int(places[j]) * 4 * width
+                  target[j] = Int16(
+                    StepQuantizer.round(weights[j] * inverse, row, rates.reach, dear))
                 }
               }
             }
@@ -298,7 +272,7 @@ public final class StepEncoder: Sendable {
     let subdivision = min(Int(most / reach), 64)
     guard subdivision >= 2 else { return rule }
     var sums = [Double](repeating: 0, count: 8)
-    var shares = [Double](repeating: 0, count: 8)
+    var counts = [Double](repeating: 0, count: 8)
     for (i, run) in runs.enumerated() {
       var state = 0
       let start = run * layout.runLength
@@ -306,11 +280,9 @@ public final class StepEncoder: Sendable {
         for j in weights.indices {
           let k = Int(integers[i * layout.runLength + j])
           if k != 0, abs(k) <= 3 {
-            let share =
-              importances.isEmpty ? 1 : Double(importances[(start % matrix.columns) + j])
             let place = state / 2 * 4 + abs(k)
-            sums[place] += share * Double(weights[j] * Float(k.signum()) / choice.step)
-            shares[place] += share
+            sums[place] += Double(weights[j] * Float(k.signum()) / choice.step)
+            counts[place] += 1
           }
           if choice.isDependent { state = Int(DependentMachine.next[state * 2 + (k & 1)]) }
         }
@@ -319,10 +291,10 @@ public final class StepEncoder: Sendable {
     }
     var isMoved = false
     for quantizer in 0..<2 {
-      for k in 1...3 where shares[quantizer * 4 + k] > 0 {
+      for k in 1...3 where counts[quantizer * 4 + k] > 0 {
         let place = quantizer * 4 + k
         let steps = choice.isDependent ? 2 * k - quantizer : k
-        let trim = (Double(steps) - sums[place] / shares[place]) * Double(subdivision)
+        let trim = (Double(steps) - sums[place] / counts[place]) * Double(subdivision)
         let units = UInt8(min(max(trim.rounded(), 0), Double(subdivision)))
         rule.trims[quantizer * 3 + k - 1] = units
         isMoved = isMoved || units > 0
@@ -336,10 +308,9 @@ public final class StepEncoder: Sendable {
   private func error(
     _ integers: [Int16], _ runs: [Int], _ rule: ValueRule, scale: Float,
     _ scheme: QuantizationScheme
-  ) -> (squared: Double, weighted: Double) {
+  ) -> Double {
     let table = ValueTable(rule)
     var squared = 0.0
-    var weighted = 0.0
     for (i, run) in runs.enumerated() {
       var state = 0
       let start = run * layout.runLength
@@ -351,16 +322,12 @@ public final class StepEncoder: Sendable {
           if scheme == .bf16 { value = Float(bitPattern: UInt32(HalfPrecision.bf16(value)) << 16) }
           let difference = Double(weights[j] - value)
           squared += difference * difference
-          if !importances.isEmpty {
-            let share = Double(importances[(start % matrix.columns) + j]) * meanImportance
-            weighted += difference * difference * share
-          }
           if rule.isDependent { state = Int(DependentMachine.next[state * 2 + (k & 1)]) }
         }
       }
       if i % 256 == 255 || i + 1 == runs.count { release(runs[(i - i % 256)...i]) }
     }
-    return (squared, importances.isEmpty ? squared : weighted)
+    return squared
   }
 
   // MARK: Results
@@ -387,9 +354,8 @@ public final class StepEncoder: Sendable {
     let factor = Double(layout.count) / Double(max(part.count, 1))
     let head = coder.headBits
     return StepCost(
-      bits: head + (coder.bits - head) * factor, squaredError: error.squared * factor,
-      weightedError: error.weighted * factor,
-      effectiveError: error.squared * factor * (choice.isDependent ? feedback?.meanShare ?? 1 : 1))
+      bits: head + (coder.bits - head) * factor, squaredError: error * factor,
+      effectiveError: error * factor * (choice.isDependent ? feedback?.meanShare ?? 1 : 1))
   }
 
   /// The matrix at a step, in the fewest bytes.
@@ -409,7 +375,7 @@ public final class StepEncoder: Sendable {
     return StepResult(
       choice: choice, coded: best.byteCount < resident.count ? best : nil,
       cost: StepCost(
-        bits: bits, squaredError: cost.squaredError, weightedError: cost.weightedError,
+        bits: bits, squaredError: cost.squaredError,
         effectiveError: cost.effectiveError),
       resident: resident, conditionalEntropyBits: entropyBits)
   }
@@ -442,9 +408,9 @@ public final class StepEncoder: Sendable {
     coder.coding.write(to: &head)
     let steps = CodedTensor(kind: .steps, head: head.bytes, pieces: try coder.pieces { $0 })
     let cost = StepCost(
-      bits: Double(steps.byteCount * 8), squaredError: error.squared, weightedError: error.weighted,
+      bits: Double(steps.byteCount * 8), squaredError: error,
       effectiveError: usesFeedback
-        ? effectiveError(integers, rule, scale: scale, encoding.scheme) : error.squared)
+        ? effectiveError(integers, rule, scale: scale, encoding.scheme) : error)
     return (steps, cost, coder.entropyBits)
   }
 }

@@ -33,11 +33,16 @@ public final class RunLoop {
     self.runner = runner
     self.options = options
     items = try RunItems(options, runner)
+    let sampler = SystemSampler(settings: options.power)
+    // Nobody who names a meter wants another one's figures.
+    if options.power.meterPath != nil, let refusal = sampler.meterRefusal {
+      throw Failure(reading: refusal)
+    }
     start = Clock.monotonicNanoseconds
     // Room for a quarter of a second of the fastest models: 100,000 inferences each second.
     collector = Collector(
       facts: RunReport.facts(runner), nowNanoseconds: start,
-      sampler: SystemSampler(settings: options.power), ringCapacity: 1 << 15)
+      sampler: sampler, ringCapacity: 1 << 15)
     control = RunControl()
     stepTimes = [UInt64](repeating: 0, count: runner.session.runnableSteps.count)
     results.beginArray()

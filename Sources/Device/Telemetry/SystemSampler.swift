@@ -75,6 +75,9 @@ public final class SystemSampler {
   /// Every source of power figures in the order it was tried, up to the one that works.
   public var powerTried: [PowerAttempt] { found.meters.tried }
 
+  /// Why the meter that the settings name cannot be read; nil where it can, and where none is named.
+  public var meterRefusal: PlatformError? { found.meters.refusal }
+
   /// As `powerTried`, with those behind the first that works.
   public func everyPowerSource() -> [PowerAttempt] {
     PowerMeters(

@@ -63,6 +63,19 @@ struct DoctorTests {
     try Tool.knapsackRun.refusal(64, ["run", bundle, "--grid-intensity", "green"])
   }
 
+  /// A meter that is not there is not silently another one.
+  @Test func missingMeters() throws {
+    let root = try tree(Self.orin)
+    let bundle = try DigitsBundle.path()
+    for tool in [Tool.knapsack, Tool.knapsackRun] {
+      let outcome = try tool.run(
+        ["run", bundle, "--power-from", folder.path("none")],
+        environment: ["KNAPSACK_SYSROOT": root])
+      #expect(outcome.status == 66 && outcome.error.contains("none"), "\(outcome.error)")
+      #expect(outcome.output.isEmpty)
+    }
+  }
+
   /// Both tools take their power from the same meters: the board's, or one's own before it.
   @Test(arguments: [false, true]) func runsNameTheirMeter(hasBench: Bool) throws {
     let root = try tree(Self.orin)

@@ -36,6 +36,8 @@ final class PowerMeters {
   /// In the order they were tried. The battery is the last: what comes behind is the model.
   private(set) var tried: [PowerAttempt] = []
   private(set) var meter: PowerMeter?
+  /// Why the meter that a person named cannot be read.
+  private(set) var refusal: PlatformError?
   private let battery: BatteryGauge?
 
   /// `looksOn`: also tries what comes behind the first that works, to tell of it.
@@ -68,6 +70,7 @@ final class PowerMeters {
       take(.bench(try BenchMeter(path: path)))
       note("bench meter", .works, path)
     } catch {
+      refusal = error
       note("bench meter", error.isNotPermitted ? .notPermitted : .noFigure, error.description)
     }
   }

@@ -139,7 +139,7 @@ let benchmarkTargets: [Target] =
       path: "Benchmarks/coding", swiftSettings: common),
     .executableTarget(
       name: "monitor-benchmark", dependencies: ["Platform", "Telemetry"],
-      path: "Benchmarks/monitor", swiftSettings: common),
+      path: "Benchmarks/monitor/recording", swiftSettings: common),
     .executableTarget(
       name: "fit-benchmark",
       dependencies: [

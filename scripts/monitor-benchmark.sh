@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds and runs Benchmarks/monitor: what recording and reading sensors cost on this machine.
+# Builds and runs Benchmarks/monitor/recording: what recording and reading sensors cost on this machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 KNAPSACK_BENCHMARKS=1 swift build -c release --product monitor-benchmark 2>&1 | tail -n 1 >&2

@@ -60,9 +60,9 @@ public final class RunLoop {
     }
     let reporter = PlainReporter(prints: options.format == .text)
     if let dashboard {
-      dashboard.start(collector: collector, control: control)
+      dashboard.start(source: collector, control: control)
     } else {
-      reporter.start(collector: collector, control: control)
+      reporter.start(source: collector, control: control)
     }
     collector.setState(.running)
     do throws(Failure) {

@@ -24,18 +24,18 @@ public final class Dashboard {
   /// the terminal already restored: by default it prints the summary on standard output.
   @discardableResult
   public func start(
-    collector: Collector, control: RunControl,
+    source: some MonitorSource, control: RunControl,
     leave: @escaping @Sendable (Snapshot, StopReason) -> Void = { snapshot, reason in
       Summary.print(snapshot, stopped: reason)
     }
   ) -> Bool {
     let loop = loop
-    thread = MonitorThread { loop.run(collector, control, leave: leave) }
+    thread = MonitorThread { loop.run(source, control, leave: leave) }
     if thread == nil { loop.terminal.restore() }
     return thread != nil
   }
 
-  /// Ends drawing and gives the terminal back. The collector then belongs to the caller.
+  /// Ends drawing and gives the terminal back. The source then belongs to the caller.
   public func stop() {
     loop.isEnding.set()
     kp_wake()

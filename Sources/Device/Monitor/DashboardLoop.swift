@@ -29,7 +29,7 @@ final class DashboardLoop: @unchecked Sendable {
 
   /// Draws and listens until told to end.
   func run(
-    _ collector: Collector, _ control: RunControl,
+    _ source: some MonitorSource, _ control: RunControl,
     leave: @Sendable (Snapshot, StopReason) -> Void
   ) {
     resets = control.resetCount
@@ -41,31 +41,31 @@ final class DashboardLoop: @unchecked Sendable {
         resumeAt = nil
         control.setPaused(false)
       }
-      collector.setPaused(control.isPaused)
-      collector.poll(nowNanoseconds: now)
+      source.setPaused(control.isPaused)
+      source.poll(nowNanoseconds: now)
       if control.resetCount != resets {
         resets = control.resetCount
-        collector.reset(nowNanoseconds: now)
+        source.reset(nowNanoseconds: now)
       }
-      watchStop(collector, control, now: now)
-      if let leaveBy, now >= leaveBy { leaveNow(collector, control, leave) }
+      watchStop(source, control, now: now)
+      if let leaveBy, now >= leaveBy { leaveNow(source, control, leave) }
       if now >= drawBy, terminal.isReady, !isTerminalGone {
-        draw(collector, now: now)
+        draw(source, now: now)
         drawBy = now + 1_000_000_000 / UInt64(ui.redrawHertz)
       }
       let wake = min(drawBy > now ? drawBy : now + Self.pollNanoseconds, now + Self.pollNanoseconds)
       let bits = isTerminalGone ? sleepOnly() : terminal.wait(milliseconds: milliseconds(now, wake))
       if bits & Int32(KP_WRITABLE) != 0 { finishFrame() }
       let signals = kp_signals_taken()
-      if signals & UInt32(KP_STOP_ASKED) != 0 { suspend(collector) }
-      if signals & UInt32(KP_CONTINUED) != 0 { resume(collector, stoppedAt: now) }
+      if signals & UInt32(KP_STOP_ASKED) != 0 { suspend(source) }
+      if signals & UInt32(KP_CONTINUED) != 0 { resume(source, stoppedAt: now) }
       if signals & UInt32(KP_RESIZED) != 0 { terminal.refreshSize() }
       if signals != 0 { drawBy = 0 }
-      if bits & Int32(KP_READABLE) != 0, listen(collector, control, leave) { drawBy = 0 }
+      if bits & Int32(KP_READABLE) != 0, listen(source, control, leave) { drawBy = 0 }
       if bits & Int32(KP_HUNG_UP) != 0 { isTerminalGone = true }
     }
     // What was asked for last is seen once more, and a cut frame is not left half sent.
-    if !isTerminalGone, terminal.isReady { draw(collector, now: kp_now_ns()) }
+    if !isTerminalGone, terminal.isReady { draw(source, now: kp_now_ns()) }
   }
 
   private func milliseconds(_ from: UInt64, _ to: UInt64) -> Int {
@@ -79,11 +79,12 @@ final class DashboardLoop: @unchecked Sendable {
 
   // MARK: Drawing
 
-  private func draw(_ collector: Collector, now: UInt64) {
+  private func draw(_ source: some MonitorSource, now: UInt64) {
     measureOwnCost(now)
-    var fresh = collector.snapshot(nowNanoseconds: now)
+    var fresh = source.snapshot(
+      nowNanoseconds: now, windowSeconds: RateWindow.seconds)
     fresh.monitorPercent = monitorPercent
-    ui.secondOfDay = Int(kp_local_second_of_day())
+    ui.secondOfDay = source.secondOfDay
     if ui.frozen == nil {
       snapshot = fresh
     } else {
@@ -122,12 +123,12 @@ final class DashboardLoop: @unchecked Sendable {
 
   // MARK: Leaving
 
-  private func watchStop(_ collector: Collector, _ control: RunControl, now: UInt64) {
+  private func watchStop(_ source: some MonitorSource, _ control: RunControl, now: UInt64) {
     if isTerminalGone, !control.isStopRequested { control.requestStop(.signal(SIGHUP)) }
     guard control.isStopRequested else { return }
-    ui.isLeaving = true
+    ui.isLeaving = source.stopsWithView
     ui.frozen = nil
-    switch collector.runState {
+    switch source.runState {
     // The loop has noticed: it may take its time to write results.
     case .stopping, .done, .failed: leaveBy = nil
     default: leaveBy = leaveBy ?? now + Self.graceNanoseconds
@@ -135,11 +136,12 @@ final class DashboardLoop: @unchecked Sendable {
   }
 
   private func leaveNow(
-    _ collector: Collector, _ control: RunControl,
+    _ source: some MonitorSource, _ control: RunControl,
     _ leave: @Sendable (Snapshot, StopReason) -> Void
   ) -> Never {
     let reason = control.stopReason ?? .user
-    let last = collector.snapshot(nowNanoseconds: kp_now_ns())
+    let last = source.snapshot(
+      nowNanoseconds: kp_now_ns(), windowSeconds: RateWindow.seconds)
     terminal.restore()
     leave(last, reason)
     if case .signal(let number) = reason { kp_die_by_signal(number) }
@@ -150,7 +152,7 @@ final class DashboardLoop: @unchecked Sendable {
 
   /// Obeys what was typed. True when there is something new to draw.
   private func listen(
-    _ collector: Collector, _ control: RunControl,
+    _ source: some MonitorSource, _ control: RunControl,
     _ leave: @Sendable (Snapshot, StopReason) -> Void
   ) -> Bool {
     guard var bytes = terminal.typed() else {
@@ -162,7 +164,7 @@ final class DashboardLoop: @unchecked Sendable {
       for byte in bytes {
         guard let action = keys.take(byte)?.action else { continue }
         isChanged = true
-        obey(action, collector, control, leave)
+        obey(action, source, control, leave)
       }
       bytes = []
       guard keys.isPending else { break }
@@ -172,19 +174,19 @@ final class DashboardLoop: @unchecked Sendable {
       }
       if bytes.isEmpty, let action = keys.flush()?.action {
         isChanged = true
-        obey(action, collector, control, leave)
+        obey(action, source, control, leave)
       }
     }
     return isChanged
   }
 
   private func obey(
-    _ action: Action, _ collector: Collector, _ control: RunControl,
+    _ action: Action, _ source: some MonitorSource, _ control: RunControl,
     _ leave: @Sendable (Snapshot, StopReason) -> Void
   ) {
     switch action {
     case .quit(let isInterrupt):
-      if control.isStopRequested { leaveNow(collector, control, leave) }
+      if control.isStopRequested { leaveNow(source, control, leave) }
       control.requestStop(isInterrupt ? .signal(SIGINT) : .user)
     case .freeze:
       let frozen = FrozenView(elapsedSeconds: snapshot.elapsedSeconds, livePerSecond: nil)
@@ -197,26 +199,26 @@ final class DashboardLoop: @unchecked Sendable {
       control.setPaused(true)
       resumeAt = kp_now_ns() + Self.idleNanoseconds
     case .resetStatistics: control.requestReset()
-    case .mark: collector.addEvent(.note, "mark", nowNanoseconds: kp_now_ns())
-    case .suspend: suspend(collector)
+    case .mark: source.addEvent(.note, "mark", nowNanoseconds: kp_now_ns())
+    case .suspend: suspend(source)
     case .repaint: terminal.repaint()
     case .faster, .slower: changeRate(isFaster: action == .faster)
     default: ui.navigate(action, pageRows: max(1, terminal.size.rows - 6))
     }
   }
 
-  private func suspend(_ collector: Collector) {
+  private func suspend(_ source: some MonitorSource) {
     let from = kp_now_ns()
     terminal.suspend()
     // The signal that made us go on is ours, and answered.
     _ = kp_signals_taken()
-    collector.exclude(fromNanoseconds: from, toNanoseconds: kp_now_ns())
+    source.exclude(fromNanoseconds: from, toNanoseconds: kp_now_ns())
   }
 
   /// Stopped from outside, somewhere in the last sleep.
-  private func resume(_ collector: Collector, stoppedAt: UInt64) {
+  private func resume(_ source: some MonitorSource, stoppedAt: UInt64) {
     terminal.resume()
-    collector.exclude(fromNanoseconds: stoppedAt, toNanoseconds: kp_now_ns())
+    source.exclude(fromNanoseconds: stoppedAt, toNanoseconds: kp_now_ns())
   }
 
   private func changeRate(isFaster: Bool) {

@@ -5,7 +5,7 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// Prints one line per interval from a thread of its own, and keeps the collector's rings empty.
+/// Prints one line per interval from a thread of its own, and keeps the source polled.
 public final class PlainReporter {
   private let stream: Standard
   private let intervalNanoseconds: UInt64
@@ -24,7 +24,7 @@ public final class PlainReporter {
   /// Begins to collect and print. False when there can be no thread: the caller then polls the
   /// collector itself.
   @discardableResult
-  public func start(collector: Collector, control: RunControl) -> Bool {
+  public func start(source: some MonitorSource, control: RunControl) -> Bool {
     let stream = stream
     let interval = intervalNanoseconds
     let prints = prints
@@ -37,19 +37,20 @@ public final class PlainReporter {
         let now = kp_now_ns()
         if control.resetCount != resets {
           resets = control.resetCount
-          collector.reset(nowNanoseconds: now)
+          source.reset(nowNanoseconds: now)
         }
-        collector.poll(nowNanoseconds: now)
+        source.poll(nowNanoseconds: now)
         guard now >= due else { continue }
         due += max(1, (now - due) / interval + 1) * interval
         guard prints else { continue }
-        try? stream.write(Self.line(collector.snapshot(nowNanoseconds: now)))
+        try? stream.write(
+          Self.line(source.snapshot(nowNanoseconds: now, windowSeconds: RateWindow.seconds)))
       }
     }
     return thread != nil
   }
 
-  /// Ends the thread. The collector then belongs to the caller.
+  /// Ends the thread. The source then belongs to the caller.
   public func stop() {
     isEnding.set()
     kp_wake()

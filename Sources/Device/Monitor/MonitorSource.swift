@@ -1,0 +1,34 @@
+// Where a dashboard's snapshots come from: a run in this process, one elsewhere, or a recorded one.
+import CPlatform
+import Telemetry
+
+/// What a dashboard watches. Its members belong to the dashboard's thread, unless a type says more.
+///
+/// Times are those of this process's monotonic clock, in nanoseconds; a source whose run has
+/// another clock converts them.
+public protocol MonitorSource: AnyObject, Sendable {
+  /// What the run is doing.
+  var runState: RunState { get }
+  /// Whether the run ends when its dashboard is left.
+  var stopsWithView: Bool { get }
+  /// The local time of day that the header shows, in seconds; nil leaves it out.
+  var secondOfDay: Int? { get }
+
+  /// Asks the run to rest, or to go on; said as often as the dashboard wakes.
+  func setPaused(_ isPaused: Bool)
+  /// Takes in what is new. To be called at least ten times a second.
+  func poll(nowNanoseconds: UInt64)
+  /// What is known now. `windowSeconds`: 1…600; nil is the whole run.
+  func snapshot(nowNanoseconds: UInt64, windowSeconds: Int?) -> Snapshot
+  /// Says that this process was stopped in this stretch of time.
+  func exclude(fromNanoseconds: UInt64, toNanoseconds: UInt64)
+  /// Adds an event of the dashboard's own.
+  func addEvent(_ level: EventLevel, _ text: StaticString, nowNanoseconds: UInt64)
+  /// Forgets all statistics so far.
+  func reset(nowNanoseconds: UInt64)
+}
+
+extension Collector: MonitorSource {
+  public var stopsWithView: Bool { true }
+  public var secondOfDay: Int? { Int(kp_local_second_of_day()) }
+}

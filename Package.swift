@@ -178,7 +178,7 @@ let package = Package(
     tests("Device", "Platform"),
     tests("Device", "Tensors"),
     tests("Device", "Tokenizers", ["Bytes"]),
-    tests("Device", "Telemetry", ["Bytes", "Platform"]),
+    tests("Device", "Telemetry", ["Bytes", "Platform", "RecordedMachines"]),
     tests("Device", "Kernels", ["CKernels", "CPlatform", "Tensors", "Platform"]),
     tests("Device", "WeightCoding", ["Bytes", "Graphs", "Lowering", "Quantization", "Tensors"]),
     tests("Device", "Operators", ["Bytes", "CKernels", "Kernels", "Tensors"]),
@@ -192,13 +192,16 @@ let package = Package(
         "Operators", "Programs", "Tensors",
       ]),
     tests("Device", "Tasks", ["Bytes", "Platform", "Tensors", "Tokenizers"]),
-    tests("Device", "Monitor", ["Bytes", "Telemetry"]),
+    tests("Device", "Monitor", ["Bytes", "Platform", "RecordedMachines", "Telemetry"]),
     tests(
       "Device", "Loops",
       [
         "BundleFormat", "Bytes", "Fitting", "Importers", "Packing", "Platform", "Programs",
         "Runtime", "Tasks", "Tensors",
       ]),
+    .target(
+      name: "RecordedMachines", dependencies: ["Telemetry"], path: "Tests/Support/RecordedMachines",
+      swiftSettings: common),
     .target(name: "CAllocationCounter", path: "Tests/Support/CAllocationCounter"),
     .target(
       name: "GraphRunning",

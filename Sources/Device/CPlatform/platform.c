@@ -118,3 +118,8 @@ int kp_open_scratch(const char *folder) {
   if (fd >= 0) unlink(path);
   return fd;
 }
+
+int kp_open_growing(const char *path) {
+  signal(SIGXFSZ, SIG_IGN);
+  return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0600);
+}

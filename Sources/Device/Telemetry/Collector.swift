@@ -32,6 +32,10 @@ public final class Collector: @unchecked Sendable {
   // Reading thread only.
   private var statistics: RunStatistics
   private let sampler: SystemSampler
+  private var recorder: Recorder?
+  private var weightsResident: UInt64?
+  private var residenceAt: UInt64?
+  private static let residenceNanoseconds: UInt64 = 5_000_000_000
 
   /// A collector for a run that begins at `nowNanoseconds` of the monotonic clock. `facts` says
   /// what is known before the bundle is loaded, at least its name.
@@ -136,12 +140,88 @@ public final class Collector: @unchecked Sendable {
   /// Takes in what was recorded and samples the system where it is time to. Call at least ten
   /// times a second: a full ring drops timings.
   public func poll(nowNanoseconds now: UInt64) {
-    if let loaded = loaded.load() { statistics.take(loaded.facts) }
-    while let sample = samples.pop() { statistics.take(sample) }
-    while let (tag, _, text) = texts.pop() { statistics.take(text: text, tag: tag, now: now) }
-    while let (_, number, text) = outputs.pop() { statistics.take(output: text, number: number) }
-    statistics.advance(to: now, state: runState, sampler: sampler)
+    recorder?.put(moment: now)
+    if !statistics.isLoaded, let loaded = loaded.load() {
+      statistics.take(loaded.facts)
+      recorder?.put(loaded.facts)
+    }
+    while let sample = samples.pop() {
+      statistics.take(sample)
+      recorder?.put(sample)
+    }
+    while let (tag, _, text) = texts.pop() {
+      statistics.take(text: text, tag: tag, now: now)
+      recorder?.put(text: text, tag: tag)
+    }
+    while let (_, number, text) = outputs.pop() {
+      statistics.take(output: text, number: number)
+      recorder?.put(output: text, number: number)
+    }
+    advance(to: now)
+    lookAround(now)
+    followRecorder(now)
     interval.store(statistics.profileInterval, ordering: .relaxed)
+  }
+
+  private func advance(to now: UInt64) {
+    let status = status
+    statistics.advance(to: now, status)
+    recorder?.put(status)
+    recorder?.putAdvance(now)
+  }
+
+  /// A recording that cannot go on ends; the run does not.
+  private func followRecorder(_ now: UInt64) {
+    guard let failure = recorder?.takeFailure() else { return }
+    recorder = nil
+    statistics.addEvent(.warning, failure, now: now)
+  }
+
+  /// Begins to record everything that goes into the statistics. Call once, before the monitor's thread
+  /// begins. `secondOfDay`: the local time of day when the run began.
+  public func record(into recorder: Recorder, secondOfDay: Int) {
+    var header = RecordingHeader()
+    header.startNanoseconds = statistics.startedAt
+    header.secondOfDay = min(max(secondOfDay, 0), 86_399)
+    header.gridGramsPerKilowattHour = statistics.gridGramsPerKilowattHour
+    recorder.begin(header, statistics.facts)
+    self.recorder = recorder
+  }
+
+  private var status: RunStatus {
+    var status = RunStatus()
+    status.state = runState
+    let share = Double(bitPattern: progress.load(ordering: .relaxed))
+    status.progress = share.isFinite ? share : nil
+    status.labelledCount = labelled.load(ordering: .relaxed)
+    status.correctCount = correct.load(ordering: .relaxed)
+    status.lostSampleCount = samples.lostCount + texts.lostCount
+    return status
+  }
+
+  /// Samples the system where it is time to.
+  private func lookAround(_ now: UInt64) {
+    if statistics.wantsPower(at: now) {
+      var look = PowerLook()
+      look.asleepNanoseconds = sampler.asleep()
+      look.sample = sampler.power(nowNanoseconds: now)
+      statistics.take(look, at: now)
+      recorder?.put(look)
+    }
+    guard statistics.wantsReading(at: now) else { return }
+    if statistics.endedAt != nil
+      || residenceAt.map({ now &- $0 >= Self.residenceNanoseconds }) ?? true
+    {
+      residenceAt = now
+      weightsResident = statistics.facts.residentWeightBytes
+    }
+    var look = SystemLook()
+    look.reading = sampler.reading(nowNanoseconds: now)
+    look.weightsResident = weightsResident
+    statistics.take(look, at: now)
+    recorder?.put(look)
+    statistics.powerTried = sampler.powerTried
+    recorder?.put(sampler.powerTried)
   }
 
   /// What is known now, after a `poll`. `windowSeconds`: 1…600; nil is the whole run.
@@ -149,34 +229,36 @@ public final class Collector: @unchecked Sendable {
     nowNanoseconds now: UInt64, windowSeconds: Int? = RateWindow.seconds
   ) -> Snapshot {
     poll(nowNanoseconds: now)
-    var snapshot = statistics.snapshot(now: now, windowSeconds: windowSeconds)
-    snapshot.state = runState
-    let share = Double(bitPattern: progress.load(ordering: .relaxed))
-    snapshot.progress = share.isFinite ? share : nil
-    snapshot.labelledCount = labelled.load(ordering: .relaxed)
-    snapshot.correctCount = min(correct.load(ordering: .relaxed), snapshot.labelledCount)
-    snapshot.lostSampleCount = samples.lostCount + texts.lostCount
-    if snapshot.state == .running, statistics.isWarmingUp { snapshot.state = .warmingUp }
-    return snapshot
+    return statistics.snapshot(now: now, windowSeconds: windowSeconds)
   }
 
   /// Says that the process was stopped in this stretch of the monotonic clock: the inference it
   /// falls into is not counted, nor is the time.
   public func exclude(fromNanoseconds from: UInt64, toNanoseconds to: UInt64) {
     statistics.exclude(from: from, to: to)
+    recorder?.put(moment: to)
+    recorder?.put(gapFrom: from, to: to)
   }
 
   /// Adds an event of the monitor's own.
   public func addEvent(_ level: EventLevel, _ text: StaticString, nowNanoseconds now: UInt64) {
-    statistics.addEvent(level, EscapedText(text), now: now)
+    add(EscapedText(text), level, now)
+  }
+
+  private func add(_ text: EscapedText, _ level: EventLevel, _ now: UInt64) {
+    statistics.addEvent(level, text, now: now)
+    recorder?.put(moment: now)
+    recorder?.put(event: text, level)
   }
 
   /// Forgets all statistics so far, and writes an event. Warm-up is not repeated.
   public func reset(nowNanoseconds now: UInt64) {
     poll(nowNanoseconds: now)
     statistics.reset()
+    recorder?.put(moment: now)
+    recorder?.putReset()
     labelled.store(0, ordering: .relaxed)
     correct.store(0, ordering: .relaxed)
-    statistics.addEvent(.note, EscapedText("statistics reset"), now: now)
+    add(EscapedText("statistics reset"), .note, now)
   }
 }

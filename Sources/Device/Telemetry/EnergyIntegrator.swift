@@ -10,7 +10,7 @@ struct EnergySpan: Equatable {
 
   mutating func add(_ other: EnergySpan) {
     joules += other.joules
-    nanoseconds += other.nanoseconds
+    nanoseconds &+= other.nanoseconds
   }
 }
 

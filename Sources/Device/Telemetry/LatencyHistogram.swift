@@ -118,3 +118,42 @@ public struct LatencyHistogram: Sendable {
     }
   }
 }
+
+extension LatencyHistogram: Fields {
+  static var blank: LatencyHistogram { LatencyHistogram() }
+
+  /// The buckets that hold anything, ascending, each as its distance from the one before and its
+  /// count; then the shortest, the longest and the sum. `count` is what the buckets add up to.
+  mutating func code(_ coder: inout FieldCoder) throws(RecordingError) {
+    if coder.isReading { reset() }
+    var occupied = 0
+    if highest >= lowest { for i in lowest...highest where buckets[i] != 0 { occupied += 1 } }
+    try coder.code(&occupied, limit: Self.bucketCount)
+    var at = -1
+    for _ in 0..<occupied {
+      var next = at + 1
+      if !coder.isReading { while buckets[next] == 0 { next += 1 } }
+      var distance = next - at - 1
+      try coder.code(&distance, limit: Self.bucketCount - 2 - at)
+      at += distance + 1
+      var here = UInt64(buckets[at])
+      try coder.code(&here, limit: UInt64(UInt32.max))
+      guard coder.isReading else { continue }
+      buckets[at] = UInt32(here)
+      count += here
+      lowest = min(lowest, at)
+      highest = at
+    }
+    try coder.code(&minNanoseconds)
+    try coder.code(&maxNanoseconds)
+    try coder.code(&sumNanoseconds)
+    // Bounds that contradict the buckets would send a quantile outside of them.
+    guard coder.isReading, count > 0 else { return }
+    let isWhole =
+      buckets[lowest] != 0 && buckets[highest] != 0 && minNanoseconds <= maxNanoseconds
+      && Self.bucket(of: minNanoseconds) == lowest && Self.bucket(of: maxNanoseconds) == highest
+    guard isWhole else {
+      throw RecordingError(offset: coder.offset, reason: .outOfRange(maxNanoseconds))
+    }
+  }
+}

@@ -65,7 +65,7 @@ struct PowerTally {
     slice.add(span)
     if slice.nanoseconds >= Self.sliceNanoseconds {
       if history.count >= Self.historyKept { history.removeFirst(Self.historyKept / 2) }
-      history.append(UInt64(max(0, (slice.watts ?? 0) * 1000)))
+      history.append(UInt64(min(max(0, slice.watts ?? 0), plausibleWatts) * 1000))
       slice = EnergySpan()
     }
     guard isCounting else { return nil }
@@ -90,7 +90,7 @@ struct PowerTally {
       idle = EnergySpan()
       return
     }
-    pausedNanoseconds += span.nanoseconds
+    pausedNanoseconds &+= span.nanoseconds
     guard pausedNanoseconds > Self.settleNanoseconds else { return }
     idle.add(span)
     guard idle.nanoseconds >= Self.idleNanoseconds else { return }

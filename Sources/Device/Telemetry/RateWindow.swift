@@ -71,12 +71,12 @@ public struct RateWindow: Sendable {
   public mutating func advance(to moment: UInt64, activeNanoseconds: UInt64, cpuNanoseconds: UInt64)
   {
     if let slot = fine.slot(atNanoseconds: moment) {
-      fine.slots[slot].sum.activeNanoseconds += activeNanoseconds
-      fine.slots[slot].sum.cpuNanoseconds += cpuNanoseconds
+      fine.slots[slot].sum.activeNanoseconds &+= activeNanoseconds
+      fine.slots[slot].sum.cpuNanoseconds &+= cpuNanoseconds
     }
     if let slot = coarse.slot(atNanoseconds: moment) {
-      coarse.slots[slot].sum.activeNanoseconds += activeNanoseconds
-      coarse.slots[slot].sum.cpuNanoseconds += cpuNanoseconds
+      coarse.slots[slot].sum.activeNanoseconds &+= activeNanoseconds
+      coarse.slots[slot].sum.cpuNanoseconds &+= cpuNanoseconds
     }
   }
 
@@ -124,8 +124,8 @@ public struct RateWindow: Sendable {
 
     mutating func merge(_ other: borrowing Sum) {
       durations.merge(other.durations)
-      activeNanoseconds += other.activeNanoseconds
-      cpuNanoseconds += other.cpuNanoseconds
+      activeNanoseconds &+= other.activeNanoseconds
+      cpuNanoseconds &+= other.cpuNanoseconds
       energy.add(other.energy)
     }
 

@@ -54,6 +54,11 @@ extension RunStatistics {
     snapshot.drift = drift(snapshot)
     snapshot.output = output
     snapshot.events = events
+    snapshot.state = status.state == .running && isWarmingUp ? .warmingUp : status.state
+    snapshot.progress = status.progress
+    snapshot.labelledCount = status.labelledCount
+    snapshot.correctCount = min(status.correctCount, status.labelledCount)
+    snapshot.lostSampleCount = status.lostSampleCount
     return snapshot
   }
 

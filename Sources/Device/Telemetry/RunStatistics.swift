@@ -11,7 +11,6 @@ struct RunStatistics {
   private static let sliceNanoseconds: UInt64 = 500_000_000
   private static let samplingNanoseconds: UInt64 = 500_000_000
   private static let powerNanoseconds: UInt64 = 95_000_000
-  private static let residenceNanoseconds: UInt64 = 5_000_000_000
 
   struct StepTime {
     var sum: UInt64 = 0
@@ -37,6 +36,8 @@ struct RunStatistics {
   var sliceEnd: UInt64 = 0
   var steps: [StepTime]
 
+  /// What the run said of itself at the last `advance`.
+  var status = RunStatus()
   var advancedTo: UInt64
   var activeNanoseconds: UInt64 = 0
   var activeCpuNanoseconds: UInt64 = 0
@@ -47,7 +48,6 @@ struct RunStatistics {
   var system = SystemReading()
   var powerTried: [PowerAttempt] = []
   var weightsResident: UInt64?
-  var residenceAt: UInt64?
   var power = PowerTally()
   var growth = GrowthFit()
   var throttle = ThrottleTracker()
@@ -132,34 +132,50 @@ struct RunStatistics {
     to > from ? Double(to - from) / 1e9 : 0
   }
 
-  /// Adds the time since the last call, when the run was running in it, and samples the system.
-  mutating func advance(to now: UInt64, state: RunState, sampler: SystemSampler) {
+  /// Adds the time since the last call, when the run was running in it.
+  mutating func advance(to now: UInt64, _ status: RunStatus) {
+    let state = status.state
     if let countedSince {
       var end = now
       // A run that is over was active until its last inference ended.
       if state == .done || state == .failed { end = min(now, lastEnd ?? now) }
       let from = max(advancedTo, countedSince)
       if state != .paused, state != .loading, end > from {
-        activeNanoseconds += end - from
+        activeNanoseconds &+= end - from
         window.advance(to: end, activeNanoseconds: end - from, cpuNanoseconds: 0)
       }
     }
     advancedTo = max(advancedTo, now)
     if state == .done || state == .failed { endedAt = endedAt ?? now }
-    let isCounting = countedSince != nil && state != .paused
-    let isEnd = endedAt != nil
-    if isEnd || powerAt.map({ now >= $0 + Self.powerNanoseconds }) ?? true {
-      powerAt = now
-      noteSleep(sampler.asleep(), now: now)
-      take(sampler.power(nowNanoseconds: now), now: now, isCounting, isPaused: state == .paused)
-    }
-    guard isEnd || sampledAt.map({ now >= $0 + Self.samplingNanoseconds }) ?? true else { return }
-    take(sampler.reading(nowNanoseconds: now), now: now, isCounting)
-    powerTried = sampler.powerTried
-    if isEnd || residenceAt.map({ now >= $0 + Self.residenceNanoseconds }) ?? true {
-      residenceAt = now
-      weightsResident = residentWeights()
-    }
+    self.status = status
+  }
+
+  private var isCounting: Bool { countedSince != nil && status.state != .paused }
+
+  // MARK: What the machine said
+
+  /// Whether the power meter is to be read at this moment, after `advance`.
+  func wantsPower(at now: UInt64) -> Bool { isDue(powerAt, Self.powerNanoseconds, now) }
+
+  /// Whether everything else is.
+  func wantsReading(at now: UInt64) -> Bool { isDue(sampledAt, Self.samplingNanoseconds, now) }
+
+  private func isDue(_ last: UInt64?, _ interval: UInt64, _ now: UInt64) -> Bool {
+    guard endedAt == nil, let last else { return true }
+    return now >= last && now - last >= interval
+  }
+
+  /// Takes a look at the power meter.
+  mutating func take(_ look: PowerLook, at now: UInt64) {
+    powerAt = now
+    noteSleep(look.asleepNanoseconds, now: now)
+    take(look.sample, now: now, isCounting, isPaused: status.state == .paused)
+  }
+
+  /// Takes a look at everything else.
+  mutating func take(_ look: SystemLook, at now: UInt64) {
+    take(look.reading, now: now, isCounting)
+    weightsResident = look.weightsResident
   }
 
   /// A machine that slept took energy that no inference did.
@@ -202,7 +218,7 @@ struct RunStatistics {
     {
       if isCounting {
         window.advance(to: now, activeNanoseconds: 0, cpuNanoseconds: cpu - before)
-        activeCpuNanoseconds += cpu - before
+        activeCpuNanoseconds &+= cpu - before
       }
       takeModel(cpuNanoseconds: cpu - before, from: sampledAt, to: now, isCounting)
     }
@@ -217,16 +233,6 @@ struct RunStatistics {
       return ThrottleTracker.median(sum.durations)
     }
     if let event { addEvent(event.level, event.text, now: now) }
-  }
-
-  private func residentWeights() -> UInt64? {
-    guard !facts.weightRanges.isEmpty else { return nil }
-    var sum: UInt64 = 0
-    for range in facts.weightRanges {
-      guard let bytes = range.residentBytes else { return nil }
-      sum += UInt64(bytes)
-    }
-    return sum
   }
 
   /// Without a meter, energy is what the profile makes of processor time.

@@ -1,5 +1,6 @@
 // Energy against what is known of a made-up rail, whatever the sampling does.
 import Foundation
+import RecordedMachines
 import Telemetry
 import Testing
 

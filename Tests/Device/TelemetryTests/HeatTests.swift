@@ -1,5 +1,6 @@
 // Zones, clocks and what holds a machine back, on recorded trees.
 import Foundation
+import RecordedMachines
 import Telemetry
 import Testing
 

@@ -1,5 +1,6 @@
 // What each machine's meter says: value, grade and reason, in one table; then the traps one by one.
 import Foundation
+import RecordedMachines
 import Telemetry
 import Testing
 

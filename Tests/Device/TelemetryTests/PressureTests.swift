@@ -1,5 +1,6 @@
 // Stalls, limits, faults, growth and accelerators, on recorded trees.
 import Foundation
+import RecordedMachines
 import Telemetry
 import Testing
 

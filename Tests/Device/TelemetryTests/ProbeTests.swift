@@ -1,5 +1,6 @@
 // Parsers on recorded texts, and a whole recorded tree.
 import Foundation
+import RecordedMachines
 import Telemetry
 import Testing
 

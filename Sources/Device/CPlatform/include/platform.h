@@ -101,6 +101,9 @@ int kp_name_file(int fd, const char *path);
 /// A file without a name in this folder, for reading and writing. -1 with errno.
 int kp_open_scratch(const char *folder);
 
+/// An empty file, for writing and for this user alone; never waits. -1 with errno.
+int kp_open_growing(const char *path);
+
 /// argv[i], or null past the end. Works where Swift has no CommandLine.
 const char *kp_argument(int i);
 void kp_sleep_ms(unsigned ms);

@@ -4,11 +4,11 @@ import Glibc
 import Telemetry
 
 /// A folder of files that is removed with the value.
-final class RecordedTree {
-  let root: String
+package final class RecordedTree {
+  package let root: String
 
   /// Writes files by their path below the root.
-  init(_ files: [String: String] = [:]) {
+  package init(_ files: [String: String] = [:]) {
     root =
       FileManager.default.temporaryDirectory
       .appendingPathComponent("telemetry-\(UUID().uuidString)").path
@@ -19,7 +19,7 @@ final class RecordedTree {
   deinit { try? FileManager.default.removeItem(atPath: root) }
 
   /// Writes or overwrites a file in place, as a kernel's file changes: one that is open sees it.
-  func write(_ path: String, _ text: String) {
+  package func write(_ path: String, _ text: String) {
     let file = root + "/" + path
     let folder = (file as NSString).deletingLastPathComponent
     try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -29,10 +29,10 @@ final class RecordedTree {
     close(descriptor)
   }
 
-  func write(_ files: [String: String]) { for (path, text) in files { write(path, text) } }
+  package func write(_ files: [String: String]) { for (path, text) in files { write(path, text) } }
 
   /// A sampler that has found and opened everything.
-  var sampler: SystemSampler {
+  package var sampler: SystemSampler {
     let sampler = SystemSampler(root: root)
     _ = sampler.powerTried
     return sampler
@@ -40,15 +40,15 @@ final class RecordedTree {
 }
 
 extension EscapedText {
-  var string: String { String(decoding: utf8, as: UTF8.self) }
+  package var string: String { String(decoding: utf8, as: UTF8.self) }
 }
 
 /// Machines as their kernels describe themselves.
-enum Machine {
+package enum Machine {
   private static let hwmon = "sys/class/hwmon/hwmon"
 
   /// One channel of an INA3221: label, millivolts, milliamperes.
-  static func channel(
+  package static func channel(
     _ chip: Int, _ number: Int, _ label: String, _ millivolts: Int, _ milliamperes: Int
   ) -> [String: String] {
     [
@@ -59,26 +59,26 @@ enum Machine {
     ]
   }
 
-  static func joined(_ parts: [[String: String]]) -> [String: String] {
+  package static func joined(_ parts: [[String: String]]) -> [String: String] {
     parts.reduce(into: [:]) { all, part in all.merge(part) { $1 } }
   }
 
   /// Jetson Orin NX: the total has a rail of its own; channel 7 sums shunt voltages.
-  static let orinNX = joined([
+  package static let orinNX = joined([
     channel(3, 1, "VDD_IN", 5016, 1192), channel(3, 2, "VDD_CPU_GPU_CV", 5016, 400),
     channel(3, 3, "VDD_SOC", 5016, 312), channel(3, 7, "sum of shunt voltages", 120, 9999),
     ["\(hwmon)0/name": "nvme\n", "\(hwmon)0/power1_input": "1000000\n"],
   ])
 
   /// Jetson AGX Orin: two chips, no total, unused channels.
-  static let orinAGX = joined([
+  package static let orinAGX = joined([
     channel(1, 1, "VDD_GPU_SOC", 19_000, 200), channel(1, 2, "VDD_CPU_CV", 19_000, 50),
     channel(1, 3, "VIN_SYS_5V0", 5000, 800), channel(2, 1, "NC", 19_000, 77),
     channel(2, 2, "VDDQ_VDD2_1V8AO", 19_000, 30), channel(2, 3, "NC", 19_000, 88),
   ])
 
   /// Jetson Nano under JetPack 4.
-  static let nano: [String: String] = {
+  package static let nano: [String: String] = {
     let chip = "sys/bus/i2c/drivers/ina3221x/6-0040/iio:device0/"
     return [
       chip + "rail_name_0": "POM_5V_IN\n", chip + "in_power0_input": "3412\n",
@@ -89,7 +89,7 @@ enum Machine {
   }()
 
   /// Jetson AGX Thor: a chip for the input that tells microwatts beside milli everything.
-  static let thor = joined([
+  package static let thor = joined([
     channel(2, 1, "VDD_GPU", 20_000, 900), channel(2, 2, "VDD_CPU_SOC_MSS", 20_000, 600),
     channel(2, 3, "VIN_SYS_5V0", 5000, 700),
     [
@@ -100,12 +100,12 @@ enum Machine {
   ])
 
   /// A board with one INA219 that tells no power.
-  static let ina219 = [
+  package static let ina219 = [
     "\(hwmon)0/name": "ina219\n", "\(hwmon)0/in1_input": "5100\n",
     "\(hwmon)0/curr1_input": "640\n",
   ]
 
-  static let pmic = """
+  package static let pmic = """
          3V7_WL_SW_A current(0)=0.00200000A
            3V3_SYS_A current(1)=0.10000000A
            1V8_SYS_A current(2)=0.15000000A
@@ -136,7 +136,7 @@ enum Machine {
     """
 
   /// Raspberry Pi 5: the firmware's answers, its zone and its fan.
-  static let pi5 = [
+  package static let pi5 = [
     "dev/vcio/pmic_read_adc": pmic, "dev/vcio/get_throttled": "throttled=0x0\n",
     "sys/class/thermal/thermal_zone0/type": "cpu-thermal\n",
     "sys/class/thermal/thermal_zone0/temp": "71300\n",
@@ -152,7 +152,7 @@ enum Machine {
   private static let rapl = "sys/class/powercap/intel-rapl"
 
   /// A zone of RAPL: its name, microjoules and range.
-  static func zone(
+  package static func zone(
     _ place: String, _ name: String, _ microjoules: Int, range: Int = 262_143_328_850
   ) -> [String: String] {
     [
@@ -162,7 +162,7 @@ enum Machine {
   }
 
   /// A desktop: a package with its cores and memory, the platform, the package again under mmio.
-  static func x86(_ package: Int, _ core: Int, _ memory: Int) -> [String: String] {
+  package static func x86(_ package: Int, _ core: Int, _ memory: Int) -> [String: String] {
     joined([
       zone("0", "package-0", package), zone("0:0", "core", core), zone("0:2", "dram", memory),
       zone("1", "psys", 5_000_000),
@@ -174,7 +174,7 @@ enum Machine {
   }
 
   /// A laptop's battery beside a mouse's.
-  static func battery(_ files: [String: String]) -> [String: String] {
+  package static func battery(_ files: [String: String]) -> [String: String] {
     let supply = "sys/class/power_supply/"
     return files.reduce(
       into: [

@@ -29,10 +29,10 @@ struct GoldenFrames {
       capabilities: Capabilities(colors: colors, isUnicode: isUnicode), ui: ui(state))
   }
 
-  private func compare(_ text: String, with name: String) throws {
-    let file = Self.folder.appendingPathComponent(name)
+  static func compare(_ text: String, with name: String) throws {
+    let file = folder.appendingPathComponent(name)
     if ProcessInfo.processInfo.environment["KNAPSACK_UPDATE_GOLDENS"] == "1" {
-      try FileManager.default.createDirectory(at: Self.folder, withIntermediateDirectories: true)
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
       try Data(text.utf8).write(to: file)
       return
     }
@@ -43,16 +43,17 @@ struct GoldenFrames {
   @Test(arguments: SampleState.allCases, sizes)
   func matches(state: SampleState, size: Size) throws {
     let frame = Self.frame(state, size)
-    try compare(frame.text, with: "\(state.rawValue)-\(size.columns)x\(size.rows).txt")
+    try Self.compare(frame.text, with: "\(state.rawValue)-\(size.columns)x\(size.rows).txt")
   }
 
   @Test func stylesMatch() throws {
-    try compare(Self.frame(.running, Size(columns: 80, rows: 24)).styles, with: "styles-80x24.txt")
+    try Self.compare(
+      Self.frame(.running, Size(columns: 80, rows: 24)).styles, with: "styles-80x24.txt")
   }
 
   @Test func asciiMatches() throws {
     let frame = Self.frame(.running, Size(columns: 80, rows: 24), isUnicode: false)
-    try compare(frame.text, with: "ascii-80x24.txt")
+    try Self.compare(frame.text, with: "ascii-80x24.txt")
   }
 
   @Test func helpMatches() throws {
@@ -61,7 +62,7 @@ struct GoldenFrames {
     let frame = MonitorView.frame(
       Samples.snapshot(.running), size: Size(columns: 80, rows: 24),
       capabilities: Capabilities(colors: 8, isUnicode: true), ui: ui)
-    try compare(frame.text, with: "help-80x24.txt")
+    try Self.compare(frame.text, with: "help-80x24.txt")
   }
 
   @Test(arguments: 1...8) func tabsMatch(tab: Int) throws {
@@ -70,7 +71,7 @@ struct GoldenFrames {
     let frame = MonitorView.frame(
       Samples.snapshot(.running), size: Size(columns: 80, rows: 24),
       capabilities: Capabilities(colors: 8, isUnicode: true), ui: ui)
-    try compare(frame.text, with: "tab\(tab + 1)-80x24.txt")
+    try Self.compare(frame.text, with: "tab\(tab + 1)-80x24.txt")
   }
 
   /// The memory and power tabs with everything that they can say, and with nothing.
@@ -84,37 +85,16 @@ struct GoldenFrames {
       Samples.snapshot(place.state), size: Size(columns: place.columns, rows: place.rows),
       capabilities: Capabilities(colors: 8, isUnicode: true), ui: ui)
     let name = "tab\(tab + 1)-\(place.state.rawValue)-\(place.columns)x\(place.rows).txt"
-    try compare(frame.text, with: name)
+    try Self.compare(frame.text, with: name)
   }
 }
 
 extension Frame {
   /// The cells as lines of text.
-  var text: String {
-    var out = ""
-    for y in 0..<size.rows {
-      for x in 0..<size.columns {
-        let cell = cells[y * size.columns + x]
-        for scalar in [cell.scalar, cell.mark] where scalar != 0 {
-          out.unicodeScalars.append(Unicode.Scalar(scalar) ?? "\u{FFFD}")
-        }
-      }
-      out += "\n"
-    }
-    return out
-  }
+  var text: String { String(decoding: textBytes, as: UTF8.self) }
 
   /// The styles as lines of letters.
-  var styles: String {
-    var out = ""
-    for y in 0..<size.rows {
-      for x in 0..<size.columns {
-        out.unicodeScalars.append(Unicode.Scalar(cells[y * size.columns + x].style.letter))
-      }
-      out += "\n"
-    }
-    return out
-  }
+  var styles: String { String(decoding: styleBytes, as: UTF8.self) }
 
   /// One row as text.
   func row(_ y: Int) -> String { String(text.split(separator: "\n")[y]) }

@@ -39,6 +39,7 @@ public final class PlainReporter {
           resets = control.resetCount
           source.reset(nowNanoseconds: now)
         }
+        source.setPaused(control.isPaused)
         source.poll(nowNanoseconds: now)
         guard now >= due else { continue }
         due += max(1, (now - due) / interval + 1) * interval
@@ -109,7 +110,8 @@ public final class PlainReporter {
     return text.bytes
   }
 
-  private static func name(_ state: RunState) -> String {
+  /// The state in a word, as lines have it.
+  public static func name(_ state: RunState) -> String {
     switch state {
     case .loading: "loading"
     case .warmingUp: "warm-up"

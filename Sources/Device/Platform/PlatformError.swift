@@ -30,6 +30,10 @@ public struct PlatformError: Error, Equatable, Sendable, CustomStringConvertible
   public var isNoSpace: Bool { errno == ENOSPC || errno == EDQUOT }
   /// The reader of a pipe has gone.
   public var isBrokenPipe: Bool { errno == EPIPE }
+  /// The terminal has gone.
+  public var isHungUp: Bool { errno == EIO }
+  /// Nobody listens at a socket.
+  public var isRefused: Bool { errno == ECONNREFUSED }
   /// Memory could not be had.
   public var isOutOfMemory: Bool { errno == ENOMEM }
 

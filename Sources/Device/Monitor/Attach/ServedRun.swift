@@ -1,0 +1,62 @@
+// A run in this process, watched here and from other processes.
+import Platform
+import Telemetry
+
+/// A run that viewers in other processes can attach to: `knapsack top`. Where its socket cannot be
+/// opened, the run goes on without.
+public final class ServedRun: MonitorSource, @unchecked Sendable {
+  private let collector: Collector
+  private let control: RunControl
+  private let server: ViewerServer?
+  /// Why nobody can attach; nil where one can.
+  public let refusal: PlatformError?
+
+  /// Opens the socket of this process, in the runtime folder unless told where.
+  public init(_ collector: Collector, _ control: RunControl, folder: String? = nil) {
+    self.collector = collector
+    self.control = control
+    do throws(PlatformError) {
+      server = try ViewerServer(folder: folder)
+      refusal = nil
+    } catch {
+      server = nil
+      refusal = error
+    }
+  }
+
+  /// Where viewers call; nil where they cannot.
+  public var socketPath: String? { server?.path }
+
+  public var runState: RunState { collector.runState }
+  public var stopsWithView: Bool { true }
+  public var secondOfDay: Int? { collector.secondOfDay }
+  public func setPaused(_ isPaused: Bool) { collector.setPaused(isPaused) }
+
+  public func poll(nowNanoseconds now: UInt64) {
+    collector.poll(nowNanoseconds: now)
+    server?.serve(collector, nowNanoseconds: now) { request in
+      switch request {
+      case .pause: control.setPaused(!control.isPaused)
+      case .resetStatistics: control.requestReset()
+      case .mark: collector.addEvent(.note, "mark", nowNanoseconds: now)
+      }
+    }
+  }
+
+  public func snapshot(nowNanoseconds now: UInt64, windowSeconds: Int?) -> Snapshot {
+    collector.snapshot(nowNanoseconds: now, windowSeconds: windowSeconds)
+  }
+
+  public func exclude(fromNanoseconds from: UInt64, toNanoseconds to: UInt64) {
+    collector.exclude(fromNanoseconds: from, toNanoseconds: to)
+  }
+
+  public func addEvent(_ level: EventLevel, _ text: StaticString, nowNanoseconds now: UInt64) {
+    collector.addEvent(level, text, nowNanoseconds: now)
+  }
+
+  public func reset(nowNanoseconds now: UInt64) { collector.reset(nowNanoseconds: now) }
+
+  /// Shows viewers how it ended and hangs up. To be called once the monitor's thread has ended.
+  public func end(_ last: Snapshot) { server?.end(last) }
+}

@@ -23,5 +23,22 @@ run host .build/release/knapsack
 run host-device .build/release/knapsack-run
 run embedded-native .build/embedded/native/knapsack-run
 run embedded-aarch64 qemu-aarch64-static .build/embedded/aarch64/knapsack-run
+# One recording, the same frames from every build.
+.build/release/knapsack run $bundle $images --no-tui --threads 1 --record $out/run.rec >/dev/null
+# frames NAME COMMAND…
+frames() {
+  local name=$1
+  shift
+  for words in "--at 0.02" "--size 120x40" "--size 200x60 --keys 5" "--size 40x10 --format styles"; do
+    # shellcheck disable=SC2086
+    "$@" replay $out/run.rec --clock virtual $words
+  done >$out/$name.frames
+  cmp $out/$name.frames $out/host.frames
+}
+frames host .build/release/knapsack
+frames host-device .build/release/knapsack-run
+frames embedded-native .build/embedded/native/knapsack-run
+frames embedded-aarch64 qemu-aarch64-static .build/embedded/aarch64/knapsack-run
+echo "frames: the same from every build"
 python3 scripts/compare-outputs.py Bundles/digits/test.safetensors $out/host.safetensors \
   $out/{host-device,embedded-native,embedded-aarch64}.safetensors

@@ -127,8 +127,10 @@ int kp_detach(void) {
 void kp_detached(void) {
   if (detached < 0) return;
   int nothing = open("/dev/null", O_WRONLY | O_CLOEXEC);
-  for (int fd = 1; fd <= 2 && nothing >= 0; fd++)
-    if (isatty(fd)) dup2(nothing, fd);
+  for (int fd = 1; fd <= 2 && nothing >= 0; fd++) {
+    struct stat s;
+    if (fstat(fd, &s) != 0 || !S_ISREG(s.st_mode)) dup2(nothing, fd);
+  }
   if (nothing >= 0) close(nothing);
   if (write(detached, "", 1) < 0) {
     // Whoever waited has gone.

@@ -15,6 +15,9 @@ public final class RunLoop {
   private let items: RunItems
   private let collector: Collector
   private let control: RunControl
+  private let recorder: Recorder?
+  /// What the monitor watches: the run, and who is attached to it.
+  private let served: ServedRun
   private var stepTimes: [UInt64]
   private var outputs = OutputCollector()
   private var results = JSONWriter()
@@ -43,7 +46,12 @@ public final class RunLoop {
     collector = Collector(
       facts: RunReport.facts(runner), nowNanoseconds: start,
       sampler: sampler, ringCapacity: 1 << 15)
-    control = RunControl()
+    control = RunControl(continuesOnHangup: options.continuesOnHangup)
+    recorder = try RunLoop.beginRecording(options, collector)
+    served = ServedRun(collector, control)
+    if let refusal = served.refusal {
+      collector.recordEvent(.note, Array("nobody can attach: \(refusal)".utf8))
+    }
     stepTimes = [UInt64](repeating: 0, count: runner.session.runnableSteps.count)
     results.beginArray()
     let control = control
@@ -52,7 +60,7 @@ public final class RunLoop {
 
   /// Runs to the end. Prints results and summary; ends the process by signal where one stopped the run.
   public func run() throws(Failure) {
-    if let path = options.outputFile { try refuseOverwriting(path) }
+    if let path = options.outputFile { try RunLoop.refuseOverwriting(path, "--output", options) }
     var failure: Failure?
     let dashboard = try makeDashboard()
     if dashboard == nil, case .sample? = items.items.first, items.items.count == 1 {
@@ -60,11 +68,12 @@ public final class RunLoop {
     }
     let reporter = PlainReporter(prints: options.format == .text)
     if let dashboard {
-      dashboard.start(source: collector, control: control)
+      dashboard.start(source: served, control: control)
     } else {
-      reporter.start(source: collector, control: control)
+      reporter.start(source: served, control: control)
     }
     collector.setState(.running)
+    Background.announceStart()
     do throws(Failure) {
       try loop(prints: dashboard == nil)
     } catch {
@@ -79,14 +88,33 @@ public final class RunLoop {
     try finish(stopped: control.stopReason)
   }
 
-  /// The output may be any file but one that is being read.
-  private func refuseOverwriting(_ path: String) throws(Failure) {
+  /// What is written may be any file but one that is being read.
+  private static func refuseOverwriting(
+    _ path: String, _ option: String, _ options: RunOptions
+  ) throws(Failure) {
     var sources = options.inputs
     if let input = options.inputFile { sources.append(input) }
     for source in sources + [options.modelPath] {
       if (try? File.isSame(path, source)) == true {
-        throw Failure(.usage, "--output \(path) would replace \(source)")
+        throw Failure(.usage, "\(option) \(path) would replace \(source)")
       }
+    }
+  }
+
+  /// A recording that cannot be made is an event, and no reason not to run.
+  private static func beginRecording(
+    _ options: RunOptions, _ collector: Collector
+  ) throws(Failure) -> Recorder? {
+    guard let path = options.recordFile else { return nil }
+    try refuseOverwriting(path, "--record", options)
+    do throws(PlatformError) {
+      let recorder = try Recorder(path: path)
+      collector.record(into: recorder, secondOfDay: Clock.localSecondOfDay)
+      return recorder
+    } catch {
+      Standard.error.say("\(options.name): recording off: \(error)")
+      collector.recordEvent(.warning, Array("recording off: \(error)".utf8))
+      return nil
     }
   }
 
@@ -99,14 +127,7 @@ public final class RunLoop {
     // A run that is over before anyone could look is better read as lines.
     let isShort = !options.loops && options.repeatCount * items.items.count < 100
     guard isAsked || (isUsable && !isShort) else { return nil }
-    do throws(TerminalError) {
-      return try Dashboard(
-        terminalType: Array((Environment.get("TERM") ?? "").utf8),
-        allowsColor: Environment.getNonEmpty("NO_COLOR") == nil)
-    } catch {
-      if isAsked { throw Failure(.unavailable, "cannot draw the monitor: \(error)") }
-      return nil
-    }
+    return try Dashboard.onTerminal(isAsked: isAsked)
   }
 
   private func loop(prints: Bool) throws(Failure) {
@@ -198,13 +219,16 @@ public final class RunLoop {
         return now &- start < RunLoop.patienceNanoseconds
       }
     } catch {
-      // A reader that went away ends the run quietly.
+      // A reader that went away ends the run quietly; so does a terminal, unless told to go on.
+      if error.isHungUp, options.continuesOnHangup { return }
       if error.isBrokenPipe { control.requestStop(.user) } else { throw Failure(writing: error) }
     }
   }
 
   private func finish(stopped: StopReason?) throws(Failure) {
     let snapshot = collector.snapshot(nowNanoseconds: Clock.monotonicNanoseconds)
+    recorder?.flush()
+    served.end(snapshot)
     var failure: Failure?
     do throws(Failure) {
       if options.format != .text {

@@ -70,6 +70,14 @@ extension RunOptions {
             throw Failure(.usage, "--grid-intensity takes grams from 0 to 5000, not '\(text)'")
           }
           options.power.gridGramsPerKilowattHour = grams
+        case "--on-hangup":
+          let text = try value()
+          guard let action = HangupAction(rawValue: text) else {
+            throw Failure(.usage, "--on-hangup takes stop or continue, not '\(text)'")
+          }
+          options.continuesOnHangup = action == .continue
+        case "--detach": options.isDetached = true
+        case "--record": options.recordFile = try value()
         case "--loop": options.loops = true
         case "--tui": options.usesDashboard = true
         case "--no-tui": options.usesDashboard = false
@@ -81,6 +89,7 @@ extension RunOptions {
       }
       i += 1
     }
+    if options.isDetached { options.usesDashboard = false }
     return (options, words)
   }
 }

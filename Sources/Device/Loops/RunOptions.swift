@@ -8,6 +8,12 @@ public enum OutputFormat: String, Sendable, CaseIterable {
   case ndjson
 }
 
+/// What a run does when its terminal is gone.
+public enum HangupAction: String, Sendable, CaseIterable {
+  case stop
+  case `continue`
+}
+
 /// The wishes of `run` and `bench`.
 public struct RunOptions: Sendable {
   /// Texts, data sets (`.safetensors`), text files (`.txt`, a line each) or `-` for lines of standard
@@ -18,6 +24,8 @@ public struct RunOptions: Sendable {
   /// Raw tensors in and out.
   public var inputFile: String?
   public var outputFile: String?
+  /// Where everything that the monitor is fed is written, for `replay`.
+  public var recordFile: String?
   public var format = OutputFormat.text
   /// Whether the caller chose a format: then nothing is drawn unless asked for.
   public var isFormatGiven = false
@@ -28,6 +36,10 @@ public struct RunOptions: Sendable {
   public var loops = false
   /// nil: where standard input and output are terminals.
   public var usesDashboard: Bool?
+  /// Whether the run goes on when its terminal is gone.
+  public var continuesOnHangup = false
+  /// Whether it leaves its terminal before it begins.
+  public var isDetached = false
   /// A bench meter, and the grid's carbon.
   public var power = PowerSettings()
   /// What the tool calls itself in messages.

@@ -124,7 +124,9 @@ final class DashboardLoop: @unchecked Sendable {
   // MARK: Leaving
 
   private func watchStop(_ source: some MonitorSource, _ control: RunControl, now: UInt64) {
-    if isTerminalGone, !control.isStopRequested { control.requestStop(.signal(SIGHUP)) }
+    if isTerminalGone, !control.isStopRequested, !control.continuesOnHangup {
+      control.requestStop(.signal(SIGHUP))
+    }
     guard control.isStopRequested else { return }
     ui.isLeaving = source.stopsWithView
     ui.frozen = nil

@@ -16,10 +16,15 @@ public final class RunControl: Sendable {
   private let stop = Atomic<Int32>(0)
   private let pause = Atomic<Bool>(false)
   private let resets = Atomic<Int>(0)
+  /// Whether the run goes on, unseen, when its terminal is gone.
+  public let continuesOnHangup: Bool
 
   /// Catches SIGINT, SIGTERM and SIGHUP unless told not to: the first asks the run to stop, a
   /// second one restores the terminal and ends the process at once.
-  public init(catchesSignals: Bool = true) {
+  /// SIGHUP is ignored where the run goes on without its terminal.
+  public init(catchesSignals: Bool = true, continuesOnHangup: Bool = false) {
+    self.continuesOnHangup = continuesOnHangup
+    if continuesOnHangup { kp_ignore_hangup() }
     if catchesSignals { kp_stop_signals_catch() }
   }
 

@@ -53,6 +53,9 @@ public enum Clock {
   /// Seconds since 1970 on the clock that people and network time set.
   public static var unixSeconds: Int64 { kp_unix_seconds() }
 
+  /// Seconds since local midnight.
+  public static var localSecondOfDay: Int { Int(kp_local_second_of_day()) }
+
   /// Sleeps; a signal may end it early.
   public static func sleep(milliseconds: UInt32) { kp_sleep_ms(milliseconds) }
 }

@@ -53,6 +53,20 @@ public enum Standard: Sendable {
     try? write(Array(line.utf8) + [0x0A])
   }
 
+  /// One line of standard input without its line feed; nil at the end, and for a longer one.
+  public static func readLine(limit: Int) -> [UInt8]? {
+    var line: [UInt8] = []
+    while line.count <= limit {
+      var byte: UInt8 = 0
+      let got = unsafe CPlatform.read(0, &byte, 1)
+      if got < 0, kp_errno() == EINTR { continue }
+      guard got == 1 else { return nil }
+      if byte == 0x0A { return line }
+      line.append(byte)
+    }
+    return nil
+  }
+
   /// Everything that standard input gives, at most `limit` bytes.
   public static func readInput(limit: Int) throws(PlatformError) -> [UInt8] {
     try File.readAll(0, path: "standard input", limit: limit)

@@ -8,6 +8,8 @@ struct KnapsackRun {
   static let usage = """
     usage: knapsack-run run BUNDLE [INPUT…]   run a bundle over texts, .txt or .safetensors files, or -
            knapsack-run bench BUNDLE          measure latency, memory and every step
+           knapsack-run replay RECORDING      show a recorded run again, or one moment of it as text
+           knapsack-run top [PROCESS]         attach the monitor to a run; --list names those there are
 
       --input FILE.safetensors    tensors NAME or input.NAME
       --output FILE.safetensors   tensors output.NAME
@@ -19,11 +21,22 @@ struct KnapsackRun {
       --power-from FILE           a bench meter: a file or pipe with watts per line
       --grid-intensity G          grams of CO2e per kWh (475, the world's average)
       --loop                      until stopped
+      --record FILE               everything the monitor is fed, for replay
+      --detach                    go on without a terminal, and print the process
+      --on-hangup stop|continue   when the terminal is gone (stop)
       --tui, --no-tui             draw the monitor, or never
+
+    replay:
+      --clock real|virtual        the dashboard at the run's pace, or one frame as text
+      --at SECONDS                of the run; a frame shows its end where this is not given
+      --size CxR                  of the frame (80x24)
+      --keys KEYS                 typed before the frame is drawn
+      --format text|styles        the frame's characters, or what each means
 
     examples:
       knapsack-run run digits.knap test.safetensors --format json
       knapsack-run bench digits.knap --threads 2
+      knapsack-run replay run.rec --at 12.5 --size 120x40
     """
 
   static func main() {
@@ -39,17 +52,25 @@ struct KnapsackRun {
 
   static func run(_ arguments: [String]) throws(Failure) {
     guard let command = arguments.first else {
-      throw Failure(.usage, "expected a command: run or bench; see knapsack-run --help")
+      throw Failure(
+        .usage, "expected a command: run, bench, replay or top; see knapsack-run --help")
     }
     if command == "--help" || command == "-h" || command == "help" {
       return Standard.output.say(usage)
     }
+    if command == "replay" {
+      return try ReplayLoop(try ReplayOptions.parse(Array(arguments.dropFirst()))).run()
+    }
+    if command == "top" {
+      return try TopLoop(try TopOptions.parse(Array(arguments.dropFirst()))).run()
+    }
     guard command == "run" || command == "bench" else {
-      throw Failure(.usage, "unknown command '\(command)': expected run or bench")
+      throw Failure(.usage, "unknown command '\(command)': expected run, bench, replay or top")
     }
     let (options, words) = try RunOptions.parse(
       Array(arguments.dropFirst()), name: "knapsack-run", repeatCount: command == "run" ? 1 : 50)
     guard let path = words.first else { throw Failure(.usage, "expected a bundle") }
+    if command == "run", options.isDetached { try RunOptions.detach(name: "knapsack-run") }
     var all = options
     all.inputs = Array(words.dropFirst())
     all.modelPath = path

@@ -21,7 +21,8 @@ struct Knapsack: ParsableCommand {
       """,
     version: Manifest.toolVersion,
     subcommands: [
-      PackCommand.self, RunCommand.self, BenchCommand.self, InspectCommand.self,
+      PackCommand.self, RunCommand.self, BenchCommand.self, ReplayCommand.self,
+      TopCommand.self, InspectCommand.self,
       VerifyCommand.self, TargetsCommand.self, ProbeCommand.self, ExportCommand.self,
       DoctorCommand.self,
     ])

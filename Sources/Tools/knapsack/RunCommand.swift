@@ -17,6 +17,7 @@ struct RunCommand: ParsableCommand {
         knapsack run minilm.knap "two dogs play"
         knapsack run model.onnx --input in.safetensors --output out.safetensors
         knapsack run pipeline.onnx --value job=clerk --value age=39
+        knapsack run minilm.knap texts.txt --loop --detach --record run.rec
       """)
 
   @Argument(help: "A bundle, a model file, a model folder or a recipe folder.")
@@ -29,14 +30,26 @@ struct RunCommand: ParsableCommand {
   @OptionGroup var choice: InMemoryOptions
   @OptionGroup var power: PowerOptions
 
+  @Option(
+    help: ArgumentHelp(
+      "Record everything the monitor is fed, for knapsack replay.", valueName: "file"))
+  var record: String?
+
   @Flag(name: .customLong("loop"), help: "Run until stopped.")
   var loopForever = false
 
   @Flag(inversion: .prefixedNo, help: "Draw the monitor, or never.")
   var tui: Bool?
 
+  @Flag(help: "Go on without a terminal and print the process, for knapsack top.")
+  var detach = false
+
+  @Option(help: "What to do when the terminal is gone: stop, or continue unseen.")
+  var onHangup: HangupAction = .stop
+
   func run() throws {
     try reportingFailures {
+      if detach { try RunOptions.detach(name: "knapsack") }
       let source = try ModelSource(model, choice, memoryLimit: loop.memoryBytes)
       var options = loop.options(repeatCount: 1)
       options.inputs = inputs
@@ -44,8 +57,10 @@ struct RunCommand: ParsableCommand {
       if inputs.isEmpty, loop.input == nil, loop.values.isEmpty, let data = source.evaluationData {
         options.inputs = [data]
       }
+      options.recordFile = record
       options.loops = loopForever
-      options.usesDashboard = tui
+      options.usesDashboard = detach ? false : tui
+      options.continuesOnHangup = onHangup == .continue
       options.power = power.settings
       let runner = try ModelRunner(
         source.model, threads: options.threads, memoryLimit: options.memoryLimit)
@@ -86,6 +101,7 @@ struct BenchCommand: ParsableCommand {
 }
 
 extension OutputFormat: ExpressibleByArgument {}
+extension HangupAction: ExpressibleByArgument {}
 
 /// What `run` and `bench` share.
 struct LoopOptions: ParsableArguments {

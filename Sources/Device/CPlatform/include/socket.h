@@ -28,7 +28,7 @@ int64_t kp_socket_receive(int fd, void *bytes, size_t count);
 /// the other one; its status is at most 255. -1000 where there can be none. Before any thread begins.
 int kp_detach(void);
 /// Lets the process that was detached from end, and gives up standard output and standard error where
-/// they are terminals.
+/// they are no files: whoever reads a pipe would wait for their end.
 void kp_detached(void);
 /// The end of a terminal's connection does not end this process.
 void kp_ignore_hangup(void);

@@ -7,7 +7,7 @@ import Telemetry
 public final class ServedRun: MonitorSource, @unchecked Sendable {
   private let collector: Collector
   private let control: RunControl
-  private let server: ViewerServer?
+  private var server: ViewerServer?
   /// Why nobody can attach; nil where one can.
   public let refusal: PlatformError?
 
@@ -57,6 +57,10 @@ public final class ServedRun: MonitorSource, @unchecked Sendable {
 
   public func reset(nowNanoseconds now: UInt64) { collector.reset(nowNanoseconds: now) }
 
-  /// Shows viewers how it ended and hangs up. To be called once the monitor's thread has ended.
-  public func end(_ last: Snapshot) { server?.end(last) }
+  /// Shows viewers how it ended, hangs up and removes the socket. To be called once the monitor's
+  /// thread has ended.
+  public func end(_ last: Snapshot) {
+    server?.end(last)
+    server = nil
+  }
 }

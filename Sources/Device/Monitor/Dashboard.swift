@@ -1,5 +1,6 @@
 // The dashboard: a thread that reads keys, takes snapshots and shows frames.
 import CPlatform
+import Platform
 import Telemetry
 
 /// The full-screen monitor of one run.

@@ -97,12 +97,15 @@ public final class AtomicFile {
   }
 
   /// Puts the file under its name: sync, rename, sync the folder. To be called once, last.
-  public func commit() throws(PlatformError) {
+  ///
+  /// isDurable: false spares the syncs, for what is written again and again: readers see all of a file
+  /// or none, but a power cut may leave an old or an empty one.
+  public func commit(isDurable: Bool = true) throws(PlatformError) {
     guard descriptor >= 0 else {
       throw PlatformError(operation: "write", path: path, errno: EBADF)
     }
     // After a failed sync the kernel may have dropped the pages: no second try tells.
-    guard fsync(descriptor) == 0 else { throw failure("sync") }
+    guard !isDurable || fsync(descriptor) == 0 else { throw failure("sync") }
     if temporaryPath.isEmpty {
       do throws(PlatformError) {
         try unsafe claimName("name") { [descriptor] in unsafe kp_name_file(descriptor, $0) == 0 }
@@ -119,16 +122,19 @@ public final class AtomicFile {
     }
     guard isRenamed == 0 else { throw failure("rename") }
     release()
+    guard isDurable else { return }
     let (folder, _) = Self.split(path)
     guard try withPath(folder.isEmpty ? "." : folder, "sync", { unsafe kp_sync_folder($0) }) == 0
     else { throw .last("sync", path) }
   }
 
   /// Writes all of `bytes` to `path`, whole or not at all.
-  public static func write(_ bytes: [UInt8], to path: String) throws(PlatformError) {
+  public static func write(
+    _ bytes: [UInt8], to path: String, isDurable: Bool = true
+  ) throws(PlatformError) {
     let file = try AtomicFile(path: path)
     try file.write(bytes)
-    try file.commit()
+    try file.commit(isDurable: isDurable)
   }
 
   private func failure(_ operation: String) -> PlatformError {

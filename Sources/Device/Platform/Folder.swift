@@ -5,6 +5,8 @@ import CPlatform
 /// Folders by their path.
 public enum Folder {
   private static var nameBytes: Int { 1 << 16 }
+  /// The longest path that the system takes.
+  private static var pathBytes: Int { 4096 }
 
   /// The names in a folder without `.` and `..`, numbers in them in numerical order: hwmon2 comes
   /// before hwmon10. At most 64 KiB of names; what is beyond that is left out.
@@ -30,6 +32,20 @@ public enum Folder {
     }
     names.sort { isBefore($0, $1) }
     return names.map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// Makes a folder and those above it that are missing, for this user alone. One that is there stays
+  /// as it is.
+  public static func create(_ path: String) throws(PlatformError) {
+    guard path.utf8.count < pathBytes else {
+      throw PlatformError(operation: "create", path: path, errno: ENAMETOOLONG)
+    }
+    if try File.kind(of: path) == .folder { return }
+    let parent = String(AtomicFile.split(path).folder.dropLast())
+    if !parent.isEmpty { try create(parent) }
+    let isMade = try withPath(path, "create") { unsafe mkdir($0, 0o700) }
+    // Somebody else may have been faster.
+    if isMade != 0, kp_errno() != EEXIST { throw .last("create", path) }
   }
 
   /// Whether `a` comes before `b`: runs of digits by their value, everything else byte by byte.

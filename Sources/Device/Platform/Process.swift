@@ -39,6 +39,12 @@ public enum Environment {
   }
 }
 
+/// This process.
+public enum ThisProcess {
+  /// The number the system knows it by.
+  public static var identifier: Int32 { getpid() }
+}
+
 /// The memory of this process.
 public enum Memory {
   /// From now on large blocks that are freed go back to the system at once. For what makes and drops

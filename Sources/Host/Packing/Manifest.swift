@@ -3,6 +3,7 @@ import Bytes
 import Fitting
 import Graphs
 import Lowering
+import Platform
 import Programs
 import Tasks
 import Tensors
@@ -11,7 +12,7 @@ import Tensors
 /// the same bytes.
 public enum Manifest {
   /// The version of the tools, which is in every manifest.
-  public static let toolVersion = "0.1.0"
+  public static let toolVersion = Release.version
 
   public static func make(_ packed: PackedModel) -> CBORValue {
     let whole = fields(packed)

@@ -104,6 +104,20 @@ int kp_open_scratch(const char *folder);
 /// An empty file, for writing and for this user alone; never waits. -1 with errno.
 int kp_open_growing(const char *path);
 
+/// A lock between threads. Null when memory cannot be had.
+typedef struct kp_lock kp_lock;
+kp_lock *kp_lock_create(void);
+void kp_lock_destroy(kp_lock *lock);
+void kp_lock_take(kp_lock *lock);
+void kp_lock_release(kp_lock *lock);
+
+/// A descriptor that can be read once it was called; -1 with errno. To be closed.
+int kp_wake_up_create(void);
+/// Makes it readable; never waits.
+void kp_wake_up_call(int fd);
+/// Makes it unreadable again; never waits.
+void kp_wake_up_take(int fd);
+
 /// argv[i], or null past the end. Works where Swift has no CommandLine.
 const char *kp_argument(int i);
 void kp_sleep_ms(unsigned ms);

@@ -1,8 +1,8 @@
-// A thread of the monitor's own, beside the one that infers.
+// A thread beside the one that infers.
 import CPlatform
 
 /// A thread that runs one closure and is joined.
-@safe final class MonitorThread {
+@safe public final class MonitorThread {
   private final class Body {
     let run: @Sendable () -> Void
     init(_ run: @escaping @Sendable () -> Void) { self.run = run }
@@ -11,7 +11,7 @@ import CPlatform
   private var thread: OpaquePointer?
 
   /// Starts it. Nil when the system has no thread left.
-  init?(_ run: @escaping @Sendable () -> Void) {
+  public init?(_ run: @escaping @Sendable () -> Void) {
     let body = unsafe Unmanaged.passRetained(Body(run))
     let started = unsafe kp_thread_start(
       { raw in
@@ -27,7 +27,7 @@ import CPlatform
   }
 
   /// Waits for it to end. Does nothing the second time.
-  func join() {
+  public func join() {
     guard let running = unsafe thread else { return }
     unsafe kp_thread_join(running)
     unsafe thread = nil

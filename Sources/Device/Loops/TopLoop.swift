@@ -92,7 +92,7 @@ public struct TopLoop {
     text.put("  ")
     text.put(bytes: run.greeting.name.utf8)
     text.put("  ")
-    text.put(PlainReporter.name(run.greeting.state))
+    text.put(run.greeting.state.name)
     text.put("  ")
     let seconds = UInt64(min(max(run.greeting.elapsedSeconds, 0), 1e9))
     for (i, part) in [seconds / 3600, seconds / 60 % 60, seconds % 60].enumerated() {

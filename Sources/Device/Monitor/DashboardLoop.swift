@@ -80,7 +80,7 @@ final class DashboardLoop: @unchecked Sendable {
   // MARK: Drawing
 
   private func draw(_ source: some MonitorSource, now: UInt64) {
-    measureOwnCost(now)
+    measureOwnCost(source, now)
     var fresh = source.snapshot(
       nowNanoseconds: now, windowSeconds: RateWindow.seconds)
     fresh.monitorPercent = monitorPercent
@@ -114,10 +114,11 @@ final class DashboardLoop: @unchecked Sendable {
     }
   }
 
-  private func measureOwnCost(_ now: UInt64) {
+  private func measureOwnCost(_ source: some MonitorSource, _ now: UInt64) {
     guard now - cpuMark.wall >= 1_000_000_000 else { return }
     let cpu = kp_thread_cpu_ns()
     monitorPercent = Double(cpu - cpuMark.cpu) / Double(now - cpuMark.wall) * 100
+    source.addMonitorCost(nanoseconds: cpu - cpuMark.cpu)
     cpuMark = (now, cpu)
   }
 

@@ -26,6 +26,13 @@ public protocol MonitorSource: AnyObject, Sendable {
   func addEvent(_ level: EventLevel, _ text: StaticString, nowNanoseconds: UInt64)
   /// Forgets all statistics so far.
   func reset(nowNanoseconds: UInt64)
+  /// Says that a thread of the monitor took so much processor time more.
+  func addMonitorCost(nanoseconds: UInt64)
+}
+
+extension MonitorSource {
+  /// What watching costs is told of a run in this process alone.
+  public func addMonitorCost(nanoseconds: UInt64) {}
 }
 
 extension Collector: MonitorSource {

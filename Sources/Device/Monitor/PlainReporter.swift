@@ -32,6 +32,7 @@ public final class PlainReporter {
     thread = MonitorThread {
       var due = kp_now_ns() + interval
       var resets = control.resetCount
+      var cost = kp_thread_cpu_ns()
       while !flag.isSet {
         _ = kp_terminal_wait(100, 0)
         let now = kp_now_ns()
@@ -41,6 +42,9 @@ public final class PlainReporter {
         }
         source.setPaused(control.isPaused)
         source.poll(nowNanoseconds: now)
+        let cpu = kp_thread_cpu_ns()
+        source.addMonitorCost(nanoseconds: cpu - cost)
+        cost = cpu
         guard now >= due else { continue }
         due += max(1, (now - due) / interval + 1) * interval
         guard prints else { continue }
@@ -66,7 +70,7 @@ public final class PlainReporter {
     text.put(bytes: Figure.clock(snapshot.elapsedSeconds))
     if snapshot.state != .running {
       text.put(" state=")
-      text.put(name(snapshot.state))
+      text.put(snapshot.state.name)
     }
     text.put(" n=")
     text.put(snapshot.inferenceCount)
@@ -108,19 +112,6 @@ public final class PlainReporter {
     }
     text.endLine()
     return text.bytes
-  }
-
-  /// The state in a word, as lines have it.
-  public static func name(_ state: RunState) -> String {
-    switch state {
-    case .loading: "loading"
-    case .warmingUp: "warm-up"
-    case .running: "running"
-    case .paused: "paused"
-    case .stopping: "stopping"
-    case .done: "done"
-    case .failed: "failed"
-    }
   }
 
   private static func compact(_ figure: [UInt8]) -> [UInt8] { figure.filter { $0 != 0x20 } }

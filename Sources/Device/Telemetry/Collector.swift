@@ -1,5 +1,6 @@
 // Between the loop that infers and the thread that shows: timings go in without locks, snapshots
 // come out.
+import Platform
 import Synchronization
 
 /// Collects what a run does.
@@ -24,6 +25,9 @@ public final class Collector: @unchecked Sendable {
   private let correct = Atomic<UInt64>(0)
   private let interval = Atomic<Int>(1)
   private let paused = Atomic<Bool>(false)
+  private let monitorNanoseconds = Atomic<UInt64>(0)
+  private let isTracing = Atomic<Bool>(false)
+  private let announced = Shared<[(level: EventLevel, text: [UInt8])]>([])
 
   // Recording thread only.
   private var untilProfiled = 0
@@ -36,6 +40,9 @@ public final class Collector: @unchecked Sendable {
   private var weightsResident: UInt64?
   private var residenceAt: UInt64?
   private static let residenceNanoseconds: UInt64 = 5_000_000_000
+  private var sinks: [SnapshotSink] = []
+  private var trace: TraceRecorder?
+  private var takeTrace: ((TraceRecording) -> Void)?
 
   /// A collector for a run that begins at `nowNanoseconds` of the monotonic clock. `facts` says
   /// what is known before the bundle is loaded, at least its name.
@@ -80,10 +87,22 @@ public final class Collector: @unchecked Sendable {
     _ = loaded.storeIfNil(LoadedFacts(facts))
   }
 
+  /// Says that a thread of the monitor took so much processor time more.
+  public func addMonitorCost(nanoseconds: UInt64) {
+    monitorNanoseconds.wrappingAdd(nanoseconds, ordering: .relaxed)
+  }
+
+  /// Has something that happened beside the run written among the events. It takes a lock: for threads
+  /// other than the loop's.
+  public func announce(_ level: EventLevel, _ text: [UInt8]) {
+    announced.use { $0.append((level, text)) }
+  }
+
   // MARK: Recording
 
   /// Whether the steps of the inference that begins now are to be timed. Call once per inference.
   public func wantsStepTimes() -> Bool {
+    if isTracing.load(ordering: .relaxed) { return true }
     if untilProfiled > 0 {
       untilProfiled -= 1
       return false
@@ -145,8 +164,13 @@ public final class Collector: @unchecked Sendable {
       statistics.take(loaded.facts)
       recorder?.put(loaded.facts)
     }
+    for (level, text) in announced.use({ takeAll(&$0) }) {
+      statistics.take(text: text, tag: level.rawValue, now: now)
+      recorder?.put(text: text, tag: level.rawValue)
+    }
     while let sample = samples.pop() {
       statistics.take(sample)
+      trace?.take(sample)
       recorder?.put(sample)
     }
     while let (tag, _, text) = texts.pop() {
@@ -161,6 +185,17 @@ public final class Collector: @unchecked Sendable {
     lookAround(now)
     followRecorder(now)
     interval.store(statistics.profileInterval, ordering: .relaxed)
+    followTrace(nowNanoseconds: now)
+    for i in sinks.indices where now >= sinks[i].dueAt {
+      sinks[i].step(past: now)
+      sinks[i].take(make(nowNanoseconds: now, windowSeconds: sinks[i].windowSeconds))
+    }
+  }
+
+  private func takeAll<T>(_ list: inout [T]) -> [T] {
+    let all = list
+    if !all.isEmpty { list = [] }
+    return all
   }
 
   private func advance(to now: UInt64) {
@@ -229,7 +264,54 @@ public final class Collector: @unchecked Sendable {
     nowNanoseconds now: UInt64, windowSeconds: Int? = RateWindow.seconds
   ) -> Snapshot {
     poll(nowNanoseconds: now)
-    return statistics.snapshot(now: now, windowSeconds: windowSeconds)
+    return make(nowNanoseconds: now, windowSeconds: windowSeconds)
+  }
+
+  private func make(nowNanoseconds now: UInt64, windowSeconds: Int?) -> Snapshot {
+    var snapshot = statistics.snapshot(now: now, windowSeconds: windowSeconds)
+    snapshot.monitorNanoseconds = monitorNanoseconds.load(ordering: .relaxed)
+    return snapshot
+  }
+
+  /// Has `take` called by `poll` with a fresh snapshot every so many seconds (0.1 and more), at once too
+  /// where it asks for that. It is on the monitor's way: it must neither wait nor write files. Add sinks
+  /// before the monitor's thread begins.
+  public func addSink(
+    everySeconds seconds: Double, windowSeconds: Int? = RateWindow.seconds, isAtOnce: Bool = true,
+    _ take: @escaping (Snapshot) -> Void
+  ) {
+    sinks.append(
+      SnapshotSink(
+        everySeconds: seconds, windowSeconds: windowSeconds,
+        firstAt: isAtOnce ? 0 : statistics.startedAt, take: take))
+  }
+
+  /// Has finished traces given to `take`, on the monitor's thread, where it must not wait either.
+  public func setTraceSink(_ take: @escaping (TraceRecording) -> Void) { takeTrace = take }
+
+  /// Begins to trace the next `inferenceCount` inferences, each with all its steps. False where a trace
+  /// is being recorded already, or nobody would take it.
+  @discardableResult
+  public func beginTrace(inferenceCount: Int, nowNanoseconds now: UInt64) -> Bool {
+    guard trace == nil, takeTrace != nil else { return false }
+    trace = TraceRecorder(inferenceCount: inferenceCount, fromNanoseconds: now)
+    isTracing.store(true, ordering: .relaxed)
+    return true
+  }
+
+  /// Ends the trace that is being recorded, with what it has; nothing where there is none.
+  public func endTrace(nowNanoseconds now: UInt64) {
+    guard let recorder = trace else { return }
+    trace = nil
+    isTracing.store(false, ordering: .relaxed)
+    let last = make(nowNanoseconds: now, windowSeconds: nil)
+    takeTrace?(recorder.finish(last, startedAt: statistics.startedAt))
+  }
+
+  private func followTrace(nowNanoseconds now: UInt64) {
+    guard let recorder = trace else { return }
+    recorder.take(system: statistics.system, watts: statistics.power.watts, atNanoseconds: now)
+    if recorder.isComplete { endTrace(nowNanoseconds: now) }
   }
 
   /// Says that the process was stopped in this stretch of the monotonic clock: the inference it

@@ -27,6 +27,8 @@ public struct EnergyModel: Sendable {
 
   public init(figures: EnergyFigures?) { self.figures = figures }
 
+  static var source: EscapedText { EscapedText("profile x cpu time") }
+
   /// The power over a stretch of the run in which `busyCores` cores worked on average.
   public func reading(busyCores: Double?) -> PowerReading {
     guard let figures else {
@@ -38,7 +40,7 @@ public struct EnergyModel: Sendable {
     guard let busyCores else {
       return PowerReading(unknown: EscapedText("no processor time measured yet"))
     }
-    var reading = PowerReading(unknown: EscapedText("profile x cpu time"))
+    var reading = PowerReading(unknown: Self.source)
     reading.watts = figures.idleWatts + max(0, busyCores) * figures.wattsPerActiveCore
     reading.idleWatts = figures.idleWatts
     reading.grade = .model

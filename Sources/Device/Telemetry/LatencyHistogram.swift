@@ -109,6 +109,20 @@ public struct LatencyHistogram: Sendable {
     count == 0 ? nil : Double(sumNanoseconds) / Double(count)
   }
 
+  /// How many durations were at most so long. Exact for bounds between two buckets; the bucket that a
+  /// bound cuts is shared out. Never less for a longer bound, and all of them from the longest one on.
+  public func count(atMost nanoseconds: UInt64) -> UInt64 {
+    guard count > 0, nanoseconds >= minNanoseconds else { return 0 }
+    guard nanoseconds < maxNanoseconds else { return count }
+    let cut = Self.bucket(of: nanoseconds)
+    var sum: UInt64 = 0
+    for i in lowest..<max(lowest, min(cut, Self.bucketCount)) { sum += UInt64(buckets[i]) }
+    let lower = Self.lowerBound(of: cut)
+    let width = Self.lowerBound(of: cut + 1) - lower
+    let share = min(1, Double(nanoseconds - lower + 1) / Double(width))
+    return min(count, sum + UInt64(Double(buckets[cut]) * share))
+  }
+
   /// The counts per bucket that are not zero, as (shortest duration in ns, shortest of the next
   /// bucket, count), ascending.
   func occupied(_ visit: (_ lower: UInt64, _ upper: UInt64, _ count: UInt64) -> Void) {

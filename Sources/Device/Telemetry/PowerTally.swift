@@ -18,6 +18,8 @@ struct PowerTally {
   private(set) var idleMeasuredSeconds: Double?
   /// The least sure grade that is in `total`.
   private(set) var totalGrade = PowerGrade.unknown
+  /// Where energy of that grade came from, last.
+  private(set) var totalSource = EscapedText("")
 
   private var recent: [EnergySpan] = []
   private var slice = EnergySpan()
@@ -51,16 +53,16 @@ struct PowerTally {
     recent.append(span)
     trimRecent()
     takeIdle(span, isPaused: isPaused, atSeconds: seconds)
-    return count(span, grade: new.grade, isCounting: isCounting)
+    return count(span, grade: new.grade, source: new.source, isCounting: isCounting)
   }
 
   /// Takes energy that the model made out.
   mutating func takeModel(_ span: EnergySpan, isCounting: Bool) -> EnergySpan? {
-    count(span, grade: .model, isCounting: isCounting)
+    count(span, grade: .model, source: EnergyModel.source, isCounting: isCounting)
   }
 
   private mutating func count(
-    _ span: EnergySpan, grade: PowerGrade, isCounting: Bool
+    _ span: EnergySpan, grade: PowerGrade, source: EscapedText, isCounting: Bool
   ) -> EnergySpan? {
     slice.add(span)
     if slice.nanoseconds >= Self.sliceNanoseconds {
@@ -70,7 +72,10 @@ struct PowerTally {
     }
     guard isCounting else { return nil }
     total.add(span)
-    if grade.rank > totalGrade.rank { totalGrade = grade }
+    if grade.rank >= totalGrade.rank {
+      totalGrade = grade
+      totalSource = source
+    }
     return span
   }
 
@@ -102,6 +107,7 @@ struct PowerTally {
   mutating func reset() {
     total = EnergySpan()
     totalGrade = .unknown
+    totalSource = EscapedText("")
     history = []
     slice = EnergySpan()
   }

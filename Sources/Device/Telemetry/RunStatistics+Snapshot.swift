@@ -34,6 +34,7 @@ extension RunStatistics {
     snapshot.histogram = sum.durations
     snapshot.perSecond = sum.perSecond
     snapshot.overall = LatencySummary(overall)
+    snapshot.overallHistogram = overall
     if activeNanoseconds > 0, overall.count > 0 {
       snapshot.overallPerSecond = Double(overall.count) / (Double(activeNanoseconds) / 1e9)
     }
@@ -47,6 +48,7 @@ extension RunStatistics {
     snapshot.thermal = system.thermal
     snapshot.throttle = throttle.reading(atSeconds: snapshot.elapsedSeconds)
     snapshot.accelerators = system.accelerators
+    snapshot.cpuNanoseconds = system.cpuNanoseconds
     snapshot.busyCores = sum.cpuNanoseconds > 0 ? sum.busyCores : nil
     snapshot.power = powerReading(snapshot.busyCores)
     snapshot.operators = operatorRows()
@@ -89,7 +91,11 @@ extension RunStatistics {
       reading.joulesPerInference = energy.gross
       reading.joulesPerInferenceAboveIdle = energy.aboveIdle
     }
-    if power.total.nanoseconds > 0 { reading.totalJoules = power.total.joules }
+    if power.total.nanoseconds > 0 {
+      reading.totalJoules = power.total.joules
+      reading.totalGrade = power.totalGrade
+      reading.totalSource = power.totalSource
+    }
     reading.tried = powerTried
     reading.battery = power.sample.battery
     reading.history = power.history

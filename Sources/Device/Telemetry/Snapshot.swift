@@ -3,6 +3,19 @@
 /// What the run is doing.
 public enum RunState: UInt8, Sendable {
   case loading, warmingUp, running, paused, stopping, done, failed
+
+  /// As lines and documents have it.
+  public var name: String {
+    switch self {
+    case .loading: "loading"
+    case .warmingUp: "warm-up"
+    case .running: "running"
+    case .paused: "paused"
+    case .stopping: "stopping"
+    case .done: "done"
+    case .failed: "failed"
+    }
+  }
 }
 
 /// Percentiles in nanoseconds; nil where there are too few durations for one to mean anything.
@@ -61,6 +74,15 @@ public struct OutputLine: Sendable {
 /// How much an event matters.
 public enum EventLevel: UInt8, Sendable {
   case note, warning, critical
+
+  /// As documents have it.
+  public var name: String {
+    switch self {
+    case .note: "note"
+    case .warning: "warning"
+    case .critical: "critical"
+    }
+  }
 }
 
 /// Something that happened, at a moment of the run.
@@ -138,6 +160,7 @@ public struct Snapshot: Sendable {
   /// The same figures over everything that was counted.
   public var overall = LatencySummary()
   public var overallPerSecond: Double?
+  public var overallHistogram = LatencyHistogram()
   /// The longest inference of each half second that had any, oldest first, in nanoseconds.
   public var history: [UInt64] = []
 
@@ -148,6 +171,10 @@ public struct Snapshot: Sendable {
   public var accelerators = AcceleratorsReading()
   /// Processor time of the process over wall time, in cores.
   public var busyCores: Double?
+  /// Processor time of the process since it began.
+  public var cpuNanoseconds: UInt64?
+  /// The part of it that the threads of the monitor took.
+  public var monitorNanoseconds: UInt64 = 0
   /// Processor time of the monitor's thread, in percent of one core.
   public var monitorPercent: Double?
 

@@ -7,6 +7,8 @@ struct ThrottleTracker {
   /// Counters tell only that something happened: a stretch ends when nothing has for so long.
   private static let holdSeconds = 2.0
   private static let countForMedian: UInt64 = 20
+  /// Causes kept apart; what holds the machine back for yet another reason is counted as the last one.
+  private static let causesKept = 16
 
   private(set) var reading = ThrottleReading()
   private var during = LatencyHistogram()
@@ -92,6 +94,7 @@ struct ThrottleTracker {
     reading.isThrottled = false
     reading.episodes[i].endSeconds = now
     let seconds = now - reading.episodes[i].beginSeconds
+    Self.add(seconds, by: reading.episodes[i].cause, to: &reading.causes)
     var text = TextBuffer()
     text.put("throttling over after ")
     text.put(significant: seconds)
@@ -107,11 +110,23 @@ struct ThrottleTracker {
   /// As it is at a moment: the time of a stretch that lasts is counted up to it.
   func reading(atSeconds now: Double) -> ThrottleReading {
     var out = reading
-    out.totalSeconds = 0
-    for episode in out.episodes {
-      out.totalSeconds += max(0, (episode.endSeconds ?? now) - episode.beginSeconds)
+    if let current = out.current {
+      Self.add(max(0, now - current.beginSeconds), by: current.cause, to: &out.causes)
     }
+    out.totalSeconds = out.causes.reduce(0) { $0 + $1.seconds }
     return out
+  }
+
+  private static func add(
+    _ seconds: Double, by cause: EscapedText, to causes: inout [ThrottleCause]
+  ) {
+    if let i = causes.firstIndex(where: { $0.cause == cause }) {
+      causes[i].seconds += seconds
+    } else if causes.count < causesKept {
+      causes.append(ThrottleCause(cause: cause, seconds: seconds))
+    } else {
+      causes[causesKept - 1].seconds += seconds
+    }
   }
 
   /// The median of a histogram that has enough in it to have one.

@@ -204,6 +204,8 @@ struct HeatTests {
     #expect(snapshot.throttle.current == nil)
     let last = try #require(snapshot.throttle.episodes.last)
     #expect(abs(try #require(last.endSeconds) - 53) <= 1.6)
+    #expect(snapshot.throttle.causes.map { $0.cause } == [last.cause])
+    #expect(snapshot.throttle.causes.first?.seconds == snapshot.throttle.totalSeconds)
     let events = snapshot.events.map { $0.text.string }
     #expect(
       events.first

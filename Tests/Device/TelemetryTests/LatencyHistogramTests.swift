@@ -34,6 +34,20 @@ struct LatencyHistogramTests {
     #expect(histogram.minNanoseconds == values.first)
     #expect(histogram.maxNanoseconds == values.last)
     #expect(histogram.sumNanoseconds == values.reduce(0, +))
+    var before: UInt64 = 0
+    for octave in 0...42 as ClosedRange<UInt64> {
+      // Between two buckets, and in the middle of one.
+      for bound in [(1 << octave) - 1, (1 << octave) + (1 << octave) / 3] as [UInt64] {
+        let truth = UInt64(values.prefix { $0 <= bound }.count)
+        let least = UInt64(values.prefix { Double($0) <= Double(bound) * 0.984 }.count)
+        let most = UInt64(values.prefix { Double($0) <= Double(bound) * 1.016 }.count)
+        let found = histogram.count(atMost: bound)
+        #expect((least...most).contains(found), "\(found) of \(truth) up to \(bound)")
+        #expect(found >= before)
+        if bound < 64 || bound == (1 << octave) - 1 { #expect(found == truth, "\(bound)") }
+        before = found
+      }
+    }
     for q in [0, 0.01, 0.1, 0.5, 0.9, 0.95, 0.99, 0.999, 1] {
       let truth = Double(exact(values, q))
       let found = Double(try #require(histogram.quantile(q)))
@@ -46,6 +60,7 @@ struct LatencyHistogramTests {
     #expect(histogram.quantile(0.5) == nil)
     #expect(histogram.meanNanoseconds == nil)
     #expect(histogram.bars(limit: 5).isEmpty)
+    #expect(histogram.count(atMost: .max) == 0)
   }
 
   /// Two merged are as one that saw both; a reset one is as new.

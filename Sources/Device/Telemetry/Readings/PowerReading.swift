@@ -159,6 +159,10 @@ public struct PowerReading: Equatable, Sendable {
   public var joulesPerInferenceAboveIdle: Double?
   /// Joules since the first counted inference; nil when unknown.
   public var totalJoules: Double?
+  /// The least sure grade that is in them.
+  public var totalGrade = PowerGrade.unknown
+  /// What measured or made out the part of that grade.
+  public var totalSource = EscapedText("")
   /// What the meter measures, one by one.
   public var rails: [PowerRail] = []
   /// Every source in the order it was tried, up to the one that is used.

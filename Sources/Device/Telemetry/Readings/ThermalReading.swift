@@ -66,6 +66,17 @@ public struct ThrottleEpisode: Equatable, Sendable {
   }
 }
 
+/// How long one cause has held the machine back.
+public struct ThrottleCause: Equatable, Sendable {
+  public var cause: EscapedText
+  public var seconds: Double
+
+  public init(cause: EscapedText, seconds: Double) {
+    self.cause = cause
+    self.seconds = seconds
+  }
+}
+
 /// Whether the machine is held back, since when, and what that costs.
 public struct ThrottleReading: Equatable, Sendable {
   /// Nil where nothing on this machine tells.
@@ -76,6 +87,8 @@ public struct ThrottleReading: Equatable, Sendable {
   public var count = 0
   /// All of them together.
   public var totalSeconds = 0.0
+  /// The same by cause, in the order they first came.
+  public var causes: [ThrottleCause] = []
   /// What is watched, or why it is not known.
   public var reason = EscapedText("not measured yet")
 

@@ -54,6 +54,7 @@ let deviceTargets: [Target] = [
   device("Compression", ["CZstd"]),
   device("Tokenizers", ["Bytes"]),
   device("Telemetry", ["Bytes", "CPlatform", "Platform"]),
+  device("Reporting", ["Bytes", "CPlatform", "Platform", "Telemetry"]),
   device("Kernels", ["CKernels", "CPlatform", "Platform", "Tensors"]),
   device("WeightCoding", ["Bytes", "CKernels", "Compression", "Tensors"]),
   device("Operators", ["CKernels", "CPlatform", "Tensors", "Tokenizers"]),
@@ -66,12 +67,12 @@ let deviceTargets: [Target] = [
     ]),
   device("Runtime", ["CPlatform", "Kernels", "Operators", "Programs", "Tensors"]),
   device("Tasks", ["Bytes", "Platform", "Tensors", "Tokenizers"]),
-  device("Monitor", ["Bytes", "CPlatform", "CTerminal", "Platform", "Telemetry"]),
+  device("Monitor", ["Bytes", "CPlatform", "CTerminal", "Platform", "Reporting", "Telemetry"]),
   device(
     "Loops",
     [
       "BundleFormat", "Bytes", "CPlatform", "Kernels", "Monitor", "Operators", "Platform",
-      "Programs", "Runtime", "Tasks", "Telemetry", "Tensors", "Tokenizers",
+      "Programs", "Reporting", "Runtime", "Tasks", "Telemetry", "Tensors", "Tokenizers",
     ]),
 ]
 
@@ -169,7 +170,7 @@ let package = Package(
       dependencies: [
         "BundleFormat", "Bytes", "Calibration", "Exporters", "Fitting", "Graphs", "Importers",
         "Loops", "Lowering", "Monitor", "Operators", "Packing", "Placement", "Platform", "Programs",
-        "Quantization", "Runtime", "Tasks",
+        "Quantization", "Reporting", "Runtime", "Tasks",
         "Telemetry", "Tensors", "WeightCoding",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -179,6 +180,7 @@ let package = Package(
     tests("Device", "Tensors"),
     tests("Device", "Tokenizers", ["Bytes"]),
     tests("Device", "Telemetry", ["Bytes", "Platform", "RecordedMachines"]),
+    tests("Device", "Reporting", ["Bytes", "Platform", "Telemetry"]),
     tests("Device", "Kernels", ["CKernels", "CPlatform", "Tensors", "Platform"]),
     tests("Device", "WeightCoding", ["Bytes", "Graphs", "Lowering", "Quantization", "Tensors"]),
     tests("Device", "Operators", ["Bytes", "CKernels", "Kernels", "Tensors"]),

@@ -3,6 +3,7 @@ import Bytes
 import Monitor
 import Platform
 import Programs
+import Reporting
 import Runtime
 import Tasks
 import Telemetry
@@ -18,16 +19,14 @@ public final class RunLoop {
   private let recorder: Recorder?
   /// What the monitor watches: the run, and who is attached to it.
   private let served: ServedRun
+  private let stream: ResultStream
+  private let reporting: RunReporting
   private var stepTimes: [UInt64]
   private var outputs = OutputCollector()
   private var results = JSONWriter()
   private var resultCount = 0
   private var ranked: [RankedLabel] = []
   private let start: UInt64
-
-  /// When, after somebody stopped the run, its reader was first found to stall.
-  private var stallStart: UInt64?
-  private static let patienceNanoseconds: UInt64 = 1_000_000_000
 
   /// Results kept for the one JSON document; later ones only count.
   private static let maximumResults = 10_000
@@ -36,6 +35,13 @@ public final class RunLoop {
     self.runner = runner
     self.options = options
     items = try RunItems(options, runner)
+    try RunLoop.check(options)
+    do throws(PlatformError) {
+      reporting = try RunReporting(options.reporting, name: options.name)
+    } catch {
+      throw error.operation == "listen" && !error.isNotPermitted
+        ? Failure(.unavailable, error.description) : Failure(writing: error)
+    }
     let sampler = SystemSampler(settings: options.power)
     // Nobody who names a meter wants another one's figures.
     if options.power.meterPath != nil, let refusal = sampler.meterRefusal {
@@ -47,6 +53,7 @@ public final class RunLoop {
       facts: RunReport.facts(runner), nowNanoseconds: start,
       sampler: sampler, ringCapacity: 1 << 15)
     control = RunControl(continuesOnHangup: options.continuesOnHangup)
+    stream = ResultStream(control, continuesOnHangup: options.continuesOnHangup)
     recorder = try RunLoop.beginRecording(options, collector)
     served = ServedRun(collector, control)
     if let refusal = served.refusal {
@@ -60,15 +67,16 @@ public final class RunLoop {
 
   /// Runs to the end. Prints results and summary; ends the process by signal where one stopped the run.
   public func run() throws(Failure) {
-    if let path = options.outputFile { try RunLoop.refuseOverwriting(path, "--output", options) }
     var failure: Failure?
+    if let url = reporting.metricsURL { Standard.error.say("\(options.name): metrics at \(url)") }
     let dashboard = try makeDashboard()
     if dashboard == nil, case .sample? = items.items.first, items.items.count == 1 {
       Standard.error.say("\(options.name): no input given: running on made-up values")
     }
+    reporting.start(collector, takesTraces: dashboard != nil) { [stream] in stream.write($0) }
     let reporter = PlainReporter(prints: options.format == .text)
     if let dashboard {
-      dashboard.start(source: served, control: control)
+      dashboard.start(source: served, control: control, leave: leave())
     } else {
       reporter.start(source: served, control: control)
     }
@@ -82,10 +90,45 @@ public final class RunLoop {
     collector.setState(failure == nil ? .done : .failed)
     dashboard?.stop()
     reporter.stop()
+    let now = Clock.monotonicNanoseconds
+    collector.poll(nowNanoseconds: now)
+    collector.endTrace(nowNanoseconds: now)
+    let last = collector.snapshot(nowNanoseconds: now, windowSeconds: nil)
+    reporting.finish(last)
+    failure = failure ?? stream.failure
+    let report = writeReport(last, failure?.message ?? control.stopReason?.words)
     if let failure { throw failure }
     if let path = options.outputFile { try outputs.write(to: path) }
     results.endArray()
-    try finish(stopped: control.stopReason)
+    try finish(stopped: control.stopReason, report: report)
+  }
+
+  private func writeReport(_ snapshot: Snapshot, _ stopped: String?) -> String? {
+    RunReport.write(
+      snapshot, reporting, options, stopped: stopped, RunReport.Subject(runner))
+  }
+
+  /// What the dashboard calls when the process ends at once, on its own thread.
+  private func leave() -> @Sendable (Snapshot, StopReason) -> Void {
+    let (collector, reporting, options) = (collector, reporting, options)
+    let subject = RunReport.Subject(runner)
+    return { snapshot, reason in
+      let last = collector.snapshot(
+        nowNanoseconds: Clock.monotonicNanoseconds, windowSeconds: nil)
+      let path = RunReport.write(last, reporting, options, stopped: reason.words, subject)
+      Summary.print(snapshot, stopped: reason, report: path)
+    }
+  }
+
+  /// What cannot be meant, and files that would replace what is read.
+  private static func check(_ options: RunOptions) throws(Failure) {
+    if options.reporting.metricsIntervalSeconds != nil, options.format != .ndjson {
+      throw Failure(.usage, "--metrics-interval needs --format ndjson")
+    }
+    if let path = options.outputFile { try refuseOverwriting(path, "--output", options) }
+    for (option, path) in options.reporting.files {
+      try refuseOverwriting(path, option, options)
+    }
   }
 
   /// What is written may be any file but one that is being read.
@@ -208,24 +251,12 @@ public final class RunLoop {
     if let label { json.field("expected", label) }
   }
 
-  /// Writes results. Who stopped the run need not wait long for a reader that takes nothing.
   private func write(_ bytes: [UInt8]) throws(Failure) {
-    do throws(PlatformError) {
-      _ = try Standard.output.write(bytes) {
-        guard control.isStopRequested else { return true }
-        let now = Clock.monotonicNanoseconds
-        let start = stallStart ?? now
-        stallStart = start
-        return now &- start < RunLoop.patienceNanoseconds
-      }
-    } catch {
-      // A reader that went away ends the run quietly; so does a terminal, unless told to go on.
-      if error.isHungUp, options.continuesOnHangup { return }
-      if error.isBrokenPipe { control.requestStop(.user) } else { throw Failure(writing: error) }
-    }
+    stream.write(bytes)
+    if let failure = stream.failure { throw failure }
   }
 
-  private func finish(stopped: StopReason?) throws(Failure) {
+  private func finish(stopped: StopReason?, report: String?) throws(Failure) {
     let snapshot = collector.snapshot(nowNanoseconds: Clock.monotonicNanoseconds)
     recorder?.flush()
     served.end(snapshot)
@@ -233,12 +264,12 @@ public final class RunLoop {
     do throws(Failure) {
       if options.format != .text {
         let document = RunReport.json(
-          runner, snapshot, results: options.format == .json ? results.bytes : nil)
+          runner, snapshot, results: options.format == .json ? results.bytes : nil, report: report)
         try write(document + [0x0A])
       } else if Standard.output.isTerminal {
-        Summary.print(snapshot, stopped: stopped)
+        Summary.print(snapshot, stopped: stopped, report: report)
       } else {
-        try write(Summary.block(snapshot, stopped: stopped))
+        try write(Summary.block(snapshot, stopped: stopped, report: report))
       }
     } catch {
       failure = error

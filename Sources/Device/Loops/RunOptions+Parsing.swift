@@ -1,5 +1,6 @@
 // Options from words, for the tool that has no argument-parsing library.
 import CPlatform
+import Reporting
 import Telemetry
 
 extension RunOptions {
@@ -78,6 +79,25 @@ extension RunOptions {
           options.continuesOnHangup = action == .continue
         case "--detach": options.isDetached = true
         case "--record": options.recordFile = try value()
+        case "--metrics-interval":
+          let text = try value()
+          guard let seconds = ReportingOptions.seconds(text) else {
+            throw Failure(
+              .usage, "--metrics-interval takes seconds from 0.1 to 86400, not '\(text)'")
+          }
+          options.reporting.metricsIntervalSeconds = seconds
+        case "--metrics-file": options.reporting.metricsFile = try value()
+        case "--metrics-listen":
+          let text = try value()
+          guard let address = ListenAddress(text) else {
+            throw Failure(.usage, "--metrics-listen takes [ADDRESS:]PORT, not '\(text)'")
+          }
+          options.reporting.metricsListen = address
+        case "--report-file": options.reporting.reportFile = try value()
+        case "--no-report": options.reporting.writesReport = false
+        case "--trace": options.reporting.traceFile = try value()
+        case "--trace-count":
+          options.reporting.traceCount = try count(upTo: ReportingOptions.traceCounts.upperBound)
         case "--loop": options.loops = true
         case "--tui": options.usesDashboard = true
         case "--no-tui": options.usesDashboard = false

@@ -1,4 +1,5 @@
 // What a run is asked to do, the same for both tools.
+import Reporting
 import Telemetry
 
 /// How results are printed.
@@ -42,6 +43,8 @@ public struct RunOptions: Sendable {
   public var isDetached = false
   /// A bench meter, and the grid's carbon.
   public var power = PowerSettings()
+  /// What other programs are told.
+  public var reporting = ReportingOptions()
   /// What the tool calls itself in messages.
   public var name = "knapsack"
   /// The bundle or model, which the output must not replace; empty where it is not known.

@@ -1,8 +1,11 @@
 // What a run was, as facts for the monitor and as the JSON document at its end.
 import Bytes
+import Kernels
+import Monitor
 import Operators
 import Platform
 import Programs
+import Reporting
 import Runtime
 import Tasks
 import Telemetry
@@ -100,7 +103,9 @@ enum RunReport {
   }
 
   /// The document of `--format json`; `results` is a finished JSON array.
-  static func json(_ runner: ModelRunner, _ snapshot: Snapshot, results: [UInt8]?) -> [UInt8] {
+  static func json(
+    _ runner: ModelRunner, _ snapshot: Snapshot, results: [UInt8]?, report: String?
+  ) -> [UInt8] {
     var json = JSONWriter()
     json.beginObject()
     json.field("schema", "knapsack.run")
@@ -133,6 +138,7 @@ enum RunReport {
     json.field("grade", String(decoding: [snapshot.power.grade.letter], as: UTF8.self))
     json.field("source", String(decoding: snapshot.power.source.utf8, as: UTF8.self))
     json.endObject()
+    if let report { json.field("report_file", report) } else { json.nullField("report_file") }
     guard let results else {
       json.endObject()
       return json.bytes
@@ -144,5 +150,49 @@ enum RunReport {
 
   static func put(_ key: String, _ value: Double?, _ json: inout JSONWriter) {
     if let value { json.field(key, value) } else { json.nullField(key) }
+  }
+}
+
+extension RunReport {
+  /// What a report says beside the figures.
+  struct Subject: Sendable {
+    var task: String
+    var threads: Int
+    var kernels: String
+
+    init(_ runner: ModelRunner) {
+      task = runner.model.task.name
+      threads = runner.session.threadCount
+      kernels = KernelSet.best.name
+    }
+  }
+
+  /// Runs this long are reported unasked.
+  private static let lastingSeconds = 10.0
+
+  /// Writes the report of a run, where one is wanted. Its path.
+  static func write(
+    _ snapshot: Snapshot, _ reporting: RunReporting, _ options: RunOptions, stopped: String?,
+    _ subject: Subject
+  ) -> String? {
+    reporting.writeReport(
+      snapshot, isLasting: options.loops || snapshot.elapsedSeconds > lastingSeconds,
+      stopped: stopped
+    ) { json in
+      json.field("tool", options.name)
+      json.field("task", subject.task)
+      json.field("threads", subject.threads)
+      json.field("kernels", subject.kernels)
+    }
+  }
+}
+
+extension StopReason {
+  /// As a report has it.
+  var words: String {
+    switch self {
+    case .user: "user"
+    case .signal(let number): "signal \(number)"
+    }
   }
 }

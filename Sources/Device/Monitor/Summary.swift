@@ -7,8 +7,10 @@ import Telemetry
 /// what names and outputs hold.
 public enum Summary {
   /// The block: name and count, then latency, throughput, memory, energy, thermal, drift, accuracy.
-  /// Each line ends with a line feed.
-  public static func block(_ snapshot: Snapshot, stopped: StopReason?) -> [UInt8] {
+  /// Each line ends with a line feed. report: where the run's report is, the last line.
+  public static func block(
+    _ snapshot: Snapshot, stopped: StopReason?, report: String? = nil
+  ) -> [UInt8] {
     var text = TextBuffer()
     text.put(bytes: Header.name(snapshot.facts))
     text.put("   ")
@@ -23,7 +25,13 @@ public enum Summary {
     case nil: break
     }
     text.endLine()
-    for (name, line) in lines(snapshot) {
+    var lines = lines(snapshot)
+    if let report {
+      var text = TextBuffer()
+      text.put(bytes: EscapedText(Array(report.utf8)).utf8)
+      lines.append(("report", text))
+    }
+    for (name, line) in lines {
       text.put(name)
       text.put(byte: 0x20, count: 18 - name.utf8.count)
       text.put(bytes: line.bytes)
@@ -34,10 +42,12 @@ public enum Summary {
 
   /// Prints the block on standard output. A terminal that takes nothing for 5 s, or for half a
   /// second when a signal ended the run, goes without it.
-  public static func print(_ snapshot: Snapshot, stopped: StopReason?) {
+  public static func print(
+    _ snapshot: Snapshot, stopped: StopReason?, report: String? = nil
+  ) {
     var patience: CInt = 5000
     if case .signal = stopped { patience = 500 }
-    let bytes = block(snapshot, stopped: stopped)
+    let bytes = block(snapshot, stopped: stopped, report: report)
     unsafe bytes.withUnsafeBufferPointer {
       _ = unsafe kp_write_in_time(1, $0.baseAddress, $0.count, patience)
     }

@@ -20,6 +20,14 @@ struct KnapsackRun {
       --memory-limit SIZE         refuse a model that takes more, such as 64MiB
       --power-from FILE           a bench meter: a file or pipe with watts per line
       --grid-intensity G          grams of CO2e per kWh (475, the world's average)
+      --metrics-interval S        a line of figures every S seconds, with --format ndjson
+      --metrics-file FILE         Prometheus metrics, written again every 5 s
+      --metrics-listen [ADDR:]PORT  Prometheus metrics, served; for this machine alone without ADDR
+      --report-file FILE          the report of the run; else one in the state folder for runs that
+                                  loop or take over 10 s
+      --no-report                 no report
+      --trace FILE                the first inferences and their steps, for Perfetto or a browser
+      --trace-count N             how many of them (100)
       --loop                      until stopped
       --record FILE               everything the monitor is fed, for replay
       --detach                    go on without a terminal, and print the process
@@ -35,6 +43,7 @@ struct KnapsackRun {
 
     examples:
       knapsack-run run digits.knap test.safetensors --format json
+      knapsack-run run digits.knap test.safetensors --loop --metrics-listen 9464
       knapsack-run bench digits.knap --threads 2
       knapsack-run replay run.rec --at 12.5 --size 120x40
     """

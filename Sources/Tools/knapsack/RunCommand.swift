@@ -5,6 +5,7 @@ import Importers
 import Loops
 import Packing
 import Platform
+import Reporting
 
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -18,6 +19,8 @@ struct RunCommand: ParsableCommand {
         knapsack run model.onnx --input in.safetensors --output out.safetensors
         knapsack run pipeline.onnx --value job=clerk --value age=39
         knapsack run minilm.knap texts.txt --loop --detach --record run.rec
+        knapsack run digits.knap test.safetensors --loop --metrics-listen 9464
+        knapsack run digits.knap test.safetensors --trace trace.json --trace-count 20
       """)
 
   @Argument(help: "A bundle, a model file, a model folder or a recipe folder.")
@@ -29,6 +32,7 @@ struct RunCommand: ParsableCommand {
   @OptionGroup var loop: LoopOptions
   @OptionGroup var choice: InMemoryOptions
   @OptionGroup var power: PowerOptions
+  @OptionGroup var reporting: ReportingArguments
 
   @Option(
     help: ArgumentHelp(
@@ -62,6 +66,7 @@ struct RunCommand: ParsableCommand {
       options.usesDashboard = detach ? false : tui
       options.continuesOnHangup = onHangup == .continue
       options.power = power.settings
+      options.reporting = reporting.options
       let runner = try ModelRunner(
         source.model, threads: options.threads, memoryLimit: options.memoryLimit)
       try RunLoop(runner, options).run()

@@ -22,6 +22,15 @@ import Testing
     #expect(options.format == .ndjson && options.isFormatGiven)
     #expect(options.threads == 3 && options.repeatCount == 9)
     #expect(options.loops && options.usesDashboard == false && options.name == "tool")
+    let (telling, _) = try parse([
+      "--metrics-interval", "2.5", "--metrics-file", "m", "--metrics-listen", "[::1]:9464",
+      "--report-file", "r", "--no-report", "--trace", "t", "--trace-count", "7",
+    ])
+    let reporting = telling.reporting
+    #expect(reporting.metricsIntervalSeconds == 2.5 && reporting.metricsFile == "m")
+    #expect(reporting.metricsListen?.host == "::1" && reporting.metricsListen?.port == 9464)
+    #expect(reporting.reportFile == "r" && !reporting.writesReport)
+    #expect(reporting.traceFile == "t" && reporting.traceCount == 7)
     let (none, nothing) = try parse([])
     #expect(nothing.isEmpty && none.repeatCount == 7 && none.usesDashboard == nil)
     #expect(none.format == .text && !none.isFormatGiven && !none.loops && none.threads == 1)
@@ -31,6 +40,8 @@ import Testing
     ["--input"], ["--threads", "0"], ["--threads", "-1"], ["--threads", "1025"],
     ["--threads", "x"],
     ["--repeat", "99999999999999999999"], ["--format", "yaml"], ["--fromat", "json"], ["-t"],
+    ["--metrics-interval", "0"], ["--metrics-interval", "1e9"], ["--metrics-interval", "nan"],
+    ["--metrics-listen", "70000"], ["--trace-count", "0"], ["--trace-count", "10001"], ["--trace"],
   ])
   func refusals(words: [String]) throws {
     do throws(Failure) {

@@ -86,7 +86,7 @@ struct SignalTests {
     let bundle = try DigitsBundle.path()
     let folder = try Folder()
     let script = """
-      "$1" run "$2" "$3" --loop --format ndjson 2>"$4" | head -n 2
+      "$1" run "$2" "$3" --loop --no-report --format ndjson 2>"$4" | head -n 2
       """
     let process = Process()
     process.executableURL = URL(filePath: "/bin/sh")

@@ -70,6 +70,8 @@ struct Tool {
     }
     var variables = ProcessInfo.processInfo.environment
     for name in ["KNAPSACK_TARGETS", "NO_COLOR", "CI"] { variables[name] = nil }
+    // What runs leave in the state folder is not for the home of who tests.
+    variables["XDG_STATE_HOME"] = folder.path("state")
     variables.merge(environment) { $1 }
     let begin = Date()
     let child = try spawn(words, variables.map { "\($0)=\($1)" }, input, out, err)

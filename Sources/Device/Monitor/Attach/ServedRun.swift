@@ -31,6 +31,9 @@ public final class ServedRun: MonitorSource, @unchecked Sendable {
   public var stopsWithView: Bool { true }
   public var secondOfDay: Int? { collector.secondOfDay }
   public func setPaused(_ isPaused: Bool) { collector.setPaused(isPaused) }
+  public func addMonitorCost(nanoseconds: UInt64) {
+    collector.addMonitorCost(nanoseconds: nanoseconds)
+  }
 
   public func poll(nowNanoseconds now: UInt64) {
     collector.poll(nowNanoseconds: now)

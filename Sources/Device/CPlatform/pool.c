@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <stdatomic.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 struct kp_pool {
@@ -64,6 +65,7 @@ static uint32_t await_generation(kp_pool *p, uint32_t seen) {
 
 static void *work(void *raw) {
   kp_pool *p = raw;
+  prctl(PR_SET_NAME, "compute");
   uint32_t seen = 0;
   for (;;) {
     seen = await_generation(p, seen);

@@ -54,7 +54,8 @@ def arguments():
     parser.add_argument("--repeats", type=int, default=3, help="runs whose median counts")
     parser.add_argument("--pairs", type=int, default=20, help="pairs of runs to add (G3, G4, G16)")
     parser.add_argument("--setting", default="", 
-                        help="G3, G4: only 'spare' or 'one' core; G10: only keys, leaving, stalled or links")
+                        help="G3, G4: only 'spare' or 'one' core; G10: only keys, leaving, stalled or links;"
+                             " G16: only 'pairs'")
     parser.add_argument("--model", help="a slower model: a bundle, or what pack takes")
     parser.add_argument("--inputs", help="its inputs, some thousand")
     parser.add_argument("--json", default=str(REPOSITORY / ".build/monitor-goals.json"))

@@ -56,7 +56,7 @@ class Subjects:
             model = bundle
         if not inputs:
             inputs = self.folder / "texts.txt"
-            inputs.write_text("two dogs play in the snow while a child looks on from the porch\n" * 100)
+            inputs.write_text("two dogs play in the snow while a child looks on from the porch\n" * 20_000)
         self._slow = (model, inputs)
         return [str(model), str(inputs)]
 

@@ -2,12 +2,17 @@
 """Predicted against measured: latency and peak memory of real models on this machine.
 
     run.py KNAPSACK MODELS [--schemes f32,int8] [--threads 1,2] [--rounds 5] [--only PREFIX] [--probe] [--cpu]
+                           [--steady PERCENT]
 
 Packs every model of the folder for this machine, once for each scheme and number of threads, and measures the
 bundles in rounds, one case after the other, so that what disturbs the machine for a while disturbs all alike.
 A case's latency is the median of its rounds. Prints the table, and how many cases are within 15 % (latency) and
 5 % (VmHWM). With --probe the machine is measured first. With --cpu processor time is compared instead of
 wall time, of one thread, for machines that have other work. Fails where fewer than nine in ten are.
+
+On a machine whose speed changes under its neighbours neither a probe nor a measurement stands alone. With --steady one
+and the same model is measured before and after the probe, and before and after each case: a round counts where that
+model takes, within so many percent, what it took at the probe. Rounds that do not are tried again, up to ten times.
 """
 
 import argparse
@@ -17,6 +22,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 # What a model folder may hold beside models.
@@ -52,19 +58,77 @@ def bench(knapsack, bundle, threads, repeat):
         return (json.loads(out.read()) if status == 0 else None), usage.ru_utime + usage.ru_stime
 
 
-def runs(repeat):
-    """All runs of a bench of so many: to warm up, measured, and step by step."""
-    return max(2, min(20, repeat // 10)) + repeat + max(3, min(repeat, 50))
+def runs(measured):
+    """All runs of a bench: to warm up, measured, and step by step."""
+    return measured["warm_up_runs"] + measured["runs"] + max(3, min(measured["runs"], 50))
 
 
 def cpu_microseconds(knapsack, bundle, predicted):
     """Processor time of one inference: that of a long bench less that of a short one."""
-    more = 20 + int(min(max(0.15e6 / max(predicted, 1), 15), 50000))
-    _, short = bench(knapsack, bundle, "1", 20)
+    more = 20 + int(min(max(0.5e6 / max(predicted, 1), 50), 200000))
+    small, short = bench(knapsack, bundle, "1", 20)
     measured, long = bench(knapsack, bundle, "1", more)
     if measured:
-        measured["latency_p50_us"] = (long - short) * 1e6 / (runs(more) - runs(20))
+        measured["latency_p50_us"] = (long - short) * 1e6 / (runs(measured) - runs(small))
     return measured
+
+
+def repeat(packed):
+    """Runs of a case: a tenth of a second of them, 20 at least."""
+    return int(min(max(1e5 / max(packed.get("predicted_latency_us") or 1000, 1), 20), 5000))
+
+
+class Reference:
+    """One model on every number of threads, as a measure of the machine's state."""
+
+    def __init__(self, knapsack, bundle, threads, percent):
+        self.knapsack, self.bundle, self.threads, self.allowed = knapsack, bundle, threads, percent / 100
+        self.base, self.tries, self.kept = None, 0, 0
+
+    def now(self, threads):
+        return bench(self.knapsack, self.bundle, threads, 60)[0]["latency_p50_us"]
+
+    def agree(self, a, b):
+        return all(abs(a[t] / b[t] - 1) <= self.allowed for t in a)
+
+    def probe(self):
+        """Probes until the machine was the same before and after."""
+        before = {t: self.now(t) for t in self.threads}
+        for _ in range(8):
+            subprocess.run([self.knapsack, "probe"], check=True, stdout=subprocess.DEVNULL)
+            after = {t: self.now(t) for t in self.threads}
+            if self.agree(before, after):
+                break
+            before = after
+        else:
+            print("the machine was never the same before and after a probe", file=sys.stderr)
+        self.base = {t: (before[t] + after[t]) / 2 for t in self.threads}
+        print("reference at the probe: " + ", ".join(f"{v:.0f} us on {t}" for t, v in self.base.items()))
+
+    def bench(self, bundle, threads, count):
+        """A measurement in the probe's state; None where ten tries met another."""
+        for _ in range(10):
+            self.tries += 1
+            if not self.agree({threads: self.now(threads)}, {threads: self.base[threads]}):
+                time.sleep(0.5)
+                continue
+            measured, _ = bench(self.knapsack, bundle, threads, count)
+            if self.agree({threads: self.now(threads)}, {threads: self.base[threads]}):
+                self.kept += 1
+                return measured
+        return None
+
+
+def reference(options, folder):
+    """The reference: the first model whose inference takes half a millisecond or more."""
+    bundle = f"{folder}/reference.knap"
+    for path in models(options.models, ""):
+        packed = call(options.knapsack, "pack", path, "--target", "host", "--scheme", "f32", "--output", bundle,
+                      "--format", "json")
+        measured = packed and bench(options.knapsack, bundle, "1", 20)[0]
+        if measured and measured["latency_p50_us"] >= 500:
+            return Reference(options.knapsack, bundle, options.threads.split(","), options.steady)
+    sys.exit("no model is long enough to tell the machine's state by")
 
 
 def main():
@@ -77,12 +141,16 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--probe", action="store_true")
     parser.add_argument("--cpu", action="store_true")
+    parser.add_argument("--steady", type=float)
     options = parser.parse_args()
     if options.cpu:
         options.threads = "1"
-    if options.probe:
-        subprocess.run([options.knapsack, "probe"], check=True)
     with tempfile.TemporaryDirectory() as folder:
+        state = reference(options, folder) if options.steady else None
+        if state:
+            state.probe()
+        elif options.probe:
+            subprocess.run([options.knapsack, "probe"], check=True)
         cases = []
         for path in models(options.models, options.only):
             for scheme in options.schemes.split(","):
@@ -97,11 +165,15 @@ def main():
             for name, scheme, threads, bundle, packed, times, peaks in cases:
                 if options.cpu:
                     measured = cpu_microseconds(options.knapsack, bundle, packed["predicted_latency_us"] or 1000)
+                elif state:
+                    measured = state.bench(bundle, threads, repeat(packed))
                 else:
-                    measured, _ = bench(options.knapsack, bundle, threads, 20)
+                    measured, _ = bench(options.knapsack, bundle, threads, repeat(packed))
                 if measured:
                     times.append(measured["latency_p50_us"])
                     peaks.append(measured["peak_memory_bytes"])
+    if state:
+        print(f"{state.kept} of {state.tries} tries met the probe's state")
     report(cases)
 
 
@@ -113,17 +185,17 @@ def report(cases):
     for name, scheme, threads, _, packed, times, peaks in cases:
         if not times:
             continue
-        time, peak = statistics.median(times), statistics.median(peaks)
+        taken, peak = statistics.median(times), statistics.median(peaks)
         ram = packed["predicted_peak_memory_bytes"]
         memory.append(ram / peak)
         predicted = packed.get("predicted_latency_us")
         if predicted is None:
             sys.exit("no latency is predicted: run knapsack probe first")
         low, high = packed["predicted_latency_low_us"], packed["predicted_latency_high_us"]
-        latency.append(predicted / time)
-        inside += low <= time <= high
+        latency.append(predicted / taken)
+        inside += low <= taken <= high
         interval = f"[{low / 1e3:.3f}, {high / 1e3:.3f}]"
-        print(f"{name[:54]:54} {scheme:6} {threads:>3} {predicted / 1e3:12.3f} {interval:>19} {time / 1e3:9.3f}"
+        print(f"{name[:54]:54} {scheme:6} {threads:>3} {predicted / 1e3:12.3f} {interval:>19} {taken / 1e3:9.3f}"
               f" {latency[-1]:6.2f} {ram / 2**20:7.1f} {peak / 2**20:8.1f} {memory[-1]:6.2f}")
     count = len(latency)
     near = sum(1 / 1.15 <= r <= 1.15 for r in latency) / count

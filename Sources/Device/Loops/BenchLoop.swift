@@ -30,8 +30,7 @@ public struct BenchLoop {
       try runner.fillWithSamples()
     }
     let count = max(1, options.repeatCount)
-    let warmUp = max(2, min(20, count / 10))
-    for _ in 0..<warmUp { try runner.run() }
+    let warmUp = try warmUp(runs: max(2, min(20, count / 10)))
     var times: [UInt64] = []
     times.reserveCapacity(min(count, 1 << 16))
     for _ in 0..<count {
@@ -41,13 +40,27 @@ public struct BenchLoop {
     }
     let steps = try profile(runs: max(3, min(count, 50)))
     let report = Report(
-      runner: runner, times: times.sorted(), steps: steps,
+      runner: runner, warmUp: warmUp, times: times.sorted(), steps: steps,
       peakBytes: ProcessMemory.current?.peakBytes)
     do throws(PlatformError) {
       try Standard.output.write(options.format == .text ? report.text : report.json + [0x0A])
     } catch {
       if !error.isBrokenPipe { throw Failure(writing: error) }
     }
+  }
+
+  private static var warmUpNanoseconds: UInt64 { 250_000_000 }
+
+  /// Runs that are not counted, so many at least: a processor that has rested takes tens of milliseconds
+  /// to come back to its clock. How many they were.
+  private func warmUp(runs: Int) throws(Failure) -> Int {
+    let begin = Clock.monotonicNanoseconds
+    var done = 0
+    while done < runs || Clock.monotonicNanoseconds &- begin < BenchLoop.warmUpNanoseconds {
+      try runner.run()
+      done += 1
+    }
+    return done
   }
 
   /// Median nanoseconds of each runnable step.
@@ -67,6 +80,7 @@ public struct BenchLoop {
 /// The figures of one measurement.
 private struct Report {
   let runner: ModelRunner
+  let warmUp: Int
   /// Sorted nanoseconds.
   let times: [UInt64]
   let steps: [UInt64]
@@ -92,6 +106,7 @@ private struct Report {
     json.field("scheme", runner.model.scheme)
     json.field("kernels", KernelSet.best.name)
     json.field("threads", runner.session.threadCount)
+    json.field("warm_up_runs", warmUp)
     json.field("runs", times.count)
     json.field("latency_min_us", Double(times[0]) / 1000)
     json.field("latency_mean_us", mean)

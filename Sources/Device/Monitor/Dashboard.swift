@@ -14,8 +14,10 @@ public final class Dashboard {
 
   /// Takes the terminal. `type` is TERM's value. Throws when there is no terminal that can show a
   /// full screen: run in plain mode then.
-  public init(terminalType type: [UInt8], allowsColor: Bool) throws(TerminalError) {
-    loop = DashboardLoop(try Terminal(type: type, allowsColor: allowsColor))
+  public init(
+    terminalType type: [UInt8], allowsColor: Bool, theme: Theme = .standard
+  ) throws(TerminalError) {
+    loop = DashboardLoop(try Terminal(type: type, allowsColor: allowsColor), theme: theme)
   }
 
   /// Draws the first frame and goes on drawing until `stop`. False when there can be no thread;

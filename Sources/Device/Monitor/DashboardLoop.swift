@@ -25,7 +25,10 @@ final class DashboardLoop: @unchecked Sendable {
   private var resets = 0
   private var resumeAt: UInt64?
 
-  init(_ terminal: Terminal) { self.terminal = terminal }
+  init(_ terminal: Terminal, theme: Theme) {
+    self.terminal = terminal
+    ui.theme = theme
+  }
 
   /// Draws and listens until told to end.
   func run(
@@ -81,8 +84,7 @@ final class DashboardLoop: @unchecked Sendable {
 
   private func draw(_ source: some MonitorSource, now: UInt64) {
     measureOwnCost(source, now)
-    var fresh = source.snapshot(
-      nowNanoseconds: now, windowSeconds: RateWindow.seconds)
+    var fresh = source.snapshot(nowNanoseconds: now, windowSeconds: ui.window.seconds)
     fresh.monitorPercent = monitorPercent
     ui.secondOfDay = source.secondOfDay
     if ui.frozen == nil {
@@ -90,6 +92,9 @@ final class DashboardLoop: @unchecked Sendable {
     } else {
       ui.frozen?.livePerSecond = fresh.perSecond
     }
+    terminal.theme = ui.theme
+    terminal.isMouseOn = ui.isMouseOn
+    guard terminal.isReady else { return }
     let frame = MonitorView.frame(
       snapshot, size: terminal.size, capabilities: terminal.capabilities, ui: ui)
     drawnAt = now
@@ -165,9 +170,9 @@ final class DashboardLoop: @unchecked Sendable {
     var isChanged = false
     while !bytes.isEmpty {
       for byte in bytes {
-        guard let action = keys.take(byte)?.action else { continue }
+        guard let key = keys.take(byte) else { continue }
         isChanged = true
-        obey(action, source, control, leave)
+        obey(key, source, control, leave)
       }
       bytes = []
       guard keys.isPending else { break }
@@ -175,12 +180,20 @@ final class DashboardLoop: @unchecked Sendable {
       if kp_terminal_wait(25, 0) & Int32(KP_READABLE) != 0 {
         bytes = terminal.typed() ?? []
       }
-      if bytes.isEmpty, let action = keys.flush()?.action {
+      if bytes.isEmpty, let key = keys.flush() {
         isChanged = true
-        obey(action, source, control, leave)
+        obey(key, source, control, leave)
       }
     }
     return isChanged
+  }
+
+  private func obey(
+    _ key: Key, _ source: some MonitorSource, _ control: RunControl,
+    _ leave: @Sendable (Snapshot, StopReason) -> Void
+  ) {
+    if ui.isFiltering, ui.type(key) { return }
+    if let action = key.action { obey(action, source, control, leave) }
   }
 
   private func obey(
@@ -206,7 +219,7 @@ final class DashboardLoop: @unchecked Sendable {
     case .suspend: suspend(source)
     case .repaint: terminal.repaint()
     case .faster, .slower: changeRate(isFaster: action == .faster)
-    default: ui.navigate(action, pageRows: max(1, terminal.size.rows - 6))
+    default: ui.navigate(action, snapshot, size: terminal.size)
     }
   }
 

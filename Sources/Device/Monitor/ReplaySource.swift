@@ -67,22 +67,24 @@ extension MonitorView {
   /// The screen of a recorded run at the moment that it was advanced to, after keys were typed, on a
   /// terminal that shows everything. It depends on the recording alone.
   public static func frame(_ run: RecordedRun, size: Size, keys: [UInt8]) -> Frame {
-    let snapshot = run.snapshot()
+    var snapshot = run.snapshot()
     var ui = UIState()
     ui.secondOfDay = run.secondOfDay
     var decoder = KeyDecoder()
-    var actions: [Action] = []
-    for byte in keys { if let action = decoder.take(byte)?.action { actions.append(action) } }
-    if let action = decoder.flush()?.action { actions.append(action) }
-    for action in actions {
+    var typed: [Key] = []
+    for byte in keys { if let key = decoder.take(byte) { typed.append(key) } }
+    if let key = decoder.flush() { typed.append(key) }
+    for key in typed where !(ui.isFiltering && ui.type(key)) {
+      guard let action = key.action else { continue }
       guard action == .freeze else {
-        ui.navigate(action, pageRows: max(1, size.rows - 6))
+        ui.navigate(action, snapshot, size: size)
         continue
       }
       let frozen = FrozenView(
         elapsedSeconds: snapshot.elapsedSeconds, livePerSecond: snapshot.perSecond)
       ui.frozen = ui.frozen == nil ? frozen : nil
     }
+    snapshot = run.snapshot(windowSeconds: ui.window.seconds)
     return frame(
       snapshot, size: size, capabilities: Capabilities(colors: 256, isUnicode: true), ui: ui)
   }

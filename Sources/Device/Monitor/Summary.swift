@@ -92,6 +92,12 @@ public enum Summary {
       text.put(" right)")
       lines.append(("accuracy", text))
     }
+    if snapshot.droppedCount > 0 {
+      var text = TextBuffer()
+      text.put(snapshot.droppedCount)
+      text.put(" items came while the model had no time for them")
+      lines.append(("dropped", text))
+    }
     if snapshot.lostSampleCount > 0 {
       var text = TextBuffer()
       text.put(snapshot.lostSampleCount)

@@ -23,6 +23,7 @@ public final class Collector: @unchecked Sendable {
   private let progress = Atomic<UInt64>(UInt64.max)
   private let labelled = Atomic<UInt64>(0)
   private let correct = Atomic<UInt64>(0)
+  private let dropped = Atomic<UInt64>(0)
   private let interval = Atomic<Int>(1)
   private let paused = Atomic<Bool>(false)
   private let monitorNanoseconds = Atomic<UInt64>(0)
@@ -154,6 +155,9 @@ public final class Collector: @unchecked Sendable {
     if isCorrect { correct.wrappingAdd(1, ordering: .relaxed) }
   }
 
+  /// Says how many items came in all while the model had no time for them.
+  public func setDropped(_ count: UInt64) { dropped.store(count, ordering: .relaxed) }
+
   // MARK: Reading
 
   /// Takes in what was recorded and samples the system where it is time to. Call at least ten
@@ -231,6 +235,7 @@ public final class Collector: @unchecked Sendable {
     status.labelledCount = labelled.load(ordering: .relaxed)
     status.correctCount = correct.load(ordering: .relaxed)
     status.lostSampleCount = samples.lostCount + texts.lostCount
+    status.droppedCount = dropped.load(ordering: .relaxed)
     return status
   }
 

@@ -10,6 +10,8 @@ struct RunStatus: Equatable {
   var correctCount: UInt64 = 0
   /// Timings and texts that were dropped because nobody took them in time.
   var lostSampleCount = 0
+  /// Items that came while the model had no time for them.
+  var droppedCount: UInt64 = 0
 }
 
 /// One look at the power meter.

@@ -9,11 +9,48 @@ public struct StepFact: Sendable {
   public var kind: EscapedText
   /// How its weights are stored, such as `int8`; empty when it has none.
   public var scheme: EscapedText
+  /// Bytes of the weights that it reads; nil is unknown.
+  public var weightBytes: UInt64?
+  /// What was predicted for it when packing; nil for no prediction.
+  public var predictedNanoseconds: Double?
 
-  public init(name: EscapedText, kind: EscapedText, scheme: EscapedText) {
+  public init(
+    name: EscapedText, kind: EscapedText, scheme: EscapedText, weightBytes: UInt64? = nil,
+    predictedNanoseconds: Double? = nil
+  ) {
     self.name = name
     self.kind = kind
     self.scheme = scheme
+    self.weightBytes = weightBytes
+    self.predictedNanoseconds = predictedNanoseconds
+  }
+}
+
+/// One tensor of weights, as the map of weights tells of it.
+public struct TensorFact: Equatable, Sendable {
+  public var name: EscapedText
+  /// Such as `64x3x3`.
+  public var shape: EscapedText
+  public var scheme: EscapedText
+  public var elementCount: UInt64
+  /// In memory, scales included.
+  public var byteCount: UInt64
+  /// In the bundle; nil is unknown.
+  public var storedBytes: UInt64?
+  /// Its part of the loss that was predicted when packing; nil is unknown.
+  public var predictedLoss: Double?
+
+  public init(
+    name: EscapedText, shape: EscapedText, scheme: EscapedText, elementCount: UInt64,
+    byteCount: UInt64, storedBytes: UInt64? = nil, predictedLoss: Double? = nil
+  ) {
+    self.name = name
+    self.shape = shape
+    self.scheme = scheme
+    self.elementCount = elementCount
+    self.byteCount = byteCount
+    self.storedBytes = storedBytes
+    self.predictedLoss = predictedLoss
   }
 }
 
@@ -59,10 +96,16 @@ public struct RunFacts: Sendable {
   public var schemeShares: [SchemeShare] = []
   /// One letter per tensor, in program order.
   public var schemeMap: [UInt8] = []
+  /// What each letter of the map stands for.
+  public var tensors: [TensorFact] = []
+  /// The loss that was predicted when packing; nil where none was.
+  public var predictedLoss: Double?
   public var bitsPerWeight: Double?
   public var predictedP50Nanoseconds: Double?
   public var predictedPeakBytes: UInt64?
   public var predictedJoulesPerInference: Double?
+  /// What the predictions rest on, a line each.
+  public var predictionNotes: [EscapedText] = []
   public var energy: EnergyFigures?
 
   public init() {}

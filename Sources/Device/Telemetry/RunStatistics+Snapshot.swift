@@ -61,6 +61,7 @@ extension RunStatistics {
     snapshot.labelledCount = status.labelledCount
     snapshot.correctCount = min(status.correctCount, status.labelledCount)
     snapshot.lostSampleCount = status.lostSampleCount
+    snapshot.droppedCount = status.droppedCount
     return snapshot
   }
 

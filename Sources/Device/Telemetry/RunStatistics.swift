@@ -140,7 +140,7 @@ struct RunStatistics {
       // A run that is over was active until its last inference ended.
       if state == .done || state == .failed { end = min(now, lastEnd ?? now) }
       let from = max(advancedTo, countedSince)
-      if state != .paused, state != .loading, end > from {
+      if state != .paused, state != .inputLost, state != .loading, end > from {
         activeNanoseconds &+= end - from
         window.advance(to: end, activeNanoseconds: end - from, cpuNanoseconds: 0)
       }
@@ -150,7 +150,7 @@ struct RunStatistics {
     self.status = status
   }
 
-  private var isCounting: Bool { countedSince != nil && status.state != .paused }
+  private var isCounting: Bool { countedSince != nil && status.state != .paused && status.state != .inputLost }
 
   // MARK: What the machine said
 

@@ -3,6 +3,8 @@
 /// What the run is doing.
 public enum RunState: UInt8, Sendable {
   case loading, warmingUp, running, paused, stopping, done, failed
+  /// The device that gives items is gone, and is looked for.
+  case inputLost
 
   /// As lines and documents have it.
   public var name: String {
@@ -11,6 +13,7 @@ public enum RunState: UInt8, Sendable {
     case .warmingUp: "warm-up"
     case .running: "running"
     case .paused: "paused"
+    case .inputLost: "input-lost"
     case .stopping: "stopping"
     case .done: "done"
     case .failed: "failed"
@@ -57,6 +60,22 @@ public struct OperatorRow: Sendable {
     self.fact = fact
     self.meanNanoseconds = meanNanoseconds
     self.share = share
+  }
+
+  /// Measured over predicted; nil without a prediction.
+  public var drift: Double? {
+    guard let predicted = fact.predictedNanoseconds, predicted > 0 else { return nil }
+    return meanNanoseconds / predicted
+  }
+
+  /// Whether it is so far from its prediction, and so long, that it matters: a third more or less, and
+  /// a hundredth of the time.
+  public var isOff: Bool { share >= 0.01 && drift.map { $0 < 0.75 || $0 > 1.33 } ?? false }
+
+  /// Weights read per second, in 10^9 bytes; nil for a step without weights.
+  public var gigabytesPerSecond: Double? {
+    guard let bytes = fact.weightBytes, bytes > 0, meanNanoseconds > 0 else { return nil }
+    return Double(bytes) / meanNanoseconds
   }
 }
 
@@ -149,6 +168,8 @@ public struct Snapshot: Sendable {
   /// Inferences that took longer than the latency budget.
   public var missedCount: UInt64 = 0
   public var lostSampleCount = 0
+  /// Items that came while the model had no time for them.
+  public var droppedCount: UInt64 = 0
 
   /// How many seconds `latency`, `histogram`, `perSecond` and the joules per inference look back;
   /// nil is the whole run.

@@ -16,7 +16,7 @@ struct FrameInvariants {
     return sizes
   }()
 
-  private func check(_ frame: Frame, _ size: Size) {
+  private func check(_ frame: Frame, _ size: Size, isFiltering: Bool = false) {
     #expect(frame.size == size)
     #expect(frame.cells.count == size.columns * size.rows)
     for (i, cell) in frame.cells.enumerated() {
@@ -33,7 +33,7 @@ struct FrameInvariants {
     for word in ["nan", "NaN", "inf ", "-0.0"] {
       if text.contains(word) { Issue.record("\(word) in \(size)") }
     }
-    if size.columns >= 6, size.rows >= 4 {
+    if size.columns >= 6, size.rows >= 4, !isFiltering {
       #expect(frame.row(size.rows - 1).contains("q quit"))
     }
   }
@@ -51,6 +51,37 @@ struct FrameInvariants {
         Samples.snapshot(.running), size: size,
         capabilities: Capabilities(colors: 8, isUnicode: true), ui: ui)
       check(frame, size)
+    }
+  }
+
+  /// Whatever is typed and clicked: every frame in between is whole, and `q` is named on it.
+  @Test(arguments: 1...8) func anyKeys(seed: UInt64) {
+    var random = SeededGenerator(seed: seed)
+    var ui = UIState()
+    var size = Size(columns: 80, rows: 24)
+    let keys: [Key] =
+      (0x20...0x7E).map { .character(UInt8($0)) } + [
+        .tab, .backTab, .enter, .escape, .delete, .up, .down, .left, .right, .pageUp, .pageDown,
+        .home, .end,
+      ]
+    for _ in 0..<3000 {
+      var key = keys[Int.random(in: 0..<keys.count, using: &random)]
+      if Int.random(in: 0..<4, using: &random) == 0 {
+        key = .click(
+          column: Int.random(in: 0..<220, using: &random),
+          row: Int.random(in: 0..<70, using: &random))
+      }
+      if Int.random(in: 0..<20, using: &random) == 0 {
+        size = Self.sizes[Int.random(in: 0..<Self.sizes.count, using: &random)]
+      }
+      let state = SampleState.allCases[Int.random(in: 0..<3, using: &random)]
+      let snapshot = Samples.snapshot(state)
+      if !(ui.isFiltering && ui.type(key)), let action = key.action {
+        ui.navigate(action, snapshot, size: size)
+      }
+      let frame = MonitorView.frame(
+        snapshot, size: size, capabilities: Capabilities(colors: 8, isUnicode: true), ui: ui)
+      check(frame, size, isFiltering: ui.isFiltering)
     }
   }
 
@@ -105,5 +136,20 @@ struct FrameInvariants {
     #expect(none.contains("board        -  no meter"))
     #expect(none.contains("temp         -  no thermal zones"))
     #expect(!none.contains(" W "))
+  }
+}
+
+/// The same numbers from the same seed (Vigna's SplitMix64).
+private struct SeededGenerator: RandomNumberGenerator {
+  var state: UInt64
+
+  init(seed: UInt64) { state = seed }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
   }
 }

@@ -22,11 +22,21 @@ struct KeyTests {
   /// What a terminal answers, or a mouse sends, is never taken for typing.
   @Test func foreignSequencesAreSwallowed() {
     #expect(keys("\u{1B}[?2026;2$yq") == [.character(0x71)])
-    #expect(keys("\u{1B}[<0;12;7Mq") == [.character(0x71)])
+    #expect(keys("\u{1B}[<0;12;7mq") == [.character(0x71)])
+    #expect(keys("\u{1B}[<35;12;7Mq") == [.character(0x71)])
+    #expect(keys("\u{1B}[<0;;7Mq\u{1B}[<0;0;0Mq\u{1B}[<0;99999999999;1Mq").count == 3)
     #expect(keys("\u{1B}]11;rgb:1e1e/1e1e/1e1e\u{7}q") == [.character(0x71)])
     #expect(keys("\u{1B}P1$r0m\u{1B}\\q") == [.character(0x71)])
     #expect(keys("\u{1B}[200~") == [])
     #expect(keys("é\u{FFFD}q") == [.character(0x71)])
+  }
+
+  /// Buttons and the wheel as xterm's mode 1006 tells them, from 1.
+  @Test func mouse() {
+    #expect(keys("\u{1B}[<0;12;7M") == [.click(column: 11, row: 6)])
+    #expect(keys("\u{1B}[<64;1;1M\u{1B}[<65;200;60M") == [.wheel(-3), .wheel(3)])
+    #expect(Key.click(column: 11, row: 6).action == .click(column: 11, row: 6))
+    #expect(Key.wheel(-3).action == .scroll(-3))
   }
 
   @Test func aLoneEscapeNeedsTime() {
@@ -63,6 +73,8 @@ struct KeyTests {
     #expect(Key.character(0x31).action == .showTab(0))
     #expect(Key.character(0x39).action == .showTab(8))
     #expect(Key.character(0x30).action == nil)
-    #expect(Key.character(0x7A).action == nil)
+    #expect(Key.character(0x7A).action == .zoom)
+    #expect(Key.character(0x79).action == nil)
+    #expect(Key.tab.action == .nextPanel)
   }
 }

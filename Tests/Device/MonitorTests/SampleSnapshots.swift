@@ -4,7 +4,7 @@ import Telemetry
 /// States that the golden frames show.
 enum SampleState: String, CaseIterable, Sendable {
   case loading, warmUp, running, noMeter, frozen, paused, overBudget, metered, throttled
-  case notPermitted
+  case notPermitted, inputLost
 }
 
 enum Samples {
@@ -27,6 +27,19 @@ enum Samples {
       SchemeShare(scheme: text("f32"), letter: 0x66, tensorCount: 53, byteCount: 370_016),
     ]
     facts.schemeMap = (0..<105).map { $0 % 2 == 0 ? 0x38 : 0x66 }
+    facts.tensors = (0..<105).map { i in
+      TensorFact(
+        name: text("features.\(i / 2).\(i % 2 == 0 ? "weight" : "bias")"),
+        shape: text(i % 2 == 0 ? "24x96x1x1" : "24"), scheme: text(i % 2 == 0 ? "int8" : "f32"),
+        elementCount: i % 2 == 0 ? 2304 : 24, byteCount: i % 2 == 0 ? 2400 : 96,
+        storedBytes: i % 2 == 0 ? 1733 : nil, predictedLoss: i % 2 == 0 ? 2.5e-5 : nil)
+    }
+    facts.predictedLoss = 0.0013
+    facts.predictionNotes = [
+      text("p50     4600 us, nine times in ten 4210 to 5010 us, threads 4"),
+      text("        from the profile's figures"),
+      text("peak    weights 3.50 + arena 6.10 + runtime 12.3 MiB"),
+    ]
     return facts
   }
 
@@ -108,7 +121,8 @@ enum Samples {
     for i in 0..<24 {
       let fact = StepFact(
         name: text("features.\(i).conv"), kind: text(kinds[i % 3]),
-        scheme: text(i % 3 == 2 ? "f32" : "int8"))
+        scheme: text(i % 3 == 2 ? "f32" : "int8"), weightBytes: i % 3 == 2 ? 0 : 240_000,
+        predictedNanoseconds: i == 7 ? nil : Double(24 - i) * (i == 4 ? 11_000 : 15_500))
       rows.append(
         OperatorRow(
           step: i, fact: fact, meanNanoseconds: Double(24 - i) * 16_000, share: Double(24 - i) / 300
@@ -255,6 +269,13 @@ enum Samples {
     case .overBudget:
       snapshot.memory.peak = 70 << 20
       snapshot.lostSampleCount = 12
+    case .inputLost:
+      snapshot.state = .inputLost
+      snapshot.droppedCount = 14
+      snapshot.sinceLastSeconds = 25
+      snapshot.phase = text("/dev/video0: No such device: looked for again until it is back")
+      snapshot.events.append(
+        EventRow(elapsedSeconds: 736, level: .critical, text: snapshot.phase))
     }
     return snapshot
   }

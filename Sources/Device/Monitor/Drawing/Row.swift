@@ -35,6 +35,9 @@ struct Row {
     fields.append(Field(cells: cells, drop: drop, canShrink: false, isSpring: false))
   }
 
+  /// Adds the fields of another row.
+  mutating func put(_ other: Row) { fields += other.fields }
+
   /// What follows is pushed to the right edge.
   mutating func spring() {
     fields.append(Field(cells: [], drop: 0, canShrink: false, isSpring: true))

@@ -4,8 +4,10 @@ import Telemetry
 extension Panel {
   /// A row per quantity; a ratio outside 0.85…1.15 carries `!`.
   static let drift = Panel(
-    name: "Drift", title: { _ in Row("Drift") }, note: { _ in Row("measured / predicted") },
-    draw: { snapshot, _, frame in
+    name: "Drift", title: { _, _ in Row("Drift") },
+    note: { _, ui in Row(ui.tab == 0 ? "measured / predicted" : "measured / predicted   e explain")
+    },
+    draw: { snapshot, ui, frame in
       guard !snapshot.drift.isEmpty else {
         frame.put(Row("no prediction in this bundle", .unknown), row: 0)
         return
@@ -27,9 +29,29 @@ extension Panel {
           Figure.ratio(line.ratio),
           line.ratio == nil ? .unknown : line.isOff ? .warning : .normal, right: 5)
         row.put(line.isOff ? " !" : "  ", .warning, drop: 1)
+        if ui.tab > 0 {
+          row.put("  ", drop: 2)
+          row.put(ascii(verdict(line)), line.isOff ? .warning : .normal, drop: 2)
+        }
         frame.put(row, row: 1 + i)
       }
+      guard ui.tab > 0, ui.isExplained else { return }
+      let top = snapshot.drift.count + 2
+      if snapshot.facts.predictionNotes.isEmpty {
+        frame.put(
+          Row("the bundle does not say where its predictions come from", .unknown), row: top)
+      }
+      for (i, note) in snapshot.facts.predictionNotes.enumerated() {
+        var row = Row()
+        row.put(note.utf8, .label, canShrink: true)
+        frame.put(row, row: top + i)
+      }
     })
+
+  private static func verdict(_ row: DriftRow) -> StaticString {
+    guard let ratio = row.ratio else { return "not known yet" }
+    return row.isOff ? ratio > 1 ? "higher than planned" : "lower than planned" : "as planned"
+  }
 
   private static func texts(_ row: DriftRow) -> (StaticString, [UInt8], [UInt8]) {
     switch row.quantity {

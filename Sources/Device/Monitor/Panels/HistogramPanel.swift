@@ -5,21 +5,21 @@ extension Panel {
   /// How often which duration came, over the window.
   static let histogram = Panel(
     name: "Hist",
-    title: { snapshot in
+    title: { snapshot, ui in
       var row = Row("Histogram ")
-      row.put(unit(snapshot).name, .label)
+      row.put(unit(snapshot, ui).name, .label)
       return row
     },
-    note: { snapshot in
-      var row = Row("n ")
+    note: { snapshot, ui in
+      var row = Row(ui.isLogarithmic ? "log  n " : "n ")
       row.put(Figure.count(snapshot.histogram.count), .label)
       return row
     },
-    draw: { snapshot, _, frame in
+    draw: { snapshot, ui, frame in
       guard snapshot.histogram.count > 0 else {
         frame.put(Row("nothing counted yet", .unknown), row: 0)
         return
       }
-      drawHistogram(snapshot, &frame, from: 0, count: frame.rows)
+      drawHistogram(snapshot, ui, &frame, from: 0, count: frame.rows)
     })
 }

@@ -5,40 +5,42 @@ extension Panel {
   /// Percentiles of the window, sparkline, histogram.
   static let latency = Panel(
     name: "Lat",
-    title: { snapshot in
+    title: { snapshot, ui in
       var row = Row("Latency ")
-      row.put(unit(snapshot).name, .label)
+      row.put(unit(snapshot, ui).name, .label)
       return row
     },
     note: countOrAge,
-    draw: { snapshot, _, frame in
-      frame.put(percentiles(snapshot), row: 0)
-      guard snapshot.latency.count > 0 else { return drawTooFew(snapshot, &frame) }
+    draw: { snapshot, ui, frame in
+      frame.put(percentiles(snapshot, ui), row: 0)
+      guard snapshot.latency.count > 0 else { return drawTooFew(snapshot, ui, &frame) }
       frame.put(Graphics.sparkline(snapshot.history, width: frame.columns), row: 1)
       let rest = frame.rows - 2
       let isFew = snapshot.latency.count < 100
       let bars = max(0, isFew && rest > 1 ? rest - 1 : rest)
-      drawHistogram(snapshot, &frame, from: 2, count: min(bars, 40))
+      drawHistogram(snapshot, ui, &frame, from: 2, count: min(bars, 40))
       if isFew, rest > 1 { frame.put(thresholds(), row: frame.rows - 1) }
     })
 
   /// Percentiles and a tall line, for layouts that have the histogram beside it.
   static let latencyTrend = Panel(
     name: "Trend", title: latency.title, note: countOrAge,
-    draw: { snapshot, _, frame in
-      frame.put(percentiles(snapshot), row: 0)
-      guard snapshot.latency.count > 0 else { return drawTooFew(snapshot, &frame) }
+    draw: { snapshot, ui, frame in
+      frame.put(percentiles(snapshot, ui), row: 0)
+      guard snapshot.latency.count > 0 else { return drawTooFew(snapshot, ui, &frame) }
       let height = max(1, frame.rows - 3)
       let graph = Graphics.graph(snapshot.history, width: frame.columns, height: height)
       for (i, row) in graph.enumerated() { frame.put(row, row: 1 + i) }
       frame.put(Row("longest of each half second", .unknown), row: frame.rows - 2)
       frame.put(
-        snapshot.latency.count < 100 ? thresholds() : steadiness(snapshot), row: frame.rows - 1)
+        snapshot.latency.count < 100 ? thresholds() : steadiness(snapshot, ui), row: frame.rows - 1)
     })
 
-  private static func countOrAge(_ snapshot: Snapshot) -> Row {
+  private static func countOrAge(_ snapshot: Snapshot, _ ui: UIState) -> Row {
     var row = Row()
-    if let age = snapshot.sinceLastSeconds, age >= 2, snapshot.state == .running {
+    if let age = snapshot.sinceLastSeconds, age >= 2,
+      snapshot.state == .running || snapshot.state == .inputLost
+    {
       row.put(Figure.three(age), .unknown)
       row.put(" s old", .unknown)
     } else {
@@ -49,15 +51,15 @@ extension Panel {
   }
 
   /// What there is to say before the first counted inference.
-  private static func drawTooFew(_ snapshot: Snapshot, _ frame: inout Frame) {
+  private static func drawTooFew(_ snapshot: Snapshot, _ ui: UIState, _ frame: inout Frame) {
     if snapshot.facts.warmUpCount > 0 { frame.put(warmUp(snapshot), row: 1) }
     frame.put(thresholds(), row: 2)
-    frame.put(firstAndLast(snapshot), row: 3)
+    frame.put(firstAndLast(snapshot, ui), row: 3)
   }
 
   /// `mean 4.92   jitter p99-p50 2.16   first 48.2`
-  private static func steadiness(_ snapshot: Snapshot) -> Row {
-    let unit = unit(snapshot)
+  private static func steadiness(_ snapshot: Snapshot, _ ui: UIState) -> Row {
+    let unit = unit(snapshot, ui)
     let latency = snapshot.latency
     var row = Row("mean ")
     row.put(unit.three(latency.mean))
@@ -71,14 +73,22 @@ extension Panel {
   }
 
   /// The unit of this run's durations.
-  static func unit(_ snapshot: Snapshot) -> TimeUnit {
-    TimeUnit.fitting(
-      (snapshot.latency.p50 ?? snapshot.overall.p50 ?? snapshot.lastNanoseconds).map { Double($0) })
+  static func unit(_ snapshot: Snapshot, _ ui: UIState = UIState()) -> TimeUnit {
+    switch ui.units {
+    case .fitting:
+      TimeUnit.fitting(
+        (snapshot.latency.p50 ?? snapshot.overall.p50 ?? snapshot.lastNanoseconds).map {
+          Double($0)
+        })
+    case .microseconds: .microseconds
+    case .milliseconds: .milliseconds
+    case .seconds: .seconds
+    }
   }
 
   /// `p50 4.81  p95 5.22  p99 6.97  max 19.4`
-  static func percentiles(_ snapshot: Snapshot) -> Row {
-    let unit = unit(snapshot)
+  static func percentiles(_ snapshot: Snapshot, _ ui: UIState) -> Row {
+    let unit = unit(snapshot, ui)
     let latency = snapshot.latency
     var row = Row()
     func put(_ name: StaticString, _ value: UInt64?, drop: Int) {
@@ -107,8 +117,8 @@ extension Panel {
 
   private static func thresholds() -> Row { Row("p95 from n 20, p99 from n 100", .unknown) }
 
-  private static func firstAndLast(_ snapshot: Snapshot) -> Row {
-    let unit = unit(snapshot)
+  private static func firstAndLast(_ snapshot: Snapshot, _ ui: UIState) -> Row {
+    let unit = unit(snapshot, ui)
     var row = Row("last ")
     row.put(unit.three(snapshot.lastNanoseconds))
     row.put("   first ", .label)
@@ -118,11 +128,11 @@ extension Panel {
 
   /// Histogram rows: lower bound, bar, share.
   static func drawHistogram(
-    _ snapshot: Snapshot, _ frame: inout Frame, from top: Int, count: Int
+    _ snapshot: Snapshot, _ ui: UIState, _ frame: inout Frame, from top: Int, count: Int
   ) {
     let bars = snapshot.histogram.bars(limit: count)
-    let most = bars.map { $0.count }.max() ?? 1
-    let unit = unit(snapshot)
+    let most = height(bars.map { $0.count }.max() ?? 1, ui)
+    let unit = unit(snapshot, ui)
     let showsCount = frame.columns >= 56
     let width = frame.columns - 6 - 8 - (showsCount ? 12 : 0)
     for (i, bar) in bars.enumerated() {
@@ -130,12 +140,24 @@ extension Panel {
       row.put(unit.three(bar.lowerNanoseconds), .normal, right: 5)
       row.put(bar.isOpen ? "+" : " ", .label)
       row.add(
-        Graphics.bar(Double(bar.count) / Double(most), width: width, isTrackShown: false), drop: 2)
+        Graphics.bar(height(bar.count, ui) / most, width: width, isTrackShown: false), drop: 2)
       if showsCount { row.put(Figure.count(bar.count), .normal, right: 12, drop: 1) }
       let share = Double(bar.count) / Double(snapshot.histogram.count)
       row.put(Figure.fixed(share * 100, 1), .normal, right: 6)
       row.put(" %", .label)
       frame.put(row, row: top + i)
     }
+  }
+
+  /// What a bar's length stands for: a count, or its logarithm so that rare ones are seen.
+  private static func height(_ count: UInt64, _ ui: UIState) -> Double {
+    ui.isLogarithmic ? logarithm(count) : Double(count)
+  }
+
+  /// To base 2, between powers a straight line: for lengths of bars. 1 for one, 0 for none.
+  private static func logarithm(_ count: UInt64) -> Double {
+    guard count > 0 else { return 0 }
+    let power = 63 - count.leadingZeroBitCount
+    return 1 + Double(power) + (Double(count) / Double(UInt64(1) << UInt64(power)) - 1)
   }
 }

@@ -4,8 +4,8 @@ import Telemetry
 extension Panel {
   /// Memory in MiB; the bars are shares of the budget, or of the peak where there is no budget.
   static let memory = Panel(
-    name: "Mem", title: { _ in Row("Memory MiB") },
-    note: { snapshot in snapshot.memory.budget == nil ? Row.empty : Row("of budget") },
+    name: "Mem", title: { _, _ in Row("Memory MiB") },
+    note: { snapshot, ui in snapshot.memory.budget == nil ? Row.empty : Row("of budget") },
     draw: { snapshot, ui, frame in
       let memory = snapshot.memory
       let isOver = isOverBudget(memory)

@@ -4,8 +4,8 @@ import Telemetry
 extension Panel {
   /// Lines with their numbers; accuracy on the edge when labels are known.
   static let output = Panel(
-    name: "Out", title: { _ in Row("Output") },
-    note: { snapshot in
+    name: "Out", title: { _, _ in Row("Output") },
+    note: { snapshot, ui in
       var row = Row()
       if let accuracy = snapshot.accuracy {
         row.put("accuracy ", .label)
@@ -21,8 +21,10 @@ extension Panel {
         return
       }
       let width = Figure.plain(last.number).count
-      let skip = ui.tab == 0 ? 0 : min(max(0, ui.scroll), max(0, snapshot.output.count - 1))
-      for (i, line) in snapshot.output.reversed().dropFirst(skip).prefix(frame.rows).enumerated() {
+      let lines = snapshot.output.reversed().filter { ui.shows($0.text.utf8) }
+      if lines.isEmpty { frame.put(Row("no line has this text", .unknown), row: 0) }
+      let skip = ui.tab == 0 ? 0 : min(max(0, ui.scroll), max(0, lines.count - 1))
+      for (i, line) in lines.dropFirst(skip).prefix(frame.rows).enumerated() {
         var row = Row()
         row.put(Figure.plain(line.number), .label, right: width, drop: 1)
         row.put(" ", drop: 1)

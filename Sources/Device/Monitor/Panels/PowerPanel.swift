@@ -5,8 +5,8 @@ extension Panel {
   /// Every figure with where it comes from; what nobody measures is `-` with the reason. On a tab of
   /// its own, everything that is known.
   static let power = Panel(
-    name: "Power", title: { _ in Row("Power, thermal") },
-    note: { snapshot in
+    name: "Power", title: { _, _ in Row("Power, thermal") },
+    note: { snapshot, ui in
       if snapshot.throttle.isThrottled == true { return Row("! throttled", .warning) }
       return snapshot.power.grade == .model ? Row("estimate") : Row.empty
     },

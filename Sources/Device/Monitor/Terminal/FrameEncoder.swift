@@ -14,6 +14,14 @@ import CTerminal
   private let screen: OpaquePointer
   private var shown: Frame?
   private var runText: [UInt32] = []
+  /// The palette; a new one is drawn with the next frame.
+  public var theme = Theme.standard {
+    didSet {
+      guard theme != oldValue else { return }
+      setPairs()
+      repaint()
+    }
+  }
   /// Colours used, 0 for none, and whether the process's locale speaks UTF-8.
   public let capabilities: Capabilities
   /// What leaves the full screen on this terminal.
@@ -45,9 +53,13 @@ import CTerminal
     let colors = allowsColor ? max(0, Int(kt_colors())) : 0
     capabilities = Capabilities(colors: colors < 8 ? 0 : colors, isUnicode: isUnicode)
     restoreBytes = Self.readRestoreBytes()
+    setPairs()
+  }
+
+  private func setPairs() {
     guard capabilities.colors > 0 else { return }
     for style in Style.allCases {
-      let look = Theme.look(style, colors: capabilities.colors)
+      let look = theme.look(style, colors: capabilities.colors)
       init_pair(Int16(style.rawValue) + 1, look.foreground, look.background)
     }
   }
@@ -108,8 +120,12 @@ import CTerminal
         bytes.append(byte)
       }
     }
-    return Array(bytes.prefix(512))
+    return Array(bytes.prefix(512 - mouseOff.count)) + mouseOff
   }
+
+  /// Clicks and the wheel, told in decimal numbers (xterm's modes 1000 and 1006).
+  static let mouseOn = Panel.ascii("\u{1B}[?1000h\u{1B}[?1006h")
+  static let mouseOff = Panel.ascii("\u{1B}[?1006l\u{1B}[?1000l")
 
   // MARK: Drawing
 
@@ -171,7 +187,7 @@ import CTerminal
       while x < frame.columns, frame.cells[start + x].style == style {
         x += append(frame.cells[start + x], isLast: x + 1 >= frame.columns)
       }
-      let look = Theme.look(style, colors: capabilities.colors)
+      let look = theme.look(style, colors: capabilities.colors)
       let attributes =
         (look.isBold ? kt_bold() : 0) | (look.isDim ? kt_dim() : 0)
         | (look.isReverse ? kt_reverse() : 0)

@@ -118,6 +118,23 @@ public enum TerminalError: Error, Equatable, Sendable, CustomStringConvertible {
     return true
   }
 
+  /// The palette.
+  var theme: Theme {
+    get { encoder.theme }
+    set { encoder.theme = newValue }
+  }
+
+  /// Whether clicks and the wheel are told; off leaves them to the terminal, to select text with.
+  /// Only while `isReady`: bytes of a frame must not be torn apart.
+  var isMouseOn = false {
+    didSet {
+      guard isMouseOn != oldValue, isReady else { return }
+      pending = isMouseOn ? FrameEncoder.mouseOn : FrameEncoder.mouseOff
+      sent = 0
+      _ = sendPending()
+    }
+  }
+
   // MARK: Keys, sleep, stop
 
   /// The bytes typed since the last call; nil when the terminal is gone.
@@ -152,6 +169,8 @@ public enum TerminalError: Error, Equatable, Sendable, CustomStringConvertible {
 
   private func reenter() {
     pending = []
+    // What is on was put off with the screen.
+    isMouseOn = false
     encoder.reenter()
     refreshSize()
   }

@@ -4,7 +4,7 @@ import Telemetry
 enum CompactView {
   /// One line of values, for screens too small for anything else.
   static func drawLine(_ snapshot: Snapshot, _ ui: UIState, _ frame: inout Frame) {
-    let unit = Panel.unit(snapshot)
+    let unit = Panel.unit(snapshot, ui)
     guard frame.columns >= 4 else {
       // No figure fits: a letter for the state.
       let letter = Panel.ascii(Header.word(snapshot.state)).prefix(1)
@@ -32,12 +32,12 @@ enum CompactView {
   /// Up to ten lines and the keys.
   static func draw(_ snapshot: Snapshot, _ ui: UIState, _ frame: inout Frame) {
     frame.put(title(snapshot, ui), row: 0)
-    let unit = Panel.unit(snapshot)
+    let unit = Panel.unit(snapshot, ui)
     var lines: [Row] = []
     if ui.isLeaving || snapshot.state != .running {
       lines.append(Header.status(snapshot, ui))
     }
-    var latency = Panel.percentiles(snapshot)
+    var latency = Panel.percentiles(snapshot, ui)
     latency.put(" ", drop: 4)
     latency.put(unit.name, .label, drop: 4)
     lines.append(latency)
@@ -65,7 +65,7 @@ enum CompactView {
       indented.add(row.cells(width: frame.columns - 1))
       frame.put(indented, row: 1 + i)
     }
-    frame.put(Header.foot(), row: frame.rows - 1)
+    frame.put(Header.foot(ui), row: frame.rows - 1)
   }
 
   private static func title(_ snapshot: Snapshot, _ ui: UIState) -> Row {

@@ -12,12 +12,13 @@ enum Header {
     case .stopping: "STOPPING"
     case .done: "DONE"
     case .failed: "!! FAILED"
+    case .inputLost: "!! INPUT LOST"
     }
   }
 
   static func style(_ state: RunState) -> Style {
     switch state {
-    case .failed: .critical
+    case .failed, .inputLost: .critical
     case .paused, .stopping: .banner
     default: .strong
     }
@@ -115,6 +116,10 @@ enum Header {
       row.put(Figure.count(snapshot.warmUpDone), drop: 4)
       row.put(" excluded", .label, drop: 4)
     }
+    if snapshot.droppedCount > 0 {
+      row.put("  dropped ", .label, drop: 1)
+      row.put(Figure.count(snapshot.droppedCount), drop: 1)
+    }
     if snapshot.lostSampleCount > 0 {
       row.put("  ! samples lost ", .warning, drop: 1)
       row.put(Figure.count(snapshot.lostSampleCount), .warning, drop: 1)
@@ -139,7 +144,7 @@ enum Header {
         row.put(Figure.fixed(min(max(progress, 0), 1) * 100, 0), right: 4)
         row.put(" %", .label)
       }
-    } else if snapshot.state == .failed {
+    } else if snapshot.state == .failed || snapshot.state == .inputLost {
       row.put("!! ", .critical)
       row.put(snapshot.phase.utf8, .critical, canShrink: true)
     } else if Panel.isOverBudget(snapshot.memory) {
@@ -163,8 +168,20 @@ enum Header {
   }
 
   /// The keys that are worth a place in the last line; `q` and `?` are the last to be left out.
-  static func foot() -> Row {
+  static func foot(_ ui: UIState) -> Row {
     var row = Row(" ")
+    if ui.isFiltering {
+      row.put("/", .strong)
+      row.put(ui.filter, .strong)
+      row.put("_", .strong)
+      row.put("   Enter keeps it, Esc drops it, Ctrl-C quits", .label, drop: 1)
+      return row
+    }
+    if !ui.filter.isEmpty {
+      row.put("filter /", .banner, drop: 1)
+      row.put(ui.filter, .banner, drop: 1)
+      row.put("  ", drop: 1)
+    }
     var drop = 2
     for binding in KeyBinding.all where binding.short.utf8CodeUnitCount > 0 {
       var field = Row()
@@ -178,5 +195,30 @@ enum Header {
       drop += 1
     }
     return row
+  }
+
+  /// The newest alarm that nobody has seen, else the newest event.
+  static func latest(_ snapshot: Snapshot, _ ui: UIState) -> Row {
+    var row = Row(" ")
+    let alarm = snapshot.events.last {
+      $0.level != .note && $0.elapsedSeconds > ui.acknowledgedSeconds
+    }
+    guard let event = alarm ?? snapshot.events.last else { return row }
+    let line = Panel.eventLine(event)
+    row.put(line)
+    if alarm != nil { row.put("   (a acknowledge)", .label, drop: 1) }
+    return row
+  }
+
+  /// The tab whose name stands at a column of the tab line; nil for none.
+  static func tab(at column: Int, _ ui: UIState, width: Int) -> Int? {
+    let cells = tabs(ui, width: width).cells(width: width)
+    guard cells.indices.contains(column), cells[column].scalar != 0x20 else { return nil }
+    for at in (0...column).reversed() {
+      let scalar = cells[at].scalar
+      if scalar >= 0x31, scalar <= 0x39 { return Int(scalar) - 0x31 }
+      if at > 0, scalar == 0x20, cells[at - 1].scalar == 0x20 { return nil }
+    }
+    return nil
   }
 }

@@ -60,6 +60,7 @@ public struct KeyDecoder: Sendable {
   private mutating func ground(_ byte: UInt8) -> Key? {
     switch byte {
     case 0x03: return .controlC
+    case 0x08, 0x7F: return .delete
     case 0x09: return .tab
     case 0x0A, 0x0D: return .enter
     case 0x0C: return .controlL
@@ -73,7 +74,8 @@ public struct KeyDecoder: Sendable {
   }
 
   private func controlKey(_ final: UInt8) -> Key? {
-    switch final {
+    if parameters.first == 0x3C { return final == 0x4D ? mouseKey() : nil }
+    return switch final {
     case 0x41: .up
     case 0x42: .down
     case 0x43: .right
@@ -89,6 +91,27 @@ public struct KeyDecoder: Sendable {
       case 0x36: .pageDown
       default: nil
       }
+    default: nil
+    }
+  }
+
+  /// What stands between `CSI <` and `M`: button, column, row, from 1 (xterm's mode 1006).
+  private func mouseKey() -> Key? {
+    var numbers = [0]
+    for byte in parameters.dropFirst() {
+      if byte == 0x3B {
+        numbers.append(0)
+      } else if byte >= 0x30, byte <= 0x39, numbers[numbers.count - 1] < 10_000 {
+        numbers[numbers.count - 1] = numbers[numbers.count - 1] * 10 + Int(byte - 0x30)
+      } else {
+        return nil
+      }
+    }
+    guard numbers.count == 3, numbers[1] > 0, numbers[2] > 0 else { return nil }
+    return switch numbers[0] {
+    case 0: .click(column: numbers[1] - 1, row: numbers[2] - 1)
+    case 64: .wheel(-3)
+    case 65: .wheel(3)
     default: nil
     }
   }

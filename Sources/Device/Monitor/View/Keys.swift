@@ -3,8 +3,12 @@
 /// A key as it arrives from a terminal.
 public enum Key: Equatable, Sendable {
   case character(UInt8)
-  case controlC, controlL, controlZ, tab, backTab, enter, escape
+  case controlC, controlL, controlZ, tab, backTab, enter, escape, delete
   case up, down, left, right, pageUp, pageDown, home, end
+  /// The left button went down on a cell; columns and rows count from 0.
+  case click(column: Int, row: Int)
+  /// The wheel was turned: 3 down or -3 up.
+  case wheel(Int)
 }
 
 /// What a key does.
@@ -13,11 +17,15 @@ public enum Action: Equatable, Sendable {
   case quit(isInterrupt: Bool)
   case freeze, pause, resetStatistics, mark, measureIdle
   case showTab(Int)
-  case nextTab, previousTab, back
+  /// Tab and the arrows mean a panel on the overview, a tab elsewhere, a tensor on the map.
+  case nextPanel, previousPanel, nextTab, previousTab, back
   case scroll(Int)
   case scrollPage(Int)
   case scrollToStart, scrollToEnd
   case faster, slower, help, repaint, suspend
+  case zoom, details, longerWindow, shorterWindow, sort, filter
+  case logarithmic, units, acknowledge, palette, mouse, explain
+  case click(column: Int, row: Int)
 }
 
 /// A row of the help.
@@ -49,10 +57,23 @@ struct KeyBinding: Sendable {
       keys: [], label: "1-9", short: "tab", meaning: "overview, or one panel on the whole screen",
       action: .showTab(0)),
     KeyBinding(
-      keys: [.tab, .right], label: "Tab", short: "", meaning: "next tab", action: .nextTab),
+      keys: [.tab], label: "Tab", short: "", meaning: "next panel of the overview, or next tab",
+      action: .nextPanel),
     KeyBinding(
-      keys: [.backTab, .left], label: "Shift-Tab", short: "", meaning: "previous tab",
+      keys: [.backTab], label: "Shift-Tab", short: "", meaning: "the panel or tab before",
+      action: .previousPanel),
+    KeyBinding(
+      keys: [.right], label: "right", short: "", meaning: "next tab; next tensor of the map",
+      action: .nextTab),
+    KeyBinding(
+      keys: [.left], label: "left", short: "", meaning: "the tab, or the tensor, before",
       action: .previousTab),
+    KeyBinding(
+      keys: [.character(0x7A)], label: "z", short: "zoom",
+      meaning: "the panel on the whole screen, and back", action: .zoom),
+    KeyBinding(
+      keys: [.enter], label: "Enter", short: "",
+      meaning: "details of the chosen row; the tab of the chosen panel", action: .details),
     KeyBinding(
       keys: [.character(0x6A), .down], label: "j, down", short: "",
       meaning: "one row down in a tab",
@@ -71,6 +92,31 @@ struct KeyBinding: Sendable {
       keys: [.character(0x47), .end], label: "G", short: "", meaning: "to the last row",
       action: .scrollToEnd),
     KeyBinding(
+      keys: [.character(0x2F)], label: "/", short: "filter",
+      meaning: "show only operators, lines or events with this text", action: .filter),
+    KeyBinding(
+      keys: [.character(0x73)], label: "s", short: "",
+      meaning: "sort operators by time, place, kind, drift", action: .sort),
+    KeyBinding(
+      keys: [.character(0x5B)], label: "[", short: "", meaning: "shorter window: 1 min, 10 s",
+      action: .shorterWindow),
+    KeyBinding(
+      keys: [.character(0x5D)], label: "]", short: "window",
+      meaning: "longer window: 1 min, 10 min, whole run", action: .longerWindow),
+    KeyBinding(
+      keys: [.character(0x6C)], label: "l", short: "",
+      meaning: "bars of equal steps, or logarithmic",
+      action: .logarithmic),
+    KeyBinding(
+      keys: [.character(0x75)], label: "u", short: "",
+      meaning: "durations in what fits, µs, ms, s", action: .units),
+    KeyBinding(
+      keys: [.character(0x65)], label: "e", short: "",
+      meaning: "explain where a prediction comes from (drift)", action: .explain),
+    KeyBinding(
+      keys: [.character(0x61)], label: "a", short: "", meaning: "acknowledge alarms",
+      action: .acknowledge),
+    KeyBinding(
       keys: [.character(0x72)], label: "r", short: "reset stats",
       meaning: "forget all statistics so far", action: .resetStatistics),
     KeyBinding(
@@ -85,6 +131,13 @@ struct KeyBinding: Sendable {
     KeyBinding(
       keys: [.character(0x2D)], label: "-", short: "", meaning: "redraw less often",
       action: .slower),
+    KeyBinding(
+      keys: [.character(0x63)], label: "c", short: "",
+      meaning: "colours: dark, light, high contrast, none",
+      action: .palette),
+    KeyBinding(
+      keys: [.character(0x4D)], label: "M", short: "", meaning: "mouse on, or off to select text",
+      action: .mouse),
     KeyBinding(
       keys: [.escape], label: "Esc", short: "", meaning: "back to the overview", action: .back),
     KeyBinding(
@@ -104,6 +157,11 @@ extension Key {
     if case .character(let byte) = self, byte >= 0x31, byte <= 0x39 {
       let tab = Int(byte) - 0x31
       return tab <= Panel.tabs.count ? .showTab(tab) : nil
+    }
+    switch self {
+    case .click(let column, let row): return .click(column: column, row: row)
+    case .wheel(let rows): return .scroll(rows)
+    default: break
     }
     return KeyBinding.all.first { $0.keys.contains(self) }?.action
   }

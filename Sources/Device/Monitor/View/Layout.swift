@@ -101,6 +101,38 @@ struct Layout: Sendable {
   }
 }
 
+/// A panel at its place on a screen.
+struct PlacedPanel: Sendable {
+  var panel: Panel
+  var column: Int
+  var row: Int
+  var size: Size
+
+  func holds(column x: Int, row y: Int) -> Bool {
+    x >= column && x < column + size.columns && y >= row && y < row + size.rows
+  }
+}
+
+extension Layout {
+  /// The panels that a screen has room for, in reading order, below a header of three rows.
+  func shown(on size: Size) -> [PlacedPanel] {
+    var placed: [PlacedPanel] = []
+    var y = 3
+    for (i, height) in heights(available: size.rows - 5).enumerated() {
+      var x = 0
+      for (k, width) in rows[i].widths(columns: size.columns).enumerated() {
+        placed.append(
+          PlacedPanel(
+            panel: rows[i].panels[k].panel, column: x, row: y,
+            size: Size(columns: width, rows: height)))
+        x += width
+      }
+      y += height
+    }
+    return placed
+  }
+}
+
 extension PanelRow {
   /// Widths in cells that add up to `columns`.
   func widths(columns: Int) -> [Int] {

@@ -13,6 +13,10 @@ public enum MonitorView {
       CompactView.drawLine(snapshot, ui, &frame)
     } else if ui.isHelpShown {
       drawHelp(&frame)
+    } else if ui.isZoomed, let panel = zoomed(ui, frame.size) {
+      let size = Size(columns: frame.columns, rows: frame.rows - 1)
+      frame.put(panel.boxed(size, snapshot, ui, isChosen: true), column: 0, row: 0)
+      frame.put(Header.foot(ui), row: frame.rows - 1)
     } else if ui.tab > 0, ui.tab <= Panel.tabs.count, frame.rows >= 6 {
       drawTab(snapshot, ui, &frame)
     } else if frame.rows < 10 || frame.columns < 40 || frame.columns < 80 && frame.rows < 24 {
@@ -28,25 +32,19 @@ public enum MonitorView {
     frame.put(Header.title(snapshot, ui), row: 0)
     frame.put(Header.tabs(ui, width: frame.columns), row: 1)
     frame.put(Header.status(snapshot, ui), row: 2)
-    let layout = Layout.fitting(frame.size)
-    var y = 3
-    for (i, height) in layout.heights(available: frame.rows - 5).enumerated() {
-      var x = 0
-      let row = layout.rows[i]
-      for (k, width) in row.widths(columns: frame.columns).enumerated() {
-        let panel = row.panels[k].panel.boxed(Size(columns: width, rows: height), snapshot, ui)
-        frame.put(panel, column: x, row: y)
-        x += width
-      }
-      y += height
+    for (i, place) in Layout.fitting(frame.size).shown(on: frame.size).enumerated() {
+      let panel = place.panel.boxed(place.size, snapshot, ui, isChosen: ui.focus == i)
+      frame.put(panel, column: place.column, row: place.row)
     }
-    if let event = snapshot.events.last {
-      var row = Row(" ")
-      let line = Panel.eventLine(event)
-      row.add(line.cells(width: min(line.width, frame.columns - 1)))
-      frame.put(row, row: frame.rows - 2)
-    }
-    frame.put(Header.foot(), row: frame.rows - 1)
+    frame.put(Header.latest(snapshot, ui), row: frame.rows - 2)
+    frame.put(Header.foot(ui), row: frame.rows - 1)
+  }
+
+  private static func zoomed(_ ui: UIState, _ size: Size) -> Panel? {
+    if ui.tab > 0 { return ui.tab <= Panel.tabs.count ? Panel.tabs[ui.tab - 1] : nil }
+    let panels = Layout.fitting(size).shown(on: size)
+    guard let focus = ui.focus, !panels.isEmpty else { return nil }
+    return panels[min(focus, panels.count - 1)].panel
   }
 
   private static func drawTab(_ snapshot: Snapshot, _ ui: UIState, _ frame: inout Frame) {
@@ -54,7 +52,7 @@ public enum MonitorView {
     frame.put(Header.tabs(ui, width: frame.columns), row: 1)
     let size = Size(columns: frame.columns, rows: frame.rows - 3)
     frame.put(Panel.tabs[ui.tab - 1].boxed(size, snapshot, ui), column: 0, row: 2)
-    frame.put(Header.foot(), row: frame.rows - 1)
+    frame.put(Header.foot(ui), row: frame.rows - 1)
   }
 
   private static func drawHelp(_ frame: inout Frame) {

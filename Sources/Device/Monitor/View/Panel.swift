@@ -6,9 +6,9 @@ struct Panel: Sendable {
   /// Its name in the tab line.
   var name: StaticString
   /// On its upper left edge.
-  var title: @Sendable (Snapshot) -> Row
+  var title: @Sendable (Snapshot, UIState) -> Row
   /// On its upper right edge.
-  var note: @Sendable (Snapshot) -> Row
+  var note: @Sendable (Snapshot, UIState) -> Row
   /// Fills the inside of the box. Must do with whatever size it is given.
   var draw: @Sendable (Snapshot, UIState, inout Frame) -> Void
 
@@ -17,11 +17,27 @@ struct Panel: Sendable {
     latency, memory, power, operators, quantization, drift, output, events,
   ]
 
-  /// The panel with its box.
-  func boxed(_ size: Size, _ snapshot: Snapshot, _ ui: UIState) -> Frame {
+  /// The tab that shows this panel; nil for those that are on the overview only.
+  var tab: Int? {
+    // The line and the bars are parts of the latency tab.
+    let isPart = isNamed(Panel.latencyTrend) || isNamed(Panel.histogram)
+    return isPart ? 1 : Panel.tabs.firstIndex { isNamed($0) }.map { $0 + 1 }
+  }
+
+  private func isNamed(_ other: Panel) -> Bool { Panel.ascii(name) == Panel.ascii(other.name) }
+
+  /// The panel with its box. `isChosen`: its title is shown as the selection is.
+  func boxed(
+    _ size: Size, _ snapshot: Snapshot, _ ui: UIState, isChosen: Bool = false
+  ) -> Frame {
     var frame = Frame(size)
-    let title = title(snapshot)
-    let note = note(snapshot)
+    var title = title(snapshot, ui)
+    if isChosen {
+      let plain = title.cells(width: title.width)
+      title = Row.empty
+      title.add(([Cell(0x3E)] + plain).map { Cell($0.scalar, .selection, mark: $0.mark) })
+    }
+    let note = note(snapshot, ui)
     frame.box(
       column: 0, row: 0, width: size.columns, height: size.rows,
       title: title.cells(width: title.width), note: note.cells(width: note.width))

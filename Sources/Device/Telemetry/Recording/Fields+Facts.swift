@@ -7,6 +7,24 @@ extension StepFact: Fields {
     try coder.code(&name)
     try coder.code(&kind)
     try coder.code(&scheme)
+    try coder.code(&weightBytes)
+    try coder.code(&predictedNanoseconds)
+  }
+}
+
+extension TensorFact: Fields {
+  static var blank: TensorFact {
+    TensorFact(name: .blank, shape: .blank, scheme: .blank, elementCount: 0, byteCount: 0)
+  }
+
+  mutating func code(_ coder: inout FieldCoder) throws(RecordingError) {
+    try coder.code(&name)
+    try coder.code(&shape)
+    try coder.code(&scheme)
+    try coder.code(&elementCount)
+    try coder.code(&byteCount)
+    try coder.code(&storedBytes)
+    try coder.code(&predictedLoss)
   }
 }
 
@@ -51,10 +69,13 @@ extension RunFacts: Fields {
     try coder.code(&steps)
     try coder.code(&schemeShares)
     try coder.code(&schemeMap)
+    try coder.code(&tensors)
+    try coder.code(&predictedLoss)
     try coder.code(&bitsPerWeight)
     try coder.code(&predictedP50Nanoseconds)
     try coder.code(&predictedPeakBytes)
     try coder.code(&predictedJoulesPerInference)
+    try coder.code(&predictionNotes)
     try coder.code(&energy)
   }
 }

@@ -3,7 +3,7 @@
 extension RunState {
   /// In the order of the format.
   static var coded: [RunState] {
-    [.loading, .warmingUp, .running, .paused, .stopping, .done, .failed]
+    [.loading, .warmingUp, .running, .paused, .stopping, .done, .failed, .inputLost]
   }
 }
 
@@ -21,6 +21,7 @@ extension RunStatus: Fields {
     try coder.code(&labelledCount)
     try coder.code(&correctCount)
     try coder.code(&lostSampleCount)
+    try coder.code(&droppedCount)
   }
 }
 

@@ -84,6 +84,7 @@ extension Snapshot: Fields {
     try coder.code(&sinceLastSeconds)
     try coder.code(&missedCount)
     try coder.code(&lostSampleCount)
+    try coder.code(&droppedCount)
     try coder.code(&windowSeconds)
     try coder.code(&latency)
     try coder.code(&histogram)

@@ -55,7 +55,7 @@ gcc=$dest/usr/lib/gcc/$target/12
 mkdir -p "$gcc"
 from=$(dirname "$(find ../unpacked -name crtbeginT.o | head -n 1)")
 cp "$from"/{crtbegin.o,crtbeginT.o,crtend.o,libgcc.a,libgcc_eh.a} "$gcc/"
-for folder in linux asm asm-generic; do
+for folder in linux asm asm-generic sound; do
   cp -a "$(find ../unpacked -path "*include*/$folder" -type d | head -n 1)" "$dest/usr/include/"
 done
 

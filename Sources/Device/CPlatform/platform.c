@@ -49,6 +49,11 @@ void kp_sleep_ms(unsigned ms) {
   nanosleep(&t, 0);
 }
 
+void kp_sleep_until_ns(uint64_t moment) {
+  struct timespec t = {(time_t)(moment / 1000000000), (long)(moment % 1000000000)};
+  clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, 0);
+}
+
 int kp_cpu_count(void) {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);

@@ -121,6 +121,8 @@ void kp_wake_up_take(int fd);
 /// argv[i], or null past the end. Works where Swift has no CommandLine.
 const char *kp_argument(int i);
 void kp_sleep_ms(unsigned ms);
+/// Until a moment of `kp_now_ns`, or a signal.
+void kp_sleep_until_ns(uint64_t moment);
 /// Logical CPUs this process may use.
 int kp_cpu_count(void);
 /// A line's worth of text about an errno value; thread-safe.

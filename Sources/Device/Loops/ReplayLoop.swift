@@ -169,11 +169,12 @@ public struct ReplayLoop {
 extension Dashboard {
   /// The terminal of this process, in the colours it may have. nil where it can show no dashboard and
   /// nobody asked for one.
-  static func onTerminal(isAsked: Bool) throws(Failure) -> Dashboard? {
+  static func onTerminal(isAsked: Bool, theme: Theme? = nil) throws(Failure) -> Dashboard? {
     do throws(TerminalError) {
       return try Dashboard(
         terminalType: Array((Environment.get("TERM") ?? "").utf8),
-        allowsColor: Environment.getNonEmpty("NO_COLOR") == nil)
+        allowsColor: Environment.getNonEmpty("NO_COLOR") == nil,
+        theme: theme ?? Theme(colorsOfTerminal: Array((Environment.get("COLORFGBG") ?? "").utf8)))
     } catch {
       if isAsked { throw Failure(.unavailable, "cannot draw the monitor: \(error)") }
       return nil

@@ -1,4 +1,5 @@
-// The items of a run, in order: texts, rows of data sets, whole tensor files.
+// The items of a run that are there before it begins: texts, rows of data sets, tensor files, pictures,
+// sound.
 import Bytes
 import Platform
 import Programs
@@ -13,8 +14,44 @@ public enum RunItem {
   case values([TypedValue])
   /// Item `row` of a file, with the class it should get.
   case row(TensorFile, row: Int, label: Int?)
+  /// A picture in a file, which is read when its turn comes.
+  case pictureFile(String)
+  /// A picture from a camera.
+  case picture(Picture)
+  /// So many samples of a sound from one on.
+  case sound(Sound, start: Int)
   /// Values made up here.
   case sample
+
+  /// What answers about it are told apart by; nil where the text, or its number, does that.
+  var name: String? {
+    switch self {
+    case .pictureFile(let path): path
+    case .sound(let sound, let start):
+      "\(sound.path) \(RunItem.seconds(start, sound.rate)) s"
+    default: nil
+    }
+  }
+
+  private static func seconds(_ samples: Int, _ rate: Int) -> String {
+    var text = TextBuffer()
+    text.put(Double(samples) / Double(max(rate, 1)), places: 2)
+    return text.text
+  }
+}
+
+/// Sound that is in memory as a whole.
+public final class Sound {
+  public let path: String
+  /// Samples per second.
+  public let rate: Int
+  public let samples: [Float]
+
+  public init(path: String, rate: Int, samples: [Float]) {
+    self.path = path
+    self.rate = rate
+    self.samples = samples
+  }
 }
 
 extension ModelRunner {
@@ -28,22 +65,29 @@ extension ModelRunner {
     case .row(let file, let row, let expected):
       try fill(from: file, first: row)
       return expected
+    case .pictureFile(let path): try fill(picture: RunItems.picture(path))
+    case .picture(let picture): try fill(picture: picture)
+    case .sound(let sound, let start):
+      try fill(samples: sound.samples[min(start, sound.samples.count)...], rate: sound.rate)
     case .sample: try fillWithSamples()
     }
     return nil
   }
 }
 
-/// The items a run goes through.
+/// The items a run goes through, and the source of those that are still to come.
 public struct RunItems {
   public private(set) var items: [RunItem] = []
+  /// What gives more items while the run goes on; nil for none.
+  public private(set) var live: LiveSource?
   /// True when outputs of all items are one batch.
   public private(set) var isBatch = false
   /// True when every item's answer is worth a line: what a person typed, not a data set.
   public private(set) var printsAnswers = false
 
-  /// The most lines taken from text files and standard input.
+  /// The most lines taken from text files, and the most files taken from a folder.
   private static let maximumLines = 1 << 20
+  private static let maximumFileBytes = 64 << 20
 
   public init(_ options: RunOptions, _ runner: ModelRunner) throws(Failure) {
     if let path = options.inputFile {
@@ -60,34 +104,69 @@ public struct RunItems {
       printsAnswers = true
       items.append(.values(options.values))
     }
-    for input in options.inputs { try add(input, runner) }
-    if items.isEmpty { items.append(.sample) }
+    for input in options.inputs { try add(input, options, runner) }
+    if items.isEmpty, live == nil { items.append(.sample) }
   }
 
-  private mutating func add(_ input: String, _ runner: ModelRunner) throws(Failure) {
-    if input == "-" || hasSuffix(input, ".txt"), !runner.takesText { throw runner.textRefusal }
-    if input == "-" {
-      do throws(PlatformError) {
-        addLines(try Standard.readInput(limit: 64 << 20))
-      } catch {
-        throw Failure(reading: error)
+  private mutating func add(
+    _ input: String, _ options: RunOptions, _ runner: ModelRunner
+  ) throws(Failure) {
+    if let source = try LiveSource(input, options, runner) {
+      guard live == nil else {
+        throw Failure(.usage, "\(input): only one input can be a stream or a device")
       }
+      live = source
+      printsAnswers = true
       return
     }
-    if hasSuffix(input, ".safetensors") {
-      return try addDataSet(input, runner)
-    }
-    if hasSuffix(input, ".txt") {
-      do throws(PlatformError) {
-        addLines(try File.read(input, limit: 64 << 20))
-      } catch {
-        throw Failure(reading: error)
-      }
-      return
-    }
+    if try addFile(input, options, runner) { return }
+    // A word with a slash may be a text; a folder is one only by its name.
+    if (try? File.kind(of: input)) == .folder { return try addFolder(input, options, runner) }
     guard runner.takesText else { throw runner.textRefusal }
     printsAnswers = true
     items.append(.text(input))
+  }
+
+  /// True where the name's ending says what the file is.
+  private mutating func addFile(
+    _ input: String, _ options: RunOptions, _ runner: ModelRunner
+  ) throws(Failure) -> Bool {
+    if hasSuffix(input, ".safetensors") {
+      try addDataSet(input, runner)
+    } else if hasSuffix(input, ".txt") {
+      guard runner.takesText else { throw runner.textRefusal }
+      addLines(try RunItems.bytes(input))
+    } else if hasSuffix(input, ".wav") {
+      try addSound(input, options, runner)
+    } else if hasSuffix(input, ".ppm") || hasSuffix(input, ".pgm") || hasSuffix(input, ".pnm") {
+      guard runner.pictureInput != nil else { throw runner.pictureRefusal }
+      printsAnswers = true
+      items.append(.pictureFile(input))
+    } else {
+      return false
+    }
+    return true
+  }
+
+  /// Every file of a folder whose ending says what it is, by name; at least one.
+  private mutating func addFolder(
+    _ path: String, _ options: RunOptions, _ runner: ModelRunner
+  ) throws(Failure) {
+    let names: [String]
+    do throws(PlatformError) {
+      names = try Folder.names(path)
+    } catch {
+      throw Failure(reading: error)
+    }
+    var count = 0
+    for name in names {
+      let file = hasSuffix(path, "/") ? path + name : "\(path)/\(name)"
+      if try addFile(file, options, runner) { count += 1 }
+    }
+    guard count > 0 else {
+      throw Failure(
+        .missingInput, "\(path): no .txt, .safetensors, .wav, .ppm or .pgm file in this folder")
+    }
   }
 
   private mutating func addDataSet(_ path: String, _ runner: ModelRunner) throws(Failure) {
@@ -106,6 +185,27 @@ public struct RunItems {
     }
   }
 
+  private mutating func addSound(
+    _ path: String, _ options: RunOptions, _ runner: ModelRunner
+  ) throws(Failure) {
+    guard let place = runner.soundInput else { throw runner.soundRefusal }
+    let bytes = try RunItems.bytes(path)
+    let file: WavFile
+    do throws(WavError) {
+      file = try WavFile(bytes.span)
+    } catch {
+      throw Failure(.badData, "\(path): \(error)")
+    }
+    let rate = options.sampleRate ?? file.rate
+    var resampler = Resampler(from: file.rate, to: rate)
+    let samples = resampler.take(file.samples) + resampler.finish()
+    let sound = Sound(path: path, rate: rate, samples: samples)
+    printsAnswers = true
+    for start in stride(from: 0, to: max(samples.count, 1), by: place.sampleCount) {
+      items.append(.sound(sound, start: start))
+    }
+  }
+
   private mutating func addLines(_ bytes: [UInt8]) {
     printsAnswers = true
     var start = 0
@@ -115,6 +215,24 @@ public struct RunItems {
         items.append(.text(String(decoding: bytes[start..<end], as: UTF8.self)))
       }
       start = i + 1
+    }
+  }
+
+  /// The picture of a PGM or PPM file.
+  static func picture(_ path: String) throws(Failure) -> Picture {
+    let bytes = try bytes(path)
+    do throws(PictureError) {
+      return try Picture(pnm: bytes.span)
+    } catch {
+      throw Failure(.badData, "\(path): \(error)")
+    }
+  }
+
+  private static func bytes(_ path: String) throws(Failure) -> [UInt8] {
+    do throws(PlatformError) {
+      return try File.read(path, limit: maximumFileBytes)
+    } catch {
+      throw Failure(reading: error)
     }
   }
 

@@ -27,6 +27,7 @@ public final class RunLoop {
   private var resultCount = 0
   private var ranked: [RankedLabel] = []
   private let start: UInt64
+  private var pacer: Pacer
 
   /// Results kept for the one JSON document; later ones only count.
   private static let maximumResults = 10_000
@@ -48,9 +49,11 @@ public final class RunLoop {
       throw Failure(reading: refusal)
     }
     start = Clock.monotonicNanoseconds
+    pacer = Pacer(
+      perSecond: options.ratePerSecond, from: start, durationSeconds: options.durationSeconds)
     // Room for a quarter of a second of the fastest models: 100,000 inferences each second.
     collector = Collector(
-      facts: RunReport.facts(runner), nowNanoseconds: start,
+      facts: RunReport.facts(runner, options), nowNanoseconds: start,
       sampler: sampler, ringCapacity: 1 << 15)
     control = RunControl(continuesOnHangup: options.continuesOnHangup)
     stream = ResultStream(control, continuesOnHangup: options.continuesOnHangup)
@@ -168,23 +171,73 @@ public final class RunLoop {
       Standard.output.isTerminal && Standard.isInputTerminal && !options.isFormatGiven
       && Environment.getNonEmpty("CI") == nil && Environment.getNonEmpty("KNAPSACK_A11Y") == nil
     // A run that is over before anyone could look is better read as lines.
-    let isShort = !options.loops && options.repeatCount * items.items.count < 100
+    let isShort =
+      !options.loops && items.live == nil && options.durationSeconds ?? 0 < 1
+      && options.repeatCount * items.items.count < 100
     guard isAsked || (isUsable && !isShort) else { return nil }
-    return try Dashboard.onTerminal(isAsked: isAsked)
+    return try Dashboard.onTerminal(isAsked: isAsked, theme: options.theme)
   }
 
   private func loop(prints: Bool) throws(Failure) {
     var pass = 0
-    while options.loops || pass < options.repeatCount {
+    let isEndless = options.loops || options.durationSeconds != nil && items.live == nil
+    while !items.items.isEmpty, isEndless || pass < options.repeatCount {
       // Every pass begins as the first did.
       runner.session.resetStates()
       for (i, item) in items.items.enumerated() {
-        control.waitWhilePaused()
-        if control.isStopRequested { return }
+        guard mayGoOn() else { return }
         try run(item, i, isFirstPass: pass == 0, prints: prints)
       }
       pass += 1
     }
+    if let live = items.live { try follow(live, prints: prints) }
+  }
+
+  /// Waits for the next turn. False where the run is over.
+  private func mayGoOn() -> Bool {
+    if control.waitWhilePaused() { pacer.rest() }
+    let isTurn = pacer.wait { control.isStopRequested }
+    if pacer.skippedCount > 0 { collector.setDropped(pacer.skippedCount) }
+    return isTurn && !control.isStopRequested
+  }
+
+  /// Takes what comes until it ends.
+  private func follow(_ live: LiveSource, prints: Bool) throws(Failure) {
+    var index = items.items.count
+    var lost = false
+    while mayGoOn() {
+      let look = try live.next()
+      collector.setDropped(live.droppedCount + pacer.skippedCount)
+      if let loss = live.loss {
+        if !lost {
+          lost = true
+          try notice(loss)
+        }
+        continue
+      }
+      if lost {
+        lost = false
+        collector.setState(.running)
+        collector.recordEvent(.note, Array("\(live.path) is back".utf8))
+      }
+      switch look {
+      case .item(let item):
+        try run(item, index, isFirstPass: true, prints: prints)
+        index += 1
+      case .nothing: pacer.rest()
+      case .end: return
+      }
+    }
+    if let loss = live.loss { throw Failure(.missingInput, "\(loss)") }
+  }
+
+  /// Says that a device is gone.
+  private func notice(_ loss: PlatformError) throws(Failure) {
+    if options.failsFast { throw Failure(.missingInput, "\(loss)") }
+    let text = Array("\(loss): looked for again until it is back".utf8)
+    collector.recordPhase(text)
+    collector.recordEvent(.critical, text)
+    collector.setState(.inputLost)
   }
 
   private func run(
@@ -208,12 +261,21 @@ public final class RunLoop {
     }
     collector.recordInference(startNanoseconds: begin, durationNanoseconds: duration)
     let answer = Answer(runner, &ranked)
-    let line = answer.line
+    let line = named(answer.line, item)
     collector.recordOutput(line.span)
     if let label { collector.recordAnswer(isCorrect: answer.classIndex == label) }
     guard isFirstPass else { return }
     if options.outputFile != nil, items.isBatch || index == 0 { try outputs.add(runner) }
     try report(answer, line, item, index, duration, label, prints: prints)
+  }
+
+  /// The line with what it is about, where there is more than one such thing.
+  private func named(_ line: [UInt8], _ item: RunItem) -> [UInt8] {
+    guard items.items.count > 1, let name = item.name else { return line }
+    var text = TextBuffer()
+    text.put(untrusted: Array(name.utf8))
+    text.put("   ")
+    return text.bytes + line
   }
 
   private func report(
@@ -246,6 +308,7 @@ public final class RunLoop {
   ) {
     json.field("item", index)
     if case .text(let text) = item { json.field("text", text) }
+    if let name = item.name { json.field("source", name) }
     json.field("latency_us", Double(duration) / 1000)
     answer.write(to: &json)
     if let label { json.field("expected", label) }

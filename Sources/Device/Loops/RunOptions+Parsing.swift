@@ -1,5 +1,7 @@
 // Options from words, for the tool that has no argument-parsing library.
+import Bytes
 import CPlatform
+import Monitor
 import Reporting
 import Telemetry
 
@@ -7,6 +9,13 @@ extension RunOptions {
   /// The most that `--threads` and `--repeat` take.
   public static var maximumThreads: Int { 1024 }
   public static var maximumRepeats: Int { 1 << 30 }
+  public static var maximumSampleRate: Int { 768_000 }
+
+  /// A number above 0; nil for anything else.
+  public static func positive(_ text: String, upTo limit: Double) -> Double? {
+    guard let x = NumberText.double(Array(text.utf8)), x > 0, x <= limit else { return nil }
+    return x
+  }
 
   /// Options and the words that are none. An unknown option, a missing or a wrong value is a usage
   /// failure that names it.
@@ -32,6 +41,14 @@ extension RunOptions {
         throw Failure(.usage, "\(option) takes a number from 1 to \(limit), not '\(text)'")
       }
       return n
+    }
+    func number(upTo limit: Double) throws(Failure) -> Double {
+      let option = arguments[i]
+      let text = try value()
+      guard let x = positive(text, upTo: limit) else {
+        throw Failure(.usage, "\(option) takes a number above 0, not '\(text)'")
+      }
+      return x
     }
     var onlyWords = false
     while i < arguments.count {
@@ -98,7 +115,19 @@ extension RunOptions {
         case "--trace": options.reporting.traceFile = try value()
         case "--trace-count":
           options.reporting.traceCount = try count(upTo: ReportingOptions.traceCounts.upperBound)
+        case "--theme":
+          let text = try value()
+          guard let theme = Theme(name: Array(text.utf8)) else {
+            throw Failure(
+              .usage, "--theme takes dark, light, high-contrast or mono, not '\(text)'")
+          }
+          options.theme = theme
         case "--loop": options.loops = true
+        case "--rate": options.ratePerSecond = try number(upTo: 1e6)
+        case "--deadline": options.deadlineNanoseconds = UInt64(try number(upTo: 1e7) * 1e6)
+        case "--duration": options.durationSeconds = try number(upTo: 1e8)
+        case "--sample-rate": options.sampleRate = try count(upTo: maximumSampleRate)
+        case "--fail-fast": options.failsFast = true
         case "--tui": options.usesDashboard = true
         case "--no-tui": options.usesDashboard = false
         default:

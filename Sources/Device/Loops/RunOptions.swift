@@ -1,4 +1,5 @@
 // What a run is asked to do, the same for both tools.
+import Monitor
 import Reporting
 import Telemetry
 
@@ -35,12 +36,24 @@ public struct RunOptions: Sendable {
   /// Bytes that weights and working memory may take; nil is what the machine has.
   public var memoryLimit: Int?
   public var loops = false
+  /// Inferences per second, at most; nil is as fast as it goes.
+  public var ratePerSecond: Double?
+  /// An inference that takes longer is counted as missed.
+  public var deadlineNanoseconds: UInt64?
+  /// The run ends after so long, however many items are left.
+  public var durationSeconds: Double?
+  /// Samples per second that sound is brought to; nil is a file's own, and 16,000 of a microphone.
+  public var sampleRate: Int?
+  /// Whether the run ends where a device is lost, rather than waits for it.
+  public var failsFast = false
   /// nil: where standard input and output are terminals.
   public var usesDashboard: Bool?
   /// Whether the run goes on when its terminal is gone.
   public var continuesOnHangup = false
   /// Whether it leaves its terminal before it begins.
   public var isDetached = false
+  /// The monitor's palette; nil is what COLORFGBG tells of the terminal.
+  public var theme: Theme?
   /// A bench meter, and the grid's carbon.
   public var power = PowerSettings()
   /// What other programs are told.

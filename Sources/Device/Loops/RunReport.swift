@@ -14,7 +14,7 @@ import Tensors
 /// Figures of a run in the forms the tools print.
 enum RunReport {
   /// What is known of a model before its first inference.
-  static func facts(_ runner: ModelRunner) -> RunFacts {
+  static func facts(_ runner: ModelRunner, _ options: RunOptions) -> RunFacts {
     let model = runner.model
     let program = model.program
     var facts = RunFacts()
@@ -32,13 +32,13 @@ enum RunReport {
     facts.memoryBudgetBytes = model.manifest["target"]?["ram_budget_bytes"]?.integerValue.map {
       UInt64(max($0, 0))
     }
-    facts.steps = program.steps.map { step in
-      StepFact(
-        name: EscapedText(Array(step.name.utf8)), kind: EscapedText(Array(step.op.name.utf8)),
-        scheme: EscapedText(Array(scheme(of: step, program).utf8)))
-    }
+    facts.latencyBudgetNanoseconds = options.deadlineNanoseconds
+    facts.steps = MonitorFacts.steps(model)
     facts.schemeShares = schemeShares(program)
     facts.schemeMap = program.weights.map { letter(of: schemeName(of: $0)) }
+    facts.tensors = MonitorFacts.tensors(model)
+    facts.predictedLoss = model.manifest["fit"]?["predicted_loss"]?.doubleValue
+    facts.predictionNotes = MonitorFacts.predictionNotes(model)
     facts.bitsPerWeight = model.manifest["weights"]?["bits_per_weight"]?.doubleValue
     facts.predictedP50Nanoseconds = model.predicted("latency_us").map { $0 * 1000 }
     facts.predictedPeakBytes = model.predicted("peak_memory_bytes").map { UInt64(max($0, 0)) }
@@ -52,7 +52,7 @@ enum RunReport {
   }
 
   /// How a weight is stored, by name.
-  private static func schemeName(of weight: ProgramWeight) -> String {
+  static func schemeName(of weight: ProgramWeight) -> String {
     weight.encoding?.scheme.name ?? weight.elementType.name
   }
 
@@ -127,6 +127,7 @@ enum RunReport {
     } else {
       json.nullField("peak_memory_bytes")
     }
+    if snapshot.droppedCount > 0 { json.field("dropped", snapshot.droppedCount) }
     if snapshot.labelledCount > 0 {
       json.field("labelled", snapshot.labelledCount)
       json.field("correct", snapshot.correctCount)

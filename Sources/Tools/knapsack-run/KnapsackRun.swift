@@ -6,7 +6,7 @@ import Platform
 @main
 struct KnapsackRun {
   static let usage = """
-    usage: knapsack-run run BUNDLE [INPUT…]   run a bundle over texts, .txt or .safetensors files, or -
+    usage: knapsack-run run BUNDLE [INPUT…]   run a bundle over texts, files, folders, devices, or -
            knapsack-run bench BUNDLE          measure latency, memory and every step
            knapsack-run replay RECORDING      show a recorded run again, or one moment of it as text
            knapsack-run top [PROCESS]         attach the monitor to a run; --list names those there are
@@ -29,10 +29,16 @@ struct KnapsackRun {
       --trace FILE                the first inferences and their steps, for Perfetto or a browser
       --trace-count N             how many of them (100)
       --loop                      until stopped
+      --duration S                end after S seconds
+      --rate N                    at most N inferences a second
+      --deadline MS               count inferences that take longer as missed
+      --sample-rate HZ            bring sound to this rate (a microphone: 16000)
+      --fail-fast                 end where a camera or microphone is lost
       --record FILE               everything the monitor is fed, for replay
       --detach                    go on without a terminal, and print the process
       --on-hangup stop|continue   when the terminal is gone (stop)
       --tui, --no-tui             draw the monitor, or never
+      --theme NAME                its colours: dark, light, high-contrast or mono
 
     replay:
       --clock real|virtual        the dashboard at the run's pace, or one frame as text

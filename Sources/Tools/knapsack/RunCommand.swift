@@ -3,6 +3,7 @@ import ArgumentParser
 import Fitting
 import Importers
 import Loops
+import Monitor
 import Packing
 import Platform
 import Reporting
@@ -26,7 +27,10 @@ struct RunCommand: ParsableCommand {
   @Argument(help: "A bundle, a model file, a model folder or a recipe folder.")
   var model: String
 
-  @Argument(help: "Texts, .txt files (a text per line), .safetensors data sets, or - for stdin.")
+  @Argument(
+    help: ArgumentHelp(
+      "Texts; .txt, .safetensors, .wav, .ppm files or folders of them; /dev/video0; /dev/snd/pcmC0D0c; or - for lines of standard input."
+    ))
   var inputs: [String] = []
 
   @OptionGroup var loop: LoopOptions
@@ -42,6 +46,8 @@ struct RunCommand: ParsableCommand {
   @Flag(name: .customLong("loop"), help: "Run until stopped.")
   var loopForever = false
 
+  @OptionGroup var pace: PaceOptions
+
   @Flag(inversion: .prefixedNo, help: "Draw the monitor, or never.")
   var tui: Bool?
 
@@ -50,6 +56,15 @@ struct RunCommand: ParsableCommand {
 
   @Option(help: "What to do when the terminal is gone: stop, or continue unseen.")
   var onHangup: HangupAction = .stop
+
+  @Option(help: "The monitor's colours: dark, light, high-contrast or mono.")
+  var theme: String?
+
+  func validate() throws {
+    if let theme, Theme(name: Array(theme.utf8)) == nil {
+      throw ValidationError("--theme takes dark, light, high-contrast or mono, not '\(theme)'")
+    }
+  }
 
   func run() throws {
     try reportingFailures {
@@ -63,6 +78,8 @@ struct RunCommand: ParsableCommand {
       }
       options.recordFile = record
       options.loops = loopForever
+      pace.apply(to: &options)
+      options.theme = theme.flatMap { Theme(name: Array($0.utf8)) }
       options.usesDashboard = detach ? false : tui
       options.continuesOnHangup = onHangup == .continue
       options.power = power.settings

@@ -150,7 +150,9 @@ struct RunStatistics {
     self.status = status
   }
 
-  private var isCounting: Bool { countedSince != nil && status.state != .paused && status.state != .inputLost }
+  private var isCounting: Bool {
+    countedSince != nil && status.state != .paused && status.state != .inputLost
+  }
 
   // MARK: What the machine said
 

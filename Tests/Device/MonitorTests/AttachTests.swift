@@ -204,11 +204,11 @@ struct AttachTests {
     dump(again, to: &after, maxItems: .max)
     #expect(before == after)
     // What samples leave at its default travels as little as what is left out: count the fields.
-    #expect(Mirror(reflecting: sample).children.count == 35)
-    #expect(Mirror(reflecting: sample.power).children.count == 14)
+    #expect(Mirror(reflecting: sample).children.count == 38)
+    #expect(Mirror(reflecting: sample.power).children.count == 16)
     #expect(Mirror(reflecting: sample.memory).children.count == 13)
     #expect(Mirror(reflecting: sample.thermal).children.count == 12)
-    #expect(Mirror(reflecting: sample.throttle).children.count == 5)
+    #expect(Mirror(reflecting: sample.throttle).children.count == 6)
     #expect(Mirror(reflecting: sample.facts).children.count == 22)
   }
 }

@@ -118,6 +118,15 @@ extension ThrottleEpisode: Fields {
   }
 }
 
+extension ThrottleCause: Fields {
+  static var blank: ThrottleCause { ThrottleCause(cause: .blank, seconds: 0) }
+
+  mutating func code(_ coder: inout FieldCoder) throws(RecordingError) {
+    try coder.code(&cause)
+    try coder.code(&seconds)
+  }
+}
+
 extension ThrottleReading: Fields {
   static var blank: ThrottleReading { ThrottleReading() }
 
@@ -126,6 +135,7 @@ extension ThrottleReading: Fields {
     try coder.code(&episodes)
     try coder.code(&count)
     try coder.code(&totalSeconds)
+    try coder.code(&causes)
     try coder.code(&reason)
   }
 }

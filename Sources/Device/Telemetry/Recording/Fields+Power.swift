@@ -83,6 +83,8 @@ extension PowerReading: Fields {
     try coder.code(&joulesPerInference)
     try coder.code(&joulesPerInferenceAboveIdle)
     try coder.code(&totalJoules)
+    try coder.code(&totalGrade, among: PowerGrade.coded)
+    try coder.code(&totalSource)
     try coder.code(&rails)
     try coder.code(&tried)
     try coder.code(&battery)

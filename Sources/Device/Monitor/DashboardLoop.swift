@@ -24,6 +24,7 @@ final class DashboardLoop: @unchecked Sendable {
   private var monitorPercent: Double?
   private var resets = 0
   private var resumeAt: UInt64?
+  private var settling = ResizeSettling()
 
   init(_ terminal: Terminal, theme: Theme) {
     self.terminal = terminal
@@ -52,18 +53,26 @@ final class DashboardLoop: @unchecked Sendable {
       }
       watchStop(source, control, now: now)
       if let leaveBy, now >= leaveBy { leaveNow(source, control, leave) }
-      if now >= drawBy, terminal.isReady, !isTerminalGone {
-        draw(source, now: now)
-        drawBy = now + 1_000_000_000 / UInt64(ui.redrawHertz)
+      if settling.isOver(now) {
+        terminal.refreshSize()
+        // Also where it is what it was: what stood there in between may be lost.
+        terminal.repaint()
+        drawBy = 0
       }
-      let wake = min(drawBy > now ? drawBy : now + Self.pollNanoseconds, now + Self.pollNanoseconds)
+      if now >= drawBy, settling.due == nil, terminal.isReady, !isTerminalGone {
+        draw(source, now: now)
+        // A view that is held still only says how fast the run goes.
+        drawBy = now + 1_000_000_000 / UInt64(ui.frozen == nil ? ui.redrawHertz : 1)
+      }
+      let next = min(settling.due ?? .max, now + Self.pollNanoseconds)
+      let wake = drawBy > now ? min(drawBy, next) : next
       let bits = isTerminalGone ? sleepOnly() : terminal.wait(milliseconds: milliseconds(now, wake))
       if bits & Int32(KP_WRITABLE) != 0 { finishFrame() }
       let signals = kp_signals_taken()
       if signals & UInt32(KP_STOP_ASKED) != 0 { suspend(source) }
       if signals & UInt32(KP_CONTINUED) != 0 { resume(source, stoppedAt: now) }
-      if signals & UInt32(KP_RESIZED) != 0 { terminal.refreshSize() }
-      if signals != 0 { drawBy = 0 }
+      if signals & UInt32(KP_RESIZED) != 0 { settling.note(kp_now_ns()) }
+      if signals & ~UInt32(KP_RESIZED) != 0 { drawBy = 0 }
       if bits & Int32(KP_READABLE) != 0, listen(source, control, leave) { drawBy = 0 }
       if bits & Int32(KP_HUNG_UP) != 0 { isTerminalGone = true }
     }

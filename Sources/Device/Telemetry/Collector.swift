@@ -172,19 +172,13 @@ public final class Collector: @unchecked Sendable {
       statistics.take(text: text, tag: level.rawValue, now: now)
       recorder?.put(text: text, tag: level.rawValue)
     }
-    while let sample = samples.pop() {
-      statistics.take(sample)
-      trace?.take(sample)
-      recorder?.put(sample)
-    }
+    statistics.take(samples, recorder, trace)
     while let (tag, _, text) = texts.pop() {
       statistics.take(text: text, tag: tag, now: now)
       recorder?.put(text: text, tag: tag)
     }
-    while let (_, number, text) = outputs.pop() {
-      statistics.take(output: text, number: number)
-      recorder?.put(output: text, number: number)
-    }
+    outputs.dropOldest(keeping: RunStatistics.linesKept)
+    if recorder != nil { takeOutputs() }
     advance(to: now)
     lookAround(now)
     followRecorder(now)
@@ -200,6 +194,14 @@ public final class Collector: @unchecked Sendable {
     let all = list
     if !all.isEmpty { list = [] }
     return all
+  }
+
+  /// Without a recorder only when somebody looks: most of a fast model's lines are gone before.
+  private func takeOutputs() {
+    while let (_, number, text) = outputs.pop() {
+      statistics.take(output: text, number: number)
+      recorder?.put(output: text, number: number)
+    }
   }
 
   private func advance(to now: UInt64) {
@@ -273,6 +275,7 @@ public final class Collector: @unchecked Sendable {
   }
 
   private func make(nowNanoseconds now: UInt64, windowSeconds: Int?) -> Snapshot {
+    takeOutputs()
     var snapshot = statistics.snapshot(now: now, windowSeconds: windowSeconds)
     snapshot.monitorNanoseconds = monitorNanoseconds.load(ordering: .relaxed)
     return snapshot

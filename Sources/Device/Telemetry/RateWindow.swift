@@ -67,6 +67,16 @@ public struct RateWindow: Sendable {
     }
   }
 
+  /// Counts inferences that ended in the second that begins at a moment of the monotonic clock.
+  mutating func add(_ durations: borrowing LatencyHistogram, endingAt moment: UInt64) {
+    if let slot = fine.slot(atNanoseconds: moment) {
+      fine.slots[slot].sum.durations.merge(durations)
+    }
+    if let slot = coarse.slot(atNanoseconds: moment) {
+      coarse.slots[slot].sum.durations.merge(durations)
+    }
+  }
+
   /// Adds time in which the run was running, and the processor time spent in it.
   public mutating func advance(to moment: UInt64, activeNanoseconds: UInt64, cpuNanoseconds: UInt64)
   {

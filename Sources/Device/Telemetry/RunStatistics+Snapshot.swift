@@ -11,6 +11,7 @@ extension RunStatistics {
 
   /// `windowSeconds`: 1…600; nil is the whole run.
   mutating func snapshot(now: UInt64, windowSeconds: Int?) -> Snapshot {
+    flush()
     let windowSeconds = windowSeconds.map { min(max($0, 1), RateWindow.longestSeconds) }
     if let windowSeconds {
       window.merge(last: windowSeconds, upTo: endedAt ?? now, into: &sum)

@@ -6,9 +6,11 @@ import Platform
 struct RunStatistics {
   // Tags 0…2 are event levels.
   static let phaseTag: UInt8 = 9
-  private static let linesKept = 200
+  static let linesKept = 200
   private static let historyKept = 480
   private static let sliceNanoseconds: UInt64 = 500_000_000
+  /// As long as the shortest slot of the window.
+  private static let batchNanoseconds: UInt64 = 1_000_000_000
   private static let samplingNanoseconds: UInt64 = 500_000_000
   private static let powerNanoseconds: UInt64 = 95_000_000
 
@@ -33,7 +35,11 @@ struct RunStatistics {
   var window = RateWindow()
   var sum = RateWindow.Sum()
   var history: [UInt64] = []
-  var sliceEnd: UInt64 = 0
+  private var sliceEnd: UInt64 = 0
+  private var sliceLongest: UInt64 = 0
+  /// Durations of one second that are not yet in the sums.
+  private var batch = LatencyHistogram()
+  private var batchBegin: UInt64 = 0
   var steps: [StepTime]
 
   /// What the run said of itself at the last `advance`.
@@ -78,6 +84,25 @@ struct RunStatistics {
 
   // MARK: What was recorded
 
+  /// Everything that waits. Fast models give thousands at a time.
+  mutating func take(_ samples: SampleRing, _ recorder: Recorder?, _ trace: TraceRecorder?) {
+    while let sample = samples.pop() {
+      take(sample)
+      trace?.take(sample)
+      recorder?.put(sample)
+    }
+  }
+
+  /// Adds the batch to every sum.
+  mutating func flush() {
+    guard batch.count > 0 else { return }
+    overall.merge(batch)
+    throttle.add(batch)
+    window.add(batch, endingAt: batchBegin)
+    batch.reset()
+  }
+
+  /// One sample; it is in the sums after `advance` or `snapshot`.
   mutating func take(_ sample: Sample) {
     guard sample.step < 0 else {
       let step = Int(sample.step)
@@ -96,15 +121,20 @@ struct RunStatistics {
     guard seenCount > facts.warmUpCount else { return }
     if let excluded, sample.startNanoseconds < excluded.to, end > excluded.from { return }
     if countedSince == nil { countedSince = sample.startNanoseconds }
-    overall.record(nanoseconds: duration)
-    throttle.record(nanoseconds: duration)
-    window.record(nanoseconds: duration, endingAt: end)
+    if end < batchBegin || end - batchBegin >= Self.batchNanoseconds {
+      flush()
+      batchBegin = end / Self.batchNanoseconds * Self.batchNanoseconds
+    }
+    batch.record(nanoseconds: duration)
     if let budget = facts.latencyBudgetNanoseconds, duration > budget { missed += 1 }
     if end < sliceEnd, !history.isEmpty {
-      history[history.count - 1] = max(history[history.count - 1], duration)
+      guard duration > sliceLongest else { return }
+      sliceLongest = duration
+      history[history.count - 1] = duration
     } else {
       if history.count >= Self.historyKept { history.removeFirst(Self.historyKept / 2) }
       history.append(duration)
+      sliceLongest = duration
       sliceEnd = end &+ Self.sliceNanoseconds
     }
   }
@@ -134,6 +164,7 @@ struct RunStatistics {
 
   /// Adds the time since the last call, when the run was running in it.
   mutating func advance(to now: UInt64, _ status: RunStatus) {
+    flush()
     let state = status.state
     if let countedSince {
       var end = now
@@ -264,6 +295,7 @@ struct RunStatistics {
 
   mutating func reset() {
     missed = 0
+    batch.reset()
     overall.reset()
     window.reset()
     history = []

@@ -75,4 +75,27 @@ import Synchronization
     read.store(start &+ Self.headerBytes &+ count, ordering: .releasing)
     return (tag, number, text)
   }
+
+  /// Removes the oldest texts unread until at most `count` are left of those that wait: what nobody
+  /// would see need not be copied. Reading thread only.
+  public func dropOldest(keeping count: Int) {
+    let end = written.load(ordering: .acquiring)
+    var waiting = 0
+    var at = read.load(ordering: .relaxed)
+    while at != end {
+      waiting += 1
+      at = next(after: at)
+    }
+    guard waiting > count else { return }
+    at = read.load(ordering: .relaxed)
+    for _ in 0..<waiting - max(0, count) { at = next(after: at) }
+    read.store(at, ordering: .releasing)
+  }
+
+  /// Where the text behind the one at `start` begins.
+  private func next(after start: Int) -> Int {
+    let low = unsafe storage[(start &+ 1) & mask]
+    let high = unsafe storage[(start &+ 2) & mask]
+    return start &+ Self.headerBytes &+ (Int(low) | Int(high) << 8)
+  }
 }

@@ -18,9 +18,9 @@ struct ThrottleTracker {
 
   var isThrottled: Bool { reading.current != nil }
 
-  /// Counts an inference.
-  mutating func record(nanoseconds: UInt64) {
-    if isThrottled { during.record(nanoseconds: nanoseconds) }
+  /// Counts inferences.
+  mutating func add(_ durations: borrowing LatencyHistogram) {
+    if isThrottled { during.merge(durations) }
   }
 
   /// Takes a look at the machine. `median` gives the median of the minute up to now, in nanoseconds,

@@ -84,4 +84,29 @@ struct RingTests {
       #expect(ring.pop()?.text == text)
     }
   }
+
+  @Test func oldTextsAreDroppedUnread() {
+    let ring = TextRing(byteCount: 4096)
+    var number: UInt64 = 0
+    // Often enough to go round several times.
+    for round in 0..<40 {
+      for length in 0..<20 {
+        number += 1
+        ring.push(tag: 1, number: number, [UInt8](repeating: 0x61, count: length * 7).span)
+      }
+      let kept = round % 23
+      ring.dropOldest(keeping: kept)
+      let first = number - UInt64(min(kept, 20)) + 1
+      var expected = first
+      while let got = ring.pop() {
+        #expect(got.number == expected)
+        #expect(got.text.count == Int(expected - 1) % 20 * 7)
+        expected += 1
+      }
+      #expect(expected == number + 1)
+    }
+    #expect(ring.lostCount == 0)
+    ring.dropOldest(keeping: 0)
+    #expect(ring.pop() == nil)
+  }
 }

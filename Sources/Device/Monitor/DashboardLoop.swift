@@ -9,6 +9,7 @@ final class DashboardLoop: @unchecked Sendable {
   private static let idleNanoseconds: UInt64 = 11_000_000_000
   private static let graceNanoseconds: UInt64 = 2_000_000_000
   private static let rates = [1, 2, 4, 10]
+  private static let traceCount = 100
 
   let terminal: Terminal
   let isEnding = EndFlag()
@@ -24,6 +25,7 @@ final class DashboardLoop: @unchecked Sendable {
   private var monitorPercent: Double?
   private var resets = 0
   private var resumeAt: UInt64?
+  private var notes = DashboardNotes()
   private var settling = ResizeSettling()
 
   init(_ terminal: Terminal, theme: Theme) {
@@ -95,6 +97,7 @@ final class DashboardLoop: @unchecked Sendable {
     measureOwnCost(source, now)
     var fresh = source.snapshot(nowNanoseconds: now, windowSeconds: ui.window.seconds)
     fresh.monitorPercent = monitorPercent
+    notes.join(&fresh)
     ui.secondOfDay = source.secondOfDay
     if ui.frozen == nil {
       snapshot = fresh
@@ -225,6 +228,18 @@ final class DashboardLoop: @unchecked Sendable {
       resumeAt = kp_now_ns() + Self.idleNanoseconds
     case .resetStatistics: control.requestReset()
     case .mark: source.addEvent(.note, "mark", nowNanoseconds: kp_now_ns())
+    case .saveSnapshot:
+      notes.save(
+        snapshot,
+        MonitorView.frame(
+          snapshot, size: terminal.size, capabilities: terminal.capabilities, ui: ui))
+    case .trace:
+      guard source.beginTrace(inferenceCount: Self.traceCount, nowNanoseconds: kp_now_ns()) else {
+        return notes.say(
+          .warning,
+          Array("no trace: one is being recorded, or the run is not in this process".utf8),
+          atSeconds: snapshot.elapsedSeconds)
+      }
     case .suspend: suspend(source)
     case .repaint: terminal.repaint()
     case .faster, .slower: changeRate(isFaster: action == .faster)

@@ -26,6 +26,9 @@ public protocol MonitorSource: AnyObject, Sendable {
   func addEvent(_ level: EventLevel, _ text: StaticString, nowNanoseconds: UInt64)
   /// Forgets all statistics so far.
   func reset(nowNanoseconds: UInt64)
+  /// Has the next inferences traced, each with all its steps. False where one is being traced, or none
+  /// can be: the trace's path comes as an event.
+  func beginTrace(inferenceCount: Int, nowNanoseconds: UInt64) -> Bool
   /// Says that a thread of the monitor took so much processor time more.
   func addMonitorCost(nanoseconds: UInt64)
 }
@@ -33,6 +36,9 @@ public protocol MonitorSource: AnyObject, Sendable {
 extension MonitorSource {
   /// What watching costs is told of a run in this process alone.
   public func addMonitorCost(nanoseconds: UInt64) {}
+
+  /// A run elsewhere, or one that is over, is not traced from here.
+  public func beginTrace(inferenceCount: Int, nowNanoseconds: UInt64) -> Bool { false }
 }
 
 extension Collector: MonitorSource {

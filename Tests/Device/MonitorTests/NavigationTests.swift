@@ -194,6 +194,24 @@ struct NavigationTests {
     #expect(!viewer.screen.contains("from the profile's figures"))
   }
 
+  @Test func theHelpIsReadToItsEnd() {
+    var viewer = Viewer()
+    viewer.type("?")
+    #expect(viewer.screen.contains("stop the run and print the summary"))
+    #expect(!viewer.screen.contains("this list"))
+    viewer.type("G")
+    #expect(viewer.screen.contains("this list"))
+    #expect(viewer.frame.row(23).contains("q quit"))
+    viewer.type("??")
+    #expect(viewer.screen.contains("stop the run and print the summary"))
+  }
+
+  @Test func everyKeyOfTheHelpDoesSomething() {
+    for key in "qPzsrmbwtlueacM/[]+-?".utf8 {
+      #expect(Key.character(key).action != nil, "\(Character(Unicode.Scalar(key)))")
+    }
+  }
+
   @Test func themes() {
     var viewer = Viewer()
     for theme in [Theme.light, .highContrast, .mono, .dark] {

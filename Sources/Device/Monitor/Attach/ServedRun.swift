@@ -58,6 +58,10 @@ public final class ServedRun: MonitorSource, @unchecked Sendable {
     collector.addEvent(level, text, nowNanoseconds: now)
   }
 
+  public func beginTrace(inferenceCount: Int, nowNanoseconds now: UInt64) -> Bool {
+    collector.beginTrace(inferenceCount: inferenceCount, nowNanoseconds: now)
+  }
+
   public func reset(nowNanoseconds now: UInt64) { collector.reset(nowNanoseconds: now) }
 
   /// Shows viewers how it ended, hangs up and removes the socket. To be called once the monitor's

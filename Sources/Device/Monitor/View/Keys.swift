@@ -24,7 +24,7 @@ public enum Action: Equatable, Sendable {
   case scrollToStart, scrollToEnd
   case faster, slower, help, repaint, suspend
   case zoom, details, longerWindow, shorterWindow, sort, filter
-  case logarithmic, units, acknowledge, palette, mouse, explain
+  case saveSnapshot, trace, logarithmic, units, acknowledge, palette, mouse, explain
   case click(column: Int, row: Int)
 }
 
@@ -122,6 +122,12 @@ struct KeyBinding: Sendable {
     KeyBinding(
       keys: [.character(0x6D)], label: "m", short: "mark", meaning: "put a mark among the events",
       action: .mark),
+    KeyBinding(
+      keys: [.character(0x77)], label: "w", short: "",
+      meaning: "write what is shown to a file, as JSON and as text", action: .saveSnapshot),
+    KeyBinding(
+      keys: [.character(0x74)], label: "t", short: "",
+      meaning: "trace the next 100 inferences to a file for Perfetto", action: .trace),
     KeyBinding(
       keys: [.character(0x62)], label: "b", short: "",
       meaning: "pause for 11 s and measure the power when idle", action: .measureIdle),

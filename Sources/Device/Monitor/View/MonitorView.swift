@@ -12,7 +12,7 @@ public enum MonitorView {
     if frame.columns < 20 || frame.rows < 4 {
       CompactView.drawLine(snapshot, ui, &frame)
     } else if ui.isHelpShown {
-      drawHelp(&frame)
+      drawHelp(ui, &frame)
     } else if ui.isZoomed, let panel = zoomed(ui, frame.size) {
       let size = Size(columns: frame.columns, rows: frame.rows - 1)
       frame.put(panel.boxed(size, snapshot, ui, isChosen: true), column: 0, row: 0)
@@ -55,18 +55,22 @@ public enum MonitorView {
     frame.put(Header.foot(ui), row: frame.rows - 1)
   }
 
-  private static func drawHelp(_ frame: inout Frame) {
+  private static func drawHelp(_ ui: UIState, _ frame: inout Frame) {
+    let all = KeyBinding.all
     frame.put(Row(" keys", .strong), row: 0)
     let room = frame.rows - 2
     // Two columns where one is not long enough.
-    let columns = KeyBinding.all.count > room && frame.columns >= 100 ? 2 : 1
+    let columns = all.count > room && frame.columns >= 130 ? 2 : 1
     let width = frame.columns / columns
-    for (i, binding) in KeyBinding.all.prefix(room * columns).enumerated() {
+    let first = min(ui.helpScroll, max(0, all.count - room * columns))
+    for (i, binding) in all[first...].prefix(room * columns).enumerated() {
       var row = Row(" ")
       row.put(Panel.ascii(binding.label), .strong, left: 11)
       row.put(Panel.ascii(binding.meaning), .normal, canShrink: true)
       frame.put(row.cells(width: width), column: i / room * width, row: 1 + i % room)
     }
-    frame.put(Row(" ? back   q quit", .label), row: frame.rows - 1)
+    var foot = Row(" ? back   q quit", .label)
+    if all.count > room * columns { foot.put("   j, k, PgDn: more", .label, drop: 1) }
+    frame.put(foot, row: frame.rows - 1)
   }
 }

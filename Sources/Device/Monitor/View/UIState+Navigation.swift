@@ -30,7 +30,9 @@ extension UIState {
         show((tab + (forward ? 1 : tabCount - 1)) % tabCount)
       }
     case .back: back()
-    case .help: isHelpShown.toggle()
+    case .help:
+      isHelpShown.toggle()
+      helpScroll = 0
     case .zoom:
       isZoomed.toggle()
       if isZoomed, tab == 0 { focus = focus ?? 0 }
@@ -110,6 +112,10 @@ extension UIState {
   // MARK: Rows
 
   private mutating func move(_ rows: Int, _ snapshot: Snapshot, _ size: Size) {
+    guard !isHelpShown else {
+      helpScroll = min(max(helpScroll + rows, 0), KeyBinding.all.count - 1)
+      return
+    }
     switch tab {
     case Self.operatorsTab:
       let list = Panel.operatorList(snapshot, self)

@@ -85,6 +85,8 @@ public struct UIState: Equatable, Sendable {
   public var isDetailShown = false
   public var isExplained = false
   public var isHelpShown = false
+  /// First key shown in a help that is longer than the screen.
+  public var helpScroll = 0
   /// Lower-case ASCII that shown rows hold; empty shows all.
   public var filter: [UInt8] = []
   /// Whether keys go into the filter.

@@ -219,12 +219,17 @@ static void make_wake_pipe(void) {
 void kp_stop_signals_catch(void) {
   make_wake_pipe();
   static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
+  sigset_t set;
+  sigemptyset(&set);
   for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
     struct sigaction now;
     // nohup and shells without job control ignore some of them for us.
     if (sigaction(stops[i], 0, &now) == 0 && now.sa_handler == SIG_IGN) continue;
     catch(stops[i], on_stop, SA_RESTART);
+    sigaddset(&set, stops[i]);
   }
+  // A mask is inherited: whoever started us may have blocked what is to stop us.
+  pthread_sigmask(SIG_UNBLOCK, &set, 0);
 }
 
 void kp_guard_thread(void) {

@@ -220,8 +220,10 @@ struct OutputTests {
     run.standardError = try FileHandle(forWritingTo: URL(filePath: errors))
     try run.run()
     defer {
+      // Foundation may have started it with the signal blocked: it must end all the same.
       run.terminate()
-      run.waitUntilExit()
+      #expect(waitFor(20) { run.isRunning ? nil : true } == true)
+      kill(run.processIdentifier, SIGKILL)
     }
     let port = try #require(waitFor(20) { metricsPort(errors) })
     #expect(try promtool(try page(port: port)).isEmpty)

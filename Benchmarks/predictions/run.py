@@ -2,7 +2,7 @@
 """Predicted against measured: latency and peak memory of real models on this machine.
 
     run.py KNAPSACK MODELS [--schemes f32,int8] [--threads 1,2] [--rounds 5] [--only PREFIX] [--probe] [--cpu]
-                           [--steady PERCENT]
+                           [--steady PERCENT] [--quickest]
 
 Packs every model of the folder for this machine, once for each scheme and number of threads, and measures the
 bundles in rounds, one case after the other, so that what disturbs the machine for a while disturbs all alike.
@@ -13,6 +13,8 @@ wall time, of one thread, for machines that have other work. Fails where fewer t
 On a machine whose speed changes under its neighbours neither a probe nor a measurement stands alone. With --steady one
 and the same model is measured before and after the probe, and before and after each case: a round counts where that
 model takes, within so many percent, what it took at the probe. Rounds that do not are tried again, up to ten times.
+With --quickest a case's latency is that of its quickest round instead of the middle one: the probe too keeps the
+shortest of its passes, so both are of the machine undisturbed.
 """
 
 import argparse
@@ -142,6 +144,7 @@ def main():
     parser.add_argument("--probe", action="store_true")
     parser.add_argument("--cpu", action="store_true")
     parser.add_argument("--steady", type=float)
+    parser.add_argument("--quickest", action="store_true")
     options = parser.parse_args()
     if options.cpu:
         options.threads = "1"
@@ -174,10 +177,10 @@ def main():
                     peaks.append(measured["peak_memory_bytes"])
     if state:
         print(f"{state.kept} of {state.tries} tries met the probe's state")
-    report(cases)
+    report(cases, min if options.quickest else statistics.median)
 
 
-def report(cases):
+def report(cases, middle):
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     print(f"{'model':54} {'scheme':6} {'thr':>3} {'predicted ms':>12} {'interval':>19} {'measured':>9} {'ratio':>6}"
           f" {'MiB':>7} {'measured':>8} {'ratio':>6}")
@@ -185,7 +188,7 @@ def report(cases):
     for name, scheme, threads, _, packed, times, peaks in cases:
         if not times:
             continue
-        taken, peak = statistics.median(times), statistics.median(peaks)
+        taken, peak = middle(times), statistics.median(peaks)
         ram = packed["predicted_peak_memory_bytes"]
         memory.append(ram / peak)
         predicted = packed.get("predicted_latency_us")

@@ -48,14 +48,17 @@ import Tensors
 
   /// weights: a view per program weight, whose bytes outlive the session.
   /// threads: counts the caller; 1 starts none.
+  /// sharedPool: that many threads to run on, where sessions that run one after the other share them.
   /// maximumBytes: refuses to take more beside the weights, now, for larger inputs or in a run: the
   /// system would grant more than it has.
   public convenience init(
     program: Program, weights: [TensorView], threads: Int = 1, kernels: KernelSet = .best,
-    maximumBytes: Int = .max
+    sharedPool: ThreadPool? = nil, maximumBytes: Int = .max
   ) throws(SessionError) {
     let pool: ThreadPool?
-    if threads > 1 {
+    if let sharedPool {
+      pool = sharedPool
+    } else if threads > 1 {
       do throws(ThreadPoolError) {
         pool = try ThreadPool(threads: threads)
       } catch {

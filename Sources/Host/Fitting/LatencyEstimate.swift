@@ -160,7 +160,7 @@ private enum StepSpeeds {
         Double(work.dataBytes) / 2
           / (measured.copyBytesPerSecond(workingSet: work.dataBytes, threads: 1) ?? .infinity))
       guard let found = tables.seconds(work, measured, threads) else {
-        let seconds = max(measured.generalSeconds(work), way) * measured.contextFactor
+        let seconds = max(measured.generalSeconds(work), way) * measured.context(of: work)
         return StepTime(alone: seconds, shared: seconds, spread: 1)
       }
       // The table's step found its own weights where the step alone finds room.
@@ -175,7 +175,7 @@ private enum StepSpeeds {
           tables.seconds(epilogue, measured, 1)?.seconds ?? measured.generalSeconds(epilogue)
       }
       func inModel(_ seconds: Double) -> Double {
-        max(seconds * measured.contextFactor + max(further, 0) * exposure, way)
+        max(seconds * measured.context(of: work) + max(further, 0) * exposure, way)
       }
       return StepTime(
         alone: inModel(alone), shared: inModel(alone * found.left), spread: found.spread)

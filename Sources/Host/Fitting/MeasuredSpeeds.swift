@@ -11,6 +11,8 @@ public struct MeasuredSpeeds: Equatable, Sendable {
   /// Time of steps in a model over that of the same steps alone, whose operands wait in the nearest
   /// cache.
   public var contextFactor: Double
+  /// The same of steps with `wideBytes` of data and more, which no near cache holds.
+  public var wideFactor: Double
   /// Seconds that a step takes longer for each second that its weights take longer to read because they
   /// come from further away: below 1 where reading goes on behind the arithmetic, above where a
   /// kernel reads more slowly than memory could.
@@ -30,13 +32,14 @@ public struct MeasuredSpeeds: Equatable, Sendable {
 
   public init(
     kernels: String, dispatchSeconds: Double, contextFactor: Double = 1,
-    weightExposure: Double = 1, wakeSeconds: Double = 0, runtimeBytes: Int,
+    wideFactor: Double = 1, weightExposure: Double = 1, wakeSeconds: Double = 0, runtimeBytes: Int,
     conditions: MachineConditions = MachineConditions(loadAverage: nil), memory: [MemoryPoint],
     steps: [StepTable], power: MeasuredPower? = nil
   ) {
     self.kernels = kernels
     self.dispatchSeconds = dispatchSeconds
     self.contextFactor = contextFactor
+    self.wideFactor = wideFactor
     self.weightExposure = weightExposure
     self.wakeSeconds = wakeSeconds
     self.runtimeBytes = runtimeBytes
@@ -160,6 +163,14 @@ extension MeasuredSpeeds {
       guard let space = kind.lastIndex(of: " ") else { return nil }
       kind = String(kind[..<space])
     }
+  }
+
+  /// What a core has for itself on the processors we know, or less.
+  package static let wideBytes = 1 << 20
+
+  /// What a step takes longer in a model than alone.
+  func context(of work: StepWork) -> Double {
+    work.dataBytes >= Self.wideBytes ? wideFactor : contextFactor
   }
 
   /// Seconds of a step that is unlike all that were measured: its bytes as copies, or a nanosecond

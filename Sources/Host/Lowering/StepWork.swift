@@ -144,6 +144,8 @@ private struct StepShape {
       {
         kind += " direct"
       }
+      // Weights with a zero point need the sum of every row as well.
+      if step.inputs.count > 4, step.inputs[4] >= 0 { kind += " shifted" }
       pad(outputs)
     case .integerDepthwise:
       let channels = output.dimensions.last ?? 1

@@ -111,7 +111,9 @@ struct ProbeReport {
     text.put(significant: measured.dispatchSeconds * 1e9)
     text.put(" ns per step; steps in a model take x")
     text.put(measured.contextFactor, places: 2)
-    text.put(" of their time alone\nruntime      ")
+    text.put(" of their time alone, x")
+    text.put(measured.wideFactor, places: 2)
+    text.put(" where data fills no near cache\nruntime      ")
     text.put(memoryBytes: measured.runtimeBytes)
     text.put(" before a model is open\npower        ")
     if let power = measured.power {

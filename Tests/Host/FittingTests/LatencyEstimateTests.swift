@@ -135,6 +135,23 @@ extension MeasuredSpeeds {
     #expect(abs(inModel.seconds.value / alone - 1.25) < 1e-9)
   }
 
+  /// Steps with more data than a near cache holds have a factor of their own.
+  @Test func wideStepsHaveTheirOwnFactor() throws {
+    var speeds = MeasuredSpeeds.products(Self.grid) { e in Double(e[0] * e[1] * e[2]) * 1e-10 }
+    let works = [try layer(64, 256, 128), try layer(4096, 256, 128)]
+    #expect(works[0].reduce(0) { $0 + $1.dataBytes } < MeasuredSpeeds.wideBytes)
+    func seconds() throws -> [Double] {
+      try works.map {
+        try #require(LatencyEstimate($0, on: try .measured(speeds), threads: 1)).seconds.value
+      }
+    }
+    let alone = try seconds()
+    (speeds.contextFactor, speeds.wideFactor) = (1.25, 1.5)
+    let inModel = try seconds()
+    #expect(abs(inModel[0] / alone[0] - 1.25) < 1e-9)
+    #expect(abs(inModel[1] / alone[1] - 1.5) < 1e-9)
+  }
+
   /// A function after a product takes what it takes on its own; a bound takes nothing.
   @Test func activationsAreCounted() throws {
     var speeds = MeasuredSpeeds.products(Self.grid) { e in Double(e[0] * e[1] * e[2]) * 1e-10 }

@@ -58,6 +58,7 @@ import Testing
   private var speeds: MeasuredSpeeds {
     MeasuredSpeeds(
       kernels: "fast-kernels", dispatchSeconds: 1.25e-7, contextFactor: 1.125,
+      wideFactor: 1.375,
       weightExposure: 2.5, wakeSeconds: 3e-5, runtimeBytes: 21_000_000,
       conditions: MachineConditions(
         loadAverage: 0.25, governor: "performance", clockHertz: 2.4e9, throttleCount: 0),
@@ -116,6 +117,7 @@ import Testing
     ("\"fast-kernels\"", "7", "measured.kernels"),
     ("\"runtime_bytes\": 21000000", "\"runtime_bytes\": -1", "measured.runtime_bytes"),
     ("\"context_factor\": 1.125", "\"context_factor\": 9", "measured.context_factor"),
+    ("\"wide_factor\": 1.375", "\"wide_factor\": 0", "measured.wide_factor"),
     ("\"weight_exposure\": 2.5", "\"weight_exposure\": -1", "measured.weight_exposure"),
     ("\"governor\"", "\"governer\"", "measured.conditions.governer"),
     ("\"throttle_count\": 0", "\"throttle_count\": -3", "measured.conditions.throttle_count"),

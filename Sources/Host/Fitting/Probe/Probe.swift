@@ -10,7 +10,7 @@ public struct Probe {
   /// What a caller may show while it runs: how much is done, from 0 to 1.
   public var progress: (Double) -> Void = { _ in }
   /// Seconds after which no further pass over the steps begins.
-  public var seconds = 20.0
+  public var seconds = 24.0
   /// Seconds after which the first pass ends where it is: kinds that were not reached are not measured.
   public var longest = 27.0
   /// Most threads that are measured.
@@ -56,9 +56,9 @@ public struct Probe {
 
   /// A small model, and what it took.
   private struct Chain {
-    var readsWeights: Bool
+    var kind: ProbeCase.ChainKind
     var make: ProbeCase.Maker
-    var steps: [StepWork] = []
+    var model: ProbeModel?
     var seconds = Double.infinity
   }
 
@@ -67,7 +67,17 @@ public struct Probe {
     var make: ProbeCase.Maker
     var threads: Int
     var work: StepWork?
+    var model: ProbeModel?
     var seconds = Double.infinity
+  }
+
+  /// Most memory for steps that are kept from one pass to the next, building one takes longer than
+  /// measuring it: all of them take 493 MiB.
+  private static var keptBytes: Int {
+    let free = (try? DeviceProfile.host()).map {
+      $0.memory.ramTotalBytes - $0.memory.ramReservedBytes
+    }
+    return min(600 << 20, (free ?? 0) / 4)
   }
 
   /// Measures everything. The machine should have nothing else to do.
@@ -83,22 +93,25 @@ public struct Probe {
       for make in ProbeCase.all { jobs.append(Job(make: make, threads: threads)) }
     }
     var chains = ProbeCase.chains.map {
-      Chain(readsWeights: $0.readsWeights, make: $0.make)
+      Chain(kind: $0.kind, make: $0.make)
     }
-    // What disturbs the machine for a while disturbs one pass; the shortest time counts.
+    var pools: [Int: ThreadPool] = [:]
+    for threads in threadCounts where threads > 1 {
+      pools[threads] = try ThreadPool(threads: threads)
+    }
+    var left = Self.keptBytes
+    // What disturbs the machine for a while disturbs a few passes; the shortest time counts.
     var pass = 0
-    while pass == 0 || elapsed() < seconds, pass < 7 {
+    while pass == 0 || elapsed() < seconds {
       for n in jobs.indices where pass == 0 || (jobs[n].work != nil && elapsed() < seconds) {
         if elapsed() > longest { break }
-        try measure(&jobs[n])
+        try measure(&jobs[n], pools, keeping: &left)
         let inPass = Double(n + 1) / Double(jobs.count)
         progress(min(max(elapsed() / seconds, pass == 0 ? inPass * 0.5 : 0), 1))
-      }
-      for n in chains.indices {
-        let made = chains[n].make()
-        guard let model = try ProbeModel(made, threads: 1) else { continue }
-        let seconds = try model.measure(seconds: 0.05, isLong: true)
-        (chains[n].steps, chains[n].seconds) = (model.all, min(chains[n].seconds, seconds))
+        // Chains are few and weigh much: they are spread over the passes.
+        if n % Self.chainInterval == 0 {
+          try measure(&chains[n / Self.chainInterval % chains.count])
+        }
       }
       pass += 1
     }
@@ -112,38 +125,36 @@ public struct Probe {
       runtimeBytes: runtimeBytes, conditions: conditions, memory: memory, steps: tables,
       power: try power())
     measured.wakeSeconds = threads > 1 ? try wakeSeconds() : 0
-    let ended = chains.filter { $0.seconds < .infinity }
-    setContext(ended.filter { !$0.readsWeights }, &measured)
-    setExposure(ended.filter(\.readsWeights), &measured)
+    setContext(chains, &measured)
     return measured
   }
 
-  /// What steps take in a model over what they take alone.
+  /// What chains tell beyond their steps: one figure after the other, with those before it in place.
   private func setContext(_ chains: [Chain], _ measured: inout MeasuredSpeeds) {
     measured.weightExposure = 1
-    let ratios = chains.map {
-      log2($0.seconds / LatencyEstimate($0.steps, measured: measured, threads: 1).seconds.value)
-    }
-    let mean = ratios.reduce(0, +) / Double(max(ratios.count, 1))
-    // Beyond this it is the company that was measured, not the machine.
-    measured.contextFactor = min(max(exp2(mean), 0.9), 1.3)
-  }
-
-  /// How much of their weights' longer way shows where weights come from further away than alone.
-  private func setExposure(_ chains: [Chain], _ measured: inout MeasuredSpeeds) {
-    var found: [Double] = []
-    for chain in chains {
-      let seconds = [0.0, 1].map { exposure in
-        measured.weightExposure = exposure
-        return LatencyEstimate(chain.steps, measured: measured, threads: 1).seconds.value
+    func fit(
+      _ kind: ProbeCase.ChainKind, _ figure: WritableKeyPath<MeasuredSpeeds, Double>
+    ) -> Double? {
+      var found: [Double] = []
+      for chain in chains where chain.kind == kind {
+        guard let model = chain.model else { continue }
+        // Predicted time grows linearly with the figure.
+        let seconds = [1.0, 2].map { value in
+          measured[keyPath: figure] = value
+          return LatencyEstimate(model.all, measured: measured, threads: 1).seconds.value
+        }
+        if seconds[1] > seconds[0] {
+          found.append(1 + (chain.seconds - seconds[0]) / (seconds[1] - seconds[0]))
+        }
       }
-      if seconds[1] > seconds[0] {
-        found.append((chain.seconds - seconds[0]) / (seconds[1] - seconds[0]))
-      }
+      return found.isEmpty ? nil : found.reduce(0, +) / Double(found.count)
     }
-    let mean = found.reduce(0, +) / Double(max(found.count, 1))
+    // Beyond these it is the company that was measured, not the machine.
+    let near = fit(.near, \.contextFactor).map { min(max($0, 0.9), 1.3) } ?? 1
+    measured.contextFactor = near
+    measured.wideFactor = fit(.wide, \.wideFactor).map { min(max($0, 0.9), 2) } ?? near
     // A cache line at a time, memory is an order of magnitude slower than in one go.
-    measured.weightExposure = found.isEmpty ? 1 : min(max(mean, 0), 10)
+    measured.weightExposure = fit(.weights, \.weightExposure).map { min(max($0, 0), 10) } ?? 1
   }
 
   /// How much later than awake a thread that sleeps comes to a shared step: behind steps that leave it
@@ -160,12 +171,31 @@ public struct Probe {
     return min(max(both - serial - shared, 0), 1)
   }
 
-  private func measure(_ job: inout Job) throws {
-    let made = job.make()
-    if job.threads > 1, !made.isParallel { return }
-    guard let model = try ProbeModel(made, threads: job.threads) else { return }
+  /// So many steps are measured between two chains.
+  private static let chainInterval = 40
+
+  private func measure(
+    _ job: inout Job, _ pools: [Int: ThreadPool], keeping left: inout Int
+  ) throws {
+    var model = job.model
+    if model == nil {
+      let made = job.make()
+      if job.threads > 1, !made.isParallel { return }
+      model = try ProbeModel(made, threads: job.threads, pool: pools[job.threads])
+    }
+    guard let model else { return }
     job.work = model.work
-    job.seconds = min(job.seconds, try model.measure(seconds: 0.002))
+    job.seconds = min(job.seconds, try model.measure(seconds: 0.001))
+    if job.model == nil, model.byteCount <= left {
+      left -= model.byteCount
+      job.model = model
+    }
+  }
+
+  private func measure(_ chain: inout Chain) throws {
+    if chain.model == nil { chain.model = try ProbeModel(chain.make(), threads: 1) }
+    guard let model = chain.model else { return }
+    chain.seconds = min(chain.seconds, try model.measure(seconds: 0.02, isLong: true))
   }
 
   private static func tables(_ jobs: [Job]) -> [MeasuredSpeeds.StepTable] {

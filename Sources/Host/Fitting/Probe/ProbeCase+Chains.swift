@@ -4,10 +4,17 @@ import Operators
 import Tensors
 
 extension ProbeCase {
-  /// A picture's way through a small network, whose data no near cache holds; and a sentence's through
-  /// a larger one, whose weights none does.
-  static let chains: [(readsWeights: Bool, make: Maker)] = [
-    (false, { pictures() }), (true, { layers(.f32) }), (true, { layers(.int8) }),
+  /// What a small model tells of the machine.
+  enum ChainKind {
+    /// Steps that a near cache holds; steps whose data none does; steps whose weights none does.
+    case near, wide, weights
+  }
+
+  /// A picture's way through a small network, a larger one's, and a sentence's through layers.
+  static let chains: [(kind: ChainKind, make: Maker)] = [
+    (.near, { pictures(128, 16, [(32, 1), (64, 2), (64, 1), (128, 2), (128, 1), (128, 1)]) }),
+    (.wide, { pictures(320, 16, [(32, 1), (32, 1), (48, 1), (64, 2), (64, 1)]) }),
+    (.weights, { layers(.f32) }), (.weights, { layers(.int8) }),
   ]
 
   /// Steps that one thread takes some 100 µs for and more, and behind them one that all share.
@@ -25,12 +32,15 @@ extension ProbeCase {
     return made
   }
 
-  /// Channels and stride of each pair of a depthwise and a pointwise convolution.
-  private static func pictures() -> ProbeCase {
+  /// size: of the picture's sides. pairs: outputs and stride of each pair of a depthwise and a pointwise
+  /// convolution.
+  private static func pictures(
+    _ size: Int, _ first: Int, _ pairs: [(outputs: Int, stride: Int)]
+  ) -> ProbeCase {
     var made = ProbeCase()
     var random = ProbeRandom()
-    var channels = 16
-    var x = made.input([1, 3, 128, 128])
+    var channels = first
+    var x = made.input([1, 3, size, size])
     func window(_ stride: Int, _ pad: Int) -> Window {
       Window(
         strides: IntegerList([stride, stride]),
@@ -44,7 +54,7 @@ extension ProbeCase {
       return made.graph.add(.conv(op), [x, w, bias], name: "conv")
     }
     x = conv(x, [channels, 3, 3, 3], stride: 2)
-    for (outputs, stride) in [(32, 1), (64, 2), (64, 1), (128, 2), (128, 1), (128, 1)] {
+    for (outputs, stride) in pairs {
       x = conv(x, [channels, 1, 3, 3], stride: stride, groups: channels)
       x = conv(x, [outputs, channels, 1, 1], stride: 1)
       channels = outputs

@@ -84,9 +84,15 @@ extension ProbeCase {
         .integerConv(channels, size, to: outputs, kernel: kernel, stride: stride)
       }
     }
-    // What comes as unsigned bytes is copied, point by point too.
-    for (channels, size, outputs) in [(8, 112, 16), (64, 28, 64), (256, 7, 256)] {
-      list.append { .integerConv(channels, size, to: outputs, kernel: 1, .u8) }
+    // What comes as unsigned bytes is copied, point by point too, and has weights with a zero point.
+    for (channels, size, outputs, kernel, stride) in [
+      (3, 96, 8, 3, 2), (3, 224, 32, 3, 2), (16, 32, 32, 3, 2), (8, 112, 16, 1, 1),
+      (64, 28, 64, 1, 1), (256, 7, 256, 1, 1), (32, 56, 64, 1, 1), (128, 14, 128, 1, 1),
+      (96, 28, 24, 1, 1), (512, 10, 512, 1, 1), (256, 1, 1001, 1, 1),
+    ] {
+      list.append {
+        .integerConv(channels, size, to: outputs, kernel: kernel, stride: stride, .u8)
+      }
     }
     let planes = [
       (64, 28, 1), (256, 7, 1), (128, 28, 2), (512, 10, 1), (64, 5, 1), (32, 112, 1),

@@ -150,7 +150,7 @@ package struct ProbeCase {
     return (panels, sums)
   }
 
-  /// Zero point of x, none of w, a bias, one scale in f32, zero point of y.
+  /// Zero point of x, of w where it is of unsigned bytes like x, a bias, one scale in f32, zero point of y.
   private mutating func epilogue(_ outputs: Int, _ type: ElementType = .i8) -> [ValueID?] {
     func byte(_ value: Int8, _ type: ElementType = .i8) -> Constant {
       Constant(elementType: type, shape: Shape([1])) { $0[0] = UInt8(bitPattern: value) }
@@ -159,7 +159,7 @@ package struct ProbeCase {
       $0.initializeMemory(as: UInt8.self, repeating: 0)
     }
     return [
-      constant(byte(3, type)), nil, constant(bias),
+      constant(byte(3, type)), type == .u8 ? constant(byte(-125, type)) : nil, constant(bias),
       constant(Constant(floats: [0.001], shape: Shape([1]))), constant(byte(-5)),
     ]
   }

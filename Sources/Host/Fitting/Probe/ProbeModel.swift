@@ -19,8 +19,11 @@ package final class ProbeModel {
   private let session: Session
   private let memory: AnonymousMemory
 
-  /// The case at `threads`; nil where the step is no step of a run.
-  package init?(_ made: ProbeCase, threads: Int) throws {
+  /// Memory that it takes.
+  var byteCount: Int { memory.count + session.arenaBytes }
+
+  /// The case at `threads`, on `pool` where one is given; nil where the step is no step of a run.
+  package init?(_ made: ProbeCase, threads: Int, pool: ThreadPool? = nil) throws {
     let lowered = try Lowering.lower(made.graph, LoweringOptions(threads: threads)) { _ in
       made.scheme
     }
@@ -40,7 +43,8 @@ package final class ProbeModel {
           base: memory.buffer.baseAddress! + weight.offset, byteCount: encoder.byteCount,
           elementType: weight.elementType, shape: weight.shape, encoding: weight.encoding))
     }
-    session = try Session(program: lowered.program, weights: views, threads: threads)
+    session = try Session(
+      program: lowered.program, weights: views, threads: threads, sharedPool: pool)
     var random = ProbeRandom()
     for i in lowered.program.inputs.indices {
       let view = session.input(i)

@@ -162,15 +162,15 @@ let package = Package(
   ],
   targets: deviceTargets + hostTargets + fuzzTargets + benchmarkTargets + [
     .executableTarget(
-      name: "knapsack-run", dependencies: ["Loops", "Platform"],
+      name: "knapsack-run", dependencies: ["BundleFormat", "Loops", "Platform"],
       path: "Sources/Tools/knapsack-run",
       swiftSettings: common + [.treatWarning("EmbeddedRestrictions", as: .error)]),
     .executableTarget(
       name: "knapsack",
       dependencies: [
         "BundleFormat", "Bytes", "Calibration", "Exporters", "Fitting", "Graphs", "Importers",
-        "Loops", "Lowering", "Monitor", "Operators", "Packing", "Placement", "Platform", "Programs",
-        "Quantization", "Reporting", "Runtime", "Tasks",
+        "Kernels", "Loops", "Lowering", "Monitor", "Operators", "Packing", "Placement", "Platform",
+        "Programs", "Quantization", "Reporting", "Runtime", "Tasks",
         "Telemetry", "Tensors", "WeightCoding",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -199,8 +199,8 @@ let package = Package(
     tests(
       "Device", "Loops",
       [
-        "BundleFormat", "Bytes", "Fitting", "Importers", "Packing", "Platform", "Programs",
-        "Runtime", "Tasks", "Tensors",
+        "BundleFormat", "Bytes", "Fitting", "Importers", "Monitor", "Packing", "Platform",
+        "Programs", "Runtime", "Tasks", "Telemetry", "Tensors",
       ]),
     .target(
       name: "RecordedMachines", dependencies: ["Telemetry"], path: "Tests/Support/RecordedMachines",

@@ -14,28 +14,31 @@ public final class BundleReader {
 
   let source: BundleSource
   let decompressor = ZstdDecompressor()
+  private let progress: LoadProgress?
 
   /// The bundle's path, or a word for one in memory.
   public var path: String { source.path }
   /// Bytes in the whole bundle.
   public var byteCount: Int { source.count }
 
-  /// Opens the bundle at `path`.
-  public convenience init(path: String) throws(BundleError) {
+  /// Opens the bundle at `path`. `progress` is told what has been read and checked, then and later.
+  public convenience init(path: String, progress: LoadProgress? = nil) throws(BundleError) {
     let reader: FileReader
     do throws(PlatformError) { reader = try FileReader(path: path) } catch {
       throw .platform(error)
     }
-    try self.init(source: .file(reader))
+    try self.init(source: .file(reader), progress)
   }
 
   /// Opens a bundle that is in memory.
   public convenience init(bytes: [UInt8]) throws(BundleError) {
-    try self.init(source: .memory(bytes))
+    try self.init(source: .memory(bytes), nil)
   }
 
-  private init(source: BundleSource) throws(BundleError) {
+  private init(source: BundleSource, _ progress: LoadProgress?) throws(BundleError) {
     self.source = source
+    self.progress = progress
+    progress?.begin(source.count)
     header = try BundleHeader(source)
     sections = try header.sections(in: source)
     guard let section = sections.first, section.knownKind == .manifest else {
@@ -44,7 +47,7 @@ public final class BundleReader {
           path: source.path, section: "manifest", offset: header.headerByteCount,
           reason: .missingSection))
     }
-    let loader = SectionLoader(source: source, decompressor: decompressor)
+    let loader = SectionLoader(source: source, decompressor: decompressor, progress: progress)
     let bytes = try loader.bytes(of: section, limit: BundleSectionKind.manifest.limit)
     manifest = try BundleReader.map(bytes, of: section, path: source.path)
   }
@@ -79,7 +82,9 @@ public final class BundleReader {
     return Digest(of: writer.bytes)
   }
 
-  var loader: SectionLoader { SectionLoader(source: source, decompressor: decompressor) }
+  var loader: SectionLoader {
+    SectionLoader(source: source, decompressor: decompressor, progress: progress)
+  }
 
   func present(_ kind: BundleSectionKind) throws(BundleError) -> BundleSection {
     guard let section = section(kind) else {

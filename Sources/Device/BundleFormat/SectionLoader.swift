@@ -8,6 +8,7 @@ import Platform
 struct SectionLoader {
   let source: BundleSource
   let decompressor: ZstdDecompressor
+  let progress: LoadProgress?
 
   /// The chunk table of `section`, checked against the section's digest and size.
   func chunks(of section: BundleSection) throws(BundleError) -> [BundleChunk] {
@@ -74,6 +75,7 @@ struct SectionLoader {
         guard unsafe Digest(of: RawSpan(_unsafeBytes: stored)) == chunk.digest else {
           throw fault(section, index, at: offset, .digest)
         }
+        progress?.add(chunk.storedByteCount)
         try unsafe body(index, chunk, offset, stored)
       }
       offset += chunk.storedByteCount
@@ -137,6 +139,7 @@ struct SectionLoader {
     guard Digest(of: span) == chunk.digest else {
       throw fault(section, index, at: offset, .digest)
     }
+    progress?.add(chunk.storedByteCount)
   }
 
   /// Refuses a section of more than `limit` raw bytes, before memory is taken for it.

@@ -106,9 +106,10 @@ public final class LoadedModel: @unchecked Sendable {
   }
 
   /// Opens, checks and loads a bundle; coded weights are decoded on so many threads. One whose weights take
-  /// more than `memoryLimit` is refused before they are read.
+  /// more than `memoryLimit` is refused before they are read. `progress` is told how far it is.
   public static func open(
-    bundle path: String, memoryLimit: Int? = nil, threads: Int = min(CPUInfo.count, 8)
+    bundle path: String, memoryLimit: Int? = nil, threads: Int = min(CPUInfo.count, 8),
+    progress: LoadProgress? = nil
   ) throws(Failure) -> LoadedModel {
     let start = Clock.monotonicNanoseconds
     let reader: BundleReader
@@ -116,7 +117,7 @@ public final class LoadedModel: @unchecked Sendable {
     let assets: [BundleAsset]
     let weightBytes: Int
     do throws(BundleError) {
-      reader = try BundleReader(path: path)
+      reader = try BundleReader(path: path, progress: progress)
       programBytes = try reader.sectionBytes(.program)
       assets = try reader.assets()
       weightBytes = try reader.weightByteCount()
@@ -144,6 +145,11 @@ public final class LoadedModel: @unchecked Sendable {
       program: program, memory: .bundle(weights), tokenizerAsset: tokenizer)
     model.loadNanoseconds = Clock.monotonicNanoseconds &- start
     return model
+  }
+
+  /// Whether it was packed by this very process, which then holds what packing took as well.
+  public var isPackedHere: Bool {
+    if case .anonymous = memory { true } else { false }
   }
 
   /// For models packed in memory.

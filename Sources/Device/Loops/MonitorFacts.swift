@@ -112,6 +112,7 @@ enum MonitorFacts {
       }
       text.put(" MiB")
       notes.append(EscapedText(text.bytes))
+      notes.append(EscapedText("        of the model: watching it takes some 4 MiB more"))
     }
     if let joules = model.predicted("energy_j") {
       var text = TextBuffer()

@@ -121,10 +121,26 @@ public struct RunItems {
     }
     if try addFile(input, options, runner) { return }
     // A word with a slash may be a text; a folder is one only by its name.
-    if (try? File.kind(of: input)) == .folder { return try addFolder(input, options, runner) }
-    guard runner.takesText else { throw runner.textRefusal }
+    let kind = (try? File.kind(of: input)) ?? .nothing
+    if kind == .folder { return try addFolder(input, options, runner) }
+    guard runner.takesText else { throw RunItems.refusal(of: input, kind, runner) }
+    guard kind != .nothing || !hasPrefix(input, "/dev/") else {
+      throw Failure(.missingInput, "\(input): no such device")
+    }
     printsAnswers = true
     items.append(.text(input))
+  }
+
+  /// Why a word is nothing to run a model on that takes no text.
+  private static func refusal(
+    of input: String, _ kind: File.Kind, _ runner: ModelRunner
+  ) -> Failure {
+    if kind == .regular {
+      return Failure(
+        .usage, "\(input): expected a .safetensors, .wav, .ppm or .pgm file by its name")
+    }
+    guard Array(input.utf8).contains(UInt8(ascii: "/")) else { return runner.textRefusal }
+    return Failure(.missingInput, "\(input): no such file or device")
   }
 
   /// True where the name's ending says what the file is.
@@ -234,6 +250,10 @@ public struct RunItems {
     } catch {
       throw Failure(reading: error)
     }
+  }
+
+  private func hasPrefix(_ text: String, _ prefix: String) -> Bool {
+    Array(text.utf8).starts(with: Array(prefix.utf8))
   }
 
   private func hasSuffix(_ text: String, _ suffix: String) -> Bool {

@@ -14,6 +14,7 @@ public final class RunLoop {
   private let runner: ModelRunner
   private let options: RunOptions
   private let items: RunItems
+  private let view: RunView
   private let collector: Collector
   private let control: RunControl
   private let recorder: Recorder?
@@ -26,17 +27,20 @@ public final class RunLoop {
   private var results = JSONWriter()
   private var resultCount = 0
   private var ranked: [RankedLabel] = []
-  private let start: UInt64
   private var pacer: Pacer
 
   /// Results kept for the one JSON document; later ones only count.
   private static let maximumResults = 10_000
 
-  public init(_ runner: ModelRunner, _ options: RunOptions) throws(Failure) {
+  /// Call it inside of `view.loading`.
+  public init(
+    _ runner: ModelRunner, _ options: RunOptions, _ view: RunView
+  ) throws(Failure) {
     self.runner = runner
     self.options = options
+    self.view = view
     items = try RunItems(options, runner)
-    try RunLoop.check(options)
+    try options.check()
     do throws(PlatformError) {
       reporting = try RunReporting(options.reporting, name: options.name)
     } catch {
@@ -48,14 +52,14 @@ public final class RunLoop {
     if options.power.meterPath != nil, let refusal = sampler.meterRefusal {
       throw Failure(reading: refusal)
     }
-    start = Clock.monotonicNanoseconds
     pacer = Pacer(
-      perSecond: options.ratePerSecond, from: start, durationSeconds: options.durationSeconds)
+      perSecond: options.ratePerSecond, from: Clock.monotonicNanoseconds,
+      durationSeconds: options.durationSeconds)
     // Room for a quarter of a second of the fastest models: 100,000 inferences each second.
     collector = Collector(
-      facts: RunReport.facts(runner, options), nowNanoseconds: start,
+      facts: RunReport.facts(runner, options), nowNanoseconds: view.begin,
       sampler: sampler, ringCapacity: 1 << 15)
-    control = RunControl(continuesOnHangup: options.continuesOnHangup)
+    control = view.control
     stream = ResultStream(control, continuesOnHangup: options.continuesOnHangup)
     recorder = try RunLoop.beginRecording(options, collector)
     served = ServedRun(collector, control)
@@ -72,26 +76,24 @@ public final class RunLoop {
   public func run() throws(Failure) {
     var failure: Failure?
     if let url = reporting.metricsURL { Standard.error.say("\(options.name): metrics at \(url)") }
-    let dashboard = try makeDashboard()
-    if dashboard == nil, case .sample? = items.items.first, items.items.count == 1 {
+    try view.open(itemCount: items.items.count, isLive: items.live != nil)
+    let isDrawn = view.isDrawn
+    if !isDrawn, case .sample? = items.items.first, items.items.count == 1 {
       Standard.error.say("\(options.name): no input given: running on made-up values")
     }
-    reporting.start(collector, takesTraces: dashboard != nil) { [stream] in stream.write($0) }
+    reporting.start(collector, takesTraces: isDrawn) { [stream] in stream.write($0) }
     let reporter = PlainReporter(prints: options.format == .text)
-    if let dashboard {
-      dashboard.start(source: served, control: control, leave: leave())
-    } else {
-      reporter.start(source: served, control: control)
-    }
     collector.setState(.running)
+    view.watch(served, leave: leave())
+    if !isDrawn { reporter.start(source: served, control: control) }
     Background.announceStart()
     do throws(Failure) {
-      try loop(prints: dashboard == nil)
+      try loop(prints: !isDrawn)
     } catch {
       failure = error
     }
     collector.setState(failure == nil ? .done : .failed)
-    dashboard?.stop()
+    view.stop()
     reporter.stop()
     let now = Clock.monotonicNanoseconds
     collector.poll(nowNanoseconds: now)
@@ -123,36 +125,12 @@ public final class RunLoop {
     }
   }
 
-  /// What cannot be meant, and files that would replace what is read.
-  private static func check(_ options: RunOptions) throws(Failure) {
-    if options.reporting.metricsIntervalSeconds != nil, options.format != .ndjson {
-      throw Failure(.usage, "--metrics-interval needs --format ndjson")
-    }
-    if let path = options.outputFile { try refuseOverwriting(path, "--output", options) }
-    for (option, path) in options.reporting.files {
-      try refuseOverwriting(path, option, options)
-    }
-  }
-
-  /// What is written may be any file but one that is being read.
-  private static func refuseOverwriting(
-    _ path: String, _ option: String, _ options: RunOptions
-  ) throws(Failure) {
-    var sources = options.inputs
-    if let input = options.inputFile { sources.append(input) }
-    for source in sources + [options.modelPath] {
-      if (try? File.isSame(path, source)) == true {
-        throw Failure(.usage, "\(option) \(path) would replace \(source)")
-      }
-    }
-  }
-
   /// A recording that cannot be made is an event, and no reason not to run.
   private static func beginRecording(
     _ options: RunOptions, _ collector: Collector
   ) throws(Failure) -> Recorder? {
     guard let path = options.recordFile else { return nil }
-    try refuseOverwriting(path, "--record", options)
+    try options.refuseOverwriting(path, "--record")
     do throws(PlatformError) {
       let recorder = try Recorder(path: path)
       collector.record(into: recorder, secondOfDay: Clock.localSecondOfDay)
@@ -162,20 +140,6 @@ public final class RunLoop {
       collector.recordEvent(.warning, Array("recording off: \(error)".utf8))
       return nil
     }
-  }
-
-  private func makeDashboard() throws(Failure) -> Dashboard? {
-    if options.usesDashboard == false { return nil }
-    let isAsked = options.usesDashboard == true
-    let isUsable =
-      Standard.output.isTerminal && Standard.isInputTerminal && !options.isFormatGiven
-      && Environment.getNonEmpty("CI") == nil && Environment.getNonEmpty("KNAPSACK_A11Y") == nil
-    // A run that is over before anyone could look is better read as lines.
-    let isShort =
-      !options.loops && items.live == nil && options.durationSeconds ?? 0 < 1
-      && options.repeatCount * items.items.count < 100
-    guard isAsked || (isUsable && !isShort) else { return nil }
-    return try Dashboard.onTerminal(isAsked: isAsked, theme: options.theme)
   }
 
   private func loop(prints: Bool) throws(Failure) {

@@ -1,5 +1,6 @@
 // What a run is asked to do, the same for both tools.
 import Monitor
+import Platform
 import Reporting
 import Telemetry
 
@@ -64,4 +65,26 @@ public struct RunOptions: Sendable {
   public var modelPath = ""
 
   public init() {}
+}
+
+extension RunOptions {
+  /// Refuses what cannot be meant, and files that would replace what is read.
+  func check() throws(Failure) {
+    if reporting.metricsIntervalSeconds != nil, format != .ndjson {
+      throw Failure(.usage, "--metrics-interval needs --format ndjson")
+    }
+    if let outputFile { try refuseOverwriting(outputFile, "--output") }
+    for (option, path) in reporting.files { try refuseOverwriting(path, option) }
+  }
+
+  /// What is written may be any file but one that is being read.
+  func refuseOverwriting(_ path: String, _ option: String) throws(Failure) {
+    var sources = inputs
+    if let inputFile { sources.append(inputFile) }
+    for source in sources + [modelPath] {
+      if (try? File.isSame(path, source)) == true {
+        throw Failure(.usage, "\(option) \(path) would replace \(source)")
+      }
+    }
+  }
 }

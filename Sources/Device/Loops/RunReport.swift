@@ -41,7 +41,10 @@ enum RunReport {
     facts.predictionNotes = MonitorFacts.predictionNotes(model)
     facts.bitsPerWeight = model.manifest["weights"]?["bits_per_weight"]?.doubleValue
     facts.predictedP50Nanoseconds = model.predicted("latency_us").map { $0 * 1000 }
-    facts.predictedPeakBytes = model.predicted("peak_memory_bytes").map { UInt64(max($0, 0)) }
+    // What packing took is in this process's peak too, and no part of the prediction.
+    if !model.isPackedHere {
+      facts.predictedPeakBytes = model.predicted("peak_memory_bytes").map { UInt64(max($0, 0)) }
+    }
     facts.predictedJoulesPerInference = model.predicted("energy_j")
     if let idle = model.manifest["target"]?["idle_watts"]?.doubleValue,
       let active = model.manifest["target"]?["core_active_watts"]?.doubleValue

@@ -151,6 +151,8 @@ final class DashboardLoop: @unchecked Sendable {
     switch source.runState {
     // The loop has noticed: it may take its time to write results.
     case .stopping, .done, .failed: leaveBy = nil
+    // Nothing has been run, and opening a model cannot be told to stop.
+    case .loading: leaveBy = now
     default: leaveBy = leaveBy ?? now + Self.graceNanoseconds
     }
   }

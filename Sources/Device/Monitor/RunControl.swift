@@ -25,8 +25,11 @@ public final class RunControl: Sendable {
   public init(catchesSignals: Bool = true, continuesOnHangup: Bool = false) {
     self.continuesOnHangup = continuesOnHangup
     if continuesOnHangup { kp_ignore_hangup() }
-    if catchesSignals { kp_stop_signals_catch() }
+    if catchesSignals { catchSignals() }
   }
+
+  /// From now on those signals ask the run to stop.
+  public func catchSignals() { kp_stop_signals_catch() }
 
   /// Whether the loop should end after the current inference.
   public var isStopRequested: Bool {

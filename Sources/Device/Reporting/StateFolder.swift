@@ -13,14 +13,14 @@ public enum StateFolder {
   /// A path for a new file of this kind, named for the moment; its folder is there then. Throws where
   /// there can be no folder.
   public static func newPath(_ kind: Kind, ending: String) throws(PlatformError) -> String {
-    guard let base else {
+    guard let path else {
       throw PlatformError(operation: "create", path: "~/.local/state/knapsack", errno: ENOENT)
     }
-    let folder = "\(base)/knapsack/\(kind.rawValue)"
+    let folder = "\(path)/\(kind.rawValue)"
     try Folder.create(folder)
     let stamp = Timestamp(unixSeconds: Clock.unixSeconds).compact
-    let path = "\(folder)/\(stamp)\(ending)"
-    guard try File.kind(of: path) != .nothing else { return path }
+    let plain = "\(folder)/\(stamp)\(ending)"
+    guard try File.kind(of: plain) != .nothing else { return plain }
     // Another one of the same second.
     var count = 1
     while true {
@@ -30,9 +30,10 @@ public enum StateFolder {
     }
   }
 
-  private static var base: String? {
-    if let state = absolute("XDG_STATE_HOME") { return state }
-    return absolute("HOME").map { $0 + "/.local/state" }
+  /// The folder; nil where the environment names no home.
+  public static var path: String? {
+    let base = absolute("XDG_STATE_HOME") ?? absolute("HOME").map { $0 + "/.local/state" }
+    return base.map { $0 + "/knapsack" }
   }
 
   private static func absolute(_ variable: String) -> String? {

@@ -139,8 +139,17 @@ public struct DriftRow: Sendable {
     guard let predicted, let measured, predicted > 0 else { return nil }
     return measured / predicted
   }
-  /// Whether the ratio is outside 0.85…1.15, what a probed machine is held to.
-  public var isOff: Bool { ratio.map { $0 < 0.85 || $0 > 1.15 } ?? false }
+  /// What watching a run adds to its memory, in bytes: the monitor's tables and code. It is measured on
+  /// the digits model (3.7 MiB), and no part of the prediction, which is for the model.
+  public static let watchingBytes = 6.0 * 1_048_576
+
+  /// Whether the ratio is outside 0.85…1.15, what a probed machine is held to; of memory, also the
+  /// difference outside what watching adds.
+  public var isOff: Bool {
+    guard let ratio, ratio < 0.85 || ratio > 1.15 else { return false }
+    guard quantity == .peakMemory, let predicted, let measured else { return true }
+    return abs(measured - predicted) > Self.watchingBytes
+  }
 }
 
 /// Everything the monitor shows at one moment.

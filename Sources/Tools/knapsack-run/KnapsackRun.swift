@@ -1,4 +1,5 @@
 // The device tool: runs and measures bundles, nothing else.
+import BundleFormat
 import Loops
 import Platform
 
@@ -89,14 +90,19 @@ struct KnapsackRun {
     var all = options
     all.inputs = Array(words.dropFirst())
     all.modelPath = path
-    let limit = options.memoryLimit
-    let runner = try ModelRunner(
-      try LoadedModel.open(bundle: path, memoryLimit: limit), threads: options.threads,
-      memoryLimit: limit)
-    if command == "run" {
-      try RunLoop(runner, all).run()
-    } else {
-      try BenchLoop(runner, all).run()
-    }
+    if command == "bench" { return try BenchLoop(try open(all), all).run() }
+    let view = try RunView(all)
+    try view.loading { () throws(Failure) in
+      try RunLoop(try open(all, view.progress), all, view)
+    }.run()
+  }
+
+  private static func open(
+    _ options: RunOptions, _ progress: LoadProgress? = nil
+  ) throws(Failure) -> ModelRunner {
+    try ModelRunner(
+      try LoadedModel.open(
+        bundle: options.modelPath, memoryLimit: options.memoryLimit, progress: progress),
+      threads: options.threads, memoryLimit: options.memoryLimit)
   }
 }

@@ -9,13 +9,21 @@ import Telemetry
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor",
-    abstract: "Say what this machine can measure, and what stands in the way.",
+    abstract: "Say what this machine is and can measure, and what stands in the way.",
     discussion: """
       EXAMPLES:
-        knapsack doctor power
+        knapsack doctor
         knapsack doctor power --target raspberry-pi-5 --grid-intensity 56
       """,
     subcommands: [Power.self])
+
+  func run() throws {
+    try reportingFailures {
+      var report = DoctorReport()
+      try report.describe()
+      try Standard.output.write(report.text.bytes)
+    }
+  }
 
   struct Power: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -36,12 +44,13 @@ struct DoctorCommand: ParsableCommand {
 
     func run() throws {
       try reportingFailures {
-        let sampler = SystemSampler(settings: power.settings)
+        let settings = power.settings(try Settings())
+        let sampler = SystemSampler(settings: settings)
         var text = TextBuffer()
         PowerDoctor.list(sampler.everyPowerSource(), into: &text)
         PowerDoctor.measure(sampler, into: &text)
         PowerDoctor.explainModel(try DeviceProfile.named(target), into: &text)
-        PowerDoctor.explainCarbon(power.settings, into: &text)
+        PowerDoctor.explainCarbon(settings, into: &text)
         try Standard.output.write(text.bytes)
       }
     }
@@ -68,10 +77,11 @@ struct PowerOptions: ParsableArguments {
     }
   }
 
-  var settings: PowerSettings {
+  func settings(_ settings: Settings) -> PowerSettings {
     PowerSettings(
-      meterPath: powerFrom,
-      gridGramsPerKilowattHour: gridIntensity.flatMap(PowerSettings.gridIntensity))
+      meterPath: powerFrom ?? settings[.powerFrom],
+      gridGramsPerKilowattHour: (gridIntensity ?? settings[.gridIntensity]).flatMap(
+        PowerSettings.gridIntensity))
   }
 }
 

@@ -17,14 +17,14 @@ struct Knapsack: ParsableCommand {
 
       EXIT CODES:
         0 done, 1 failure, 2 does not fit the target, 64 usage, 65 bad bundle, model or input,
-        66 missing input, 69 unavailable, 73 cannot write, 77 not permitted, 78 bad profile
+        66 missing input, 69 unavailable, 73 cannot write, 77 not permitted, 78 bad profile or setting
       """,
     version: Manifest.toolVersion,
     subcommands: [
       PackCommand.self, RunCommand.self, BenchCommand.self, ReplayCommand.self,
       TopCommand.self, InspectCommand.self,
       VerifyCommand.self, TargetsCommand.self, ProbeCommand.self, ExportCommand.self,
-      DoctorCommand.self,
+      DoctorCommand.self, ConfigCommand.self,
     ])
 
   static func main() {

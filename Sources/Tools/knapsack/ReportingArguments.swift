@@ -27,8 +27,8 @@ struct ReportingArguments: ParsableArguments {
       valueName: "file"))
   var reportFile: String?
 
-  @Flag(help: "Write no report.")
-  var noReport = false
+  @Flag(inversion: .prefixedNo, help: "Write a report, or none.")
+  var report: Bool?
 
   @Option(
     help: ArgumentHelp(
@@ -53,13 +53,13 @@ struct ReportingArguments: ParsableArguments {
     }
   }
 
-  var options: ReportingOptions {
+  func options(_ settings: Settings) -> ReportingOptions {
     var options = ReportingOptions()
     options.metricsIntervalSeconds = metricsInterval.flatMap(ReportingOptions.seconds)
     options.metricsFile = metricsFile
     options.metricsListen = metricsListen.flatMap(ListenAddress.init)
     options.reportFile = reportFile
-    options.writesReport = !noReport
+    options.writesReport = report ?? (settings[.report] != "false")
     options.traceFile = trace
     options.traceCount = traceCount
     return options

@@ -1,5 +1,6 @@
 // knapsack run and bench: the inference loop, and its measurement.
 import ArgumentParser
+import BundleFormat
 import Fitting
 import Importers
 import Loops
@@ -55,7 +56,7 @@ struct RunCommand: ParsableCommand {
   var detach = false
 
   @Option(help: "What to do when the terminal is gone: stop, or continue unseen.")
-  var onHangup: HangupAction = .stop
+  var onHangup: HangupAction?
 
   @Option(help: "The monitor's colours: dark, light, high-contrast or mono.")
   var theme: String?
@@ -69,25 +70,33 @@ struct RunCommand: ParsableCommand {
   func run() throws {
     try reportingFailures {
       if detach { try RunOptions.detach(name: "knapsack") }
-      let source = try ModelSource(model, choice, memoryLimit: loop.memoryBytes)
-      var options = loop.options(repeatCount: 1)
+      let settings = try Settings()
+      var options = loop.options(repeatCount: 1, settings)
       options.inputs = inputs
       options.modelPath = model
-      if inputs.isEmpty, loop.input == nil, loop.values.isEmpty, let data = source.evaluationData {
-        options.inputs = [data]
-      }
       options.recordFile = record
       options.loops = loopForever
       pace.apply(to: &options)
-      options.theme = theme.flatMap { Theme(name: Array($0.utf8)) }
+      options.theme = (theme ?? settings[.theme]).flatMap { Theme(name: Array($0.utf8)) }
       options.usesDashboard = detach ? false : tui
+      let onHangup = onHangup ?? settings[.onHangup].flatMap(HangupAction.init) ?? .stop
       options.continuesOnHangup = onHangup == .continue
-      options.power = power.settings
-      options.reporting = reporting.options
-      let runner = try ModelRunner(
-        source.model, threads: options.threads, memoryLimit: options.memoryLimit)
-      try RunLoop(runner, options).run()
+      options.power = power.settings(settings)
+      options.reporting = reporting.options(settings)
+      let view = try RunView(options)
+      try view.loading { try runLoop(&options, view) }.run()
     }
+  }
+
+  private func runLoop(_ options: inout RunOptions, _ view: RunView) throws -> RunLoop {
+    let source = try ModelSource(
+      model, choice, memoryLimit: loop.memoryBytes, progress: view.progress)
+    if inputs.isEmpty, loop.input == nil, loop.values.isEmpty, let data = source.evaluationData {
+      options.inputs = [data]
+    }
+    let runner = try ModelRunner(
+      source.model, threads: options.threads, memoryLimit: options.memoryLimit)
+    return try RunLoop(runner, options, view)
   }
 }
 
@@ -113,7 +122,7 @@ struct BenchCommand: ParsableCommand {
   func run() throws {
     try reportingFailures {
       let source = try ModelSource(model, choice, memoryLimit: loop.memoryBytes)
-      var options = loop.options(repeatCount: 50)
+      var options = loop.options(repeatCount: 50, try Settings())
       if let text { options.inputs = [text] }
       let runner = try ModelRunner(
         source.model, threads: options.threads, memoryLimit: options.memoryLimit)
@@ -143,8 +152,8 @@ struct LoopOptions: ParsableArguments {
   @Option(help: "What to print: text, json or ndjson.")
   var format: OutputFormat?
 
-  @Option(help: "Threads that compute.")
-  var threads: Int = 1
+  @Option(help: "Threads that compute; 1 unless a setting says more.")
+  var threads: Int?
 
   @Option(
     help: ArgumentHelp(
@@ -158,7 +167,7 @@ struct LoopOptions: ParsableArguments {
     for value in values where TypedValue(value) == nil {
       throw ValidationError("--value takes INPUT=VALUE, not '\(value)'")
     }
-    guard (1...RunOptions.maximumThreads).contains(threads) else {
+    guard (1...RunOptions.maximumThreads).contains(threads ?? 1) else {
       throw ValidationError("--threads takes a number from 1 to \(RunOptions.maximumThreads)")
     }
     guard (1...RunOptions.maximumRepeats).contains(repeatCount ?? 1) else {
@@ -171,14 +180,14 @@ struct LoopOptions: ParsableArguments {
 
   var memoryBytes: Int? { memoryLimit.flatMap(RunOptions.byteCount) }
 
-  func options(repeatCount standard: Int) -> RunOptions {
+  func options(repeatCount standard: Int, _ settings: Settings) -> RunOptions {
     var options = RunOptions()
     options.inputFile = input
     options.values = values.compactMap { TypedValue($0) }
     options.outputFile = output
     options.format = format ?? .text
     options.isFormatGiven = format != nil
-    options.threads = threads
+    options.threads = threads ?? settings[.threads].flatMap { Int($0) } ?? 1
     options.repeatCount = repeatCount ?? standard
     options.memoryLimit = memoryBytes
     return options
@@ -211,12 +220,15 @@ struct ModelSource {
 
   /// memoryLimit: bytes that weights and working memory may take; a model that needs more is refused
   /// before it gets them.
-  init(_ path: String, _ choice: InMemoryOptions, memoryLimit: Int? = nil) throws {
+  init(
+    _ path: String, _ choice: InMemoryOptions, memoryLimit: Int? = nil,
+    progress: LoadProgress? = nil
+  ) throws {
     if try ModelFormat.detect(path) == .bundle {
       guard choice.scheme == nil else {
         throw Failure(.usage, "--scheme is for models; \(path) is packed already")
       }
-      model = try LoadedModel.open(bundle: path, memoryLimit: memoryLimit)
+      model = try LoadedModel.open(bundle: path, memoryLimit: memoryLimit, progress: progress)
       return
     }
     let begin = Clock.monotonicNanoseconds

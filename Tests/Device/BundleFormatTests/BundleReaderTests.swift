@@ -100,6 +100,28 @@ func sampleBytes(_ count: Int, isNoise: Bool, seed: UInt64 = 1) -> [UInt8] {
     try FileManager.default.removeItem(atPath: folder)
   }
 
+  @Test(arguments: [BundleWriter.Storage.compressed, .mappable])
+  func saysHowFarItIs(_ storage: BundleWriter.Storage) throws {
+    let path = folder + "/progress-\(storage).knap"
+    try writer(weights: sampleBytes(900_000, isNoise: true), storage).write(to: path)
+    let progress = LoadProgress()
+    #expect(progress.share == nil)
+    let reader = try BundleReader(path: path, progress: progress)
+    let opened = try #require(progress.share)
+    #expect(opened > 0 && opened < 0.1)
+    _ = try reader.sectionBytes(.program)
+    _ = try reader.assets()
+    let small = try #require(progress.share)
+    #expect(small > opened && small < 0.3)
+    _ = try reader.mapWeights()
+    let whole = try #require(progress.share)
+    // All but the tables.
+    #expect(whole > 0.99 && whole <= 1)
+    try reader.verifyAll()
+    #expect(progress.share == 1)
+    try FileManager.default.removeItem(atPath: folder)
+  }
+
   @Test func namesWhatIsMissing() throws {
     let missing = folder + "/none.knap"
     let error = #expect(throws: BundleError.self) { try BundleReader(path: missing) }

@@ -293,4 +293,16 @@ struct CollectorTests {
     #expect(abs(try #require(p50.ratio) - 1.5) < 0.02)
     #expect(p50.isOff)
   }
+
+  /// The monitor's own tables and code are no fault of the prediction.
+  @Test func memoryIsOffBeyondWhatWatchingAdds() {
+    func row(_ predicted: Double, _ measured: Double) -> DriftRow {
+      DriftRow(
+        quantity: .peakMemory, predicted: predicted * 1_048_576, measured: measured * 1_048_576,
+        isEstimate: false)
+    }
+    #expect(!row(25, 29).isOff && !row(10, 15.9).isOff)
+    #expect(row(10, 16.1).isOff && row(30, 20).isOff)
+    #expect(!row(100, 114).isOff && row(100, 116).isOff)
+  }
 }

@@ -54,6 +54,7 @@ struct ExitCodeTests {
       ["run", bundle, "--input", folder.url.path], ["run", "/dev/null"],
       // Names are shown, but obeyed by no terminal.
       ["run", "a\nb\u{1B}[2J"],
+      ["run", bundle, "/dev/video-none"], ["run", bundle, missing + ".jpg"],
     ] {
       #expect(try Tool.knapsack.refusal(66, arguments).contains("\u{1B}") == false)
     }

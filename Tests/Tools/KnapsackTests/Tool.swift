@@ -72,6 +72,7 @@ struct Tool {
     for name in ["KNAPSACK_TARGETS", "NO_COLOR", "CI"] { variables[name] = nil }
     // What runs leave in the state folder is not for the home of who tests.
     variables["XDG_STATE_HOME"] = folder.path("state")
+    variables["XDG_CONFIG_HOME"] = folder.path("config")
     variables.merge(environment) { $1 }
     let begin = Date()
     let child = try spawn(words, variables.map { "\($0)=\($1)" }, input, out, err)

@@ -33,8 +33,17 @@ public struct StepWork: Equatable, Sendable {
   public var dataBytes: Int
   public var time: Time
 
-  /// Products of one row: each weight is used once, and how fast it comes decides.
-  public var readsWeightsOnce: Bool { kind.hasSuffix(" row") }
+  /// Products of one row, convolutions of one place: each weight is used once, and how fast it comes
+  /// decides.
+  public var readsWeightsOnce: Bool {
+    switch kind.split(separator: " ").first {
+    case "MatMul": kind.hasSuffix(" row")
+    case "IntegerProduct": extents.first == 1
+    case "Conv", "IntegerConv": extents.count > 3 && extents[1] == 1
+    case "Recurrent": extents.count > 2 && extents[2] == 1
+    default: false
+    }
+  }
 
   /// A scheme's part of a kind. Blocks of all widths are decoded about as fast, and are multiplied alike.
   static func kind(of scheme: QuantizationScheme) -> String {

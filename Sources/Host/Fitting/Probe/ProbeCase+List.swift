@@ -102,7 +102,8 @@ extension ProbeCase {
       list.append { .integerDepthwise(channels, size, stride: stride) }
     }
     for (m, n, k) in [
-      (1, 12, 64), (1, 512, 128), (1, 512, 512), (64, 64, 64), (125, 64, 64), (64, 256, 256),
+      (1, 12, 64), (1, 512, 128), (1, 512, 512), (1, 512, 256), (1, 256, 512), (64, 64, 64),
+      (125, 64, 64), (64, 256, 256),
       (128, 384, 384),
     ] {
       list.append { .integerProduct(m, n, k) }

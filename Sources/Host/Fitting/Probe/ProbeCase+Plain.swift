@@ -28,6 +28,9 @@ extension ProbeCase {
     }
     list.append { .plain(.binary(Binary(.equal)), [[1024, 1], [64]], type: .i64) }
     list.append { .plain(.binary(Binary(.add)), [[1, 1024], [1, 1024]], type: .i64) }
+    for kind in [BinaryKind.add, .mul, .mod] {
+      list.append { .plain(.binary(Binary(kind)), [[128, 8], [1]], type: .i64) }
+    }
     for type in [ElementType.u8, .i8, .i32, .i64, .bool] {
       list.append { .plain(.cast(Cast(to: type)), [[16, 1024]]) }
       list.append { .plain(.cast(Cast(to: type)), [[1, 16]]) }
@@ -174,9 +177,11 @@ extension ProbeCase {
     ] {
       list.append { .plain(.concat(Concat(axis: axis)), [shape, shape]) }
     }
-    list.append {
-      let pads = IntegerList([0, 0, 1, 1, 0, 0, 1, 1])
-      return .plain(.pad(Pad(.constant, pads: pads)), [[1, 16, 32, 32]])
+    for (pads, shape) in [
+      ([0, 0, 1, 1, 0, 0, 1, 1], [1, 16, 32, 32]), ([0, 64, 0, 0], [1, 256]),
+      ([0, 0, 0, 32], [1, 512]), ([0, 1, 0, 1], [256, 16]),
+    ] {
+      list.append { .plain(.pad(Pad(.constant, pads: IntegerList(pads))), [shape]) }
     }
     list.append { .plain(.pad(Pad(.reflect, pads: IntegerList([0, 64, 0, 64]))), [[1, 512]]) }
     for isLinear in [false, true] {

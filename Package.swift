@@ -175,19 +175,24 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/Tools/knapsack", swiftSettings: common),
-    tests("Device", "Bytes"),
+    tests("Device", "Bytes", ["Randomness"]),
     tests("Device", "Platform", ["CFakeDevice", "CPlatform"]),
     .target(name: "CFakeDevice", path: "Tests/Support/CFakeDevice"),
     tests("Device", "Tensors"),
     tests("Device", "Tokenizers", ["Bytes"]),
-    tests("Device", "Telemetry", ["Bytes", "Platform", "RecordedMachines"]),
-    tests("Device", "Reporting", ["Bytes", "Platform", "Telemetry"]),
-    tests("Device", "Kernels", ["CKernels", "CPlatform", "Tensors", "Platform"]),
-    tests("Device", "WeightCoding", ["Bytes", "Graphs", "Lowering", "Quantization", "Tensors"]),
-    tests("Device", "Operators", ["Bytes", "CKernels", "Kernels", "Tensors"]),
+    tests("Device", "Telemetry", ["Bytes", "Platform", "RecordedMachines", "Randomness"]),
+    tests(
+      "Device", "Reporting", ["Bytes", "DebianPrograms", "Platform", "Randomness", "Telemetry"]),
+    tests("Device", "Kernels", ["CKernels", "CPlatform", "Platform", "Randomness", "Tensors"]),
+    tests(
+      "Device", "WeightCoding",
+      ["Bytes", "Graphs", "Lowering", "Quantization", "Randomness", "Tensors"]),
+    tests("Device", "Operators", ["Bytes", "CKernels", "Kernels", "Randomness", "Tensors"]),
     tests(
       "Device", "Programs", ["Bytes", "GraphRunning", "Graphs", "Lowering", "Operators", "Tensors"]),
-    tests("Device", "BundleFormat", ["Bytes", "Packing", "Platform", "Programs", "Tensors"]),
+    tests(
+      "Device", "BundleFormat",
+      ["Bytes", "Packing", "Platform", "Programs", "Randomness", "Tensors"]),
     tests(
       "Device", "Runtime",
       [
@@ -195,16 +200,21 @@ let package = Package(
         "Operators", "Programs", "Tensors",
       ]),
     tests("Device", "Tasks", ["Bytes", "Platform", "Tensors", "Tokenizers"]),
-    tests("Device", "Monitor", ["Bytes", "Platform", "RecordedMachines", "Telemetry"]),
+    tests(
+      "Device", "Monitor", ["Bytes", "Platform", "RecordedMachines", "Randomness", "Telemetry"]),
     tests(
       "Device", "Loops",
       [
         "BundleFormat", "Bytes", "Fitting", "Importers", "Monitor", "Packing", "Platform",
-        "Programs", "Runtime", "Tasks", "Telemetry", "Tensors",
+        "Programs", "Runtime", "Randomness", "Tasks", "Telemetry", "Tensors",
       ]),
     .target(
       name: "RecordedMachines", dependencies: ["Telemetry"], path: "Tests/Support/RecordedMachines",
       swiftSettings: common),
+    .target(
+      name: "Randomness", path: "Tests/Support/Randomness", swiftSettings: common),
+    .target(
+      name: "DebianPrograms", path: "Tests/Support/DebianPrograms", swiftSettings: common),
     .target(name: "CAllocationCounter", path: "Tests/Support/CAllocationCounter"),
     .target(
       name: "GraphRunning",
@@ -239,7 +249,10 @@ let package = Package(
       "Host", "Lowering", ["GraphRunning", "Graphs", "Operators", "Programs", "Runtime", "Tensors"]),
     tests(
       "Host", "Quantization",
-      ["Bytes", "CKernels", "Graphs", "Kernels", "Lowering", "Tensors", "WeightCoding"]),
+      [
+        "Bytes", "CKernels", "Graphs", "Kernels", "Lowering", "Randomness", "Tensors",
+        "WeightCoding",
+      ]),
     tests(
       "Host", "Fitting",
       [
@@ -250,10 +263,11 @@ let package = Package(
       "Host", "Packing",
       [
         "BundleFormat", "Bytes", "Fitting", "Graphs", "Importers", "Lowering", "Platform",
-        "Programs", "Quantization", "Tasks", "Tensors", "WeightCoding",
+        "Programs", "Quantization", "Randomness", "Tasks", "Tensors", "WeightCoding",
       ]),
     .testTarget(
-      name: "KnapsackTests", dependencies: ["Bytes"], path: "Tests/Tools/KnapsackTests",
+      name: "KnapsackTests", dependencies: ["Bytes", "DebianPrograms"],
+      path: "Tests/Tools/KnapsackTests",
       swiftSettings: common),
   ],
   cLanguageStandard: .gnu11

@@ -1,6 +1,7 @@
 // CBOR against the examples of RFC 8949 appendix A, and everything the decoder must refuse.
 
 import Bytes
+import Randomness
 import Testing
 
 /// The bytes that hexadecimal text spells.
@@ -129,7 +130,7 @@ func hex(_ text: String) -> [UInt8] {
 
   @Test func whatDecodesEncodesToTheSameBytes() {
     // Any accepted input is the deterministic encoding of its value: mutate examples and look.
-    var random = SystemRandomNumberGenerator()
+    var random = SeededRandom(state: 20_261_121)
     var accepted = 0
     for (_, text) in Self.examples {
       for _ in 0..<200 {

@@ -2,6 +2,7 @@
 
 import CKernels
 import Kernels
+import Randomness
 import Testing
 
 /// A window sliding over a picture, as both kernels describe it.
@@ -21,7 +22,7 @@ struct Window {
     return (channel * height + row) * width + column
   }
 
-  static func random(_ random: inout FixedRandom) -> Window? {
+  static func random(_ random: inout SeededRandom) -> Window? {
     func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
     var w = Window()
     (w.channels, w.height, w.width) = (pick(1...3), pick(1...12), pick(1...70))
@@ -41,7 +42,7 @@ struct Window {
 struct ConvolutionTests {
   @Test(arguments: KernelSet.available)
   func `im2col gathers what the window sees`(_ set: KernelSet) {
-    var random = FixedRandom(state: 41)
+    var random = SeededRandom(state: 41)
     for _ in 0..<400 {
       guard let w = Window.random(&random) else { continue }
       let x = random.floats(w.channels * w.height * w.width)
@@ -75,7 +76,7 @@ struct ConvolutionTests {
 
   @Test(arguments: KernelSet.available)
   func `depthwise convolution is right inside and at the edges`(_ set: KernelSet) {
-    var random = FixedRandom(state: 43)
+    var random = SeededRandom(state: 43)
     for _ in 0..<600 {
       guard let w = Window.random(&random) else { continue }
       let x = random.floats(w.height * w.width)

@@ -3,6 +3,7 @@
 import CKernels
 import Foundation
 import Kernels
+import Randomness
 import Testing
 
 /// A product with all its operands, and what it is by definition.
@@ -20,7 +21,7 @@ final class Product {
     bias axis: kn_bias = KN_BIAS_NONE,
     alpha: Float = 1, accumulate: Bool = false
   ) {
-    var random = FixedRandom(state: UInt64(m * 10007 + n * 101 + k))
+    var random = SeededRandom(state: UInt64(m * 10007 + n * 101 + k))
     let (lda, ldc) = (k + 1, n + 2)
     let matrix = random.floats(k * n).values
     a = random.floats(m * lda)
@@ -130,7 +131,7 @@ struct GemmTests {
     for m in sizes(around: 12) + [2, 4, 7, 97] {
       for n in [1, 15, 16, 17, 33, 47] {
         for k in [0, 1, 2, 3, 4, 5, 8, 15, 64, 65, 131] {
-          var random = FixedRandom(state: UInt64(m * 31 + n * 7 + k))
+          var random = SeededRandom(state: UInt64(m * 31 + n * 7 + k))
           let k4 = (k + 3) / 4 * 4
           let panelCount = (n + 15) / 16
           let a = Memory<Int8>(count: m * k4, of: 0)
@@ -179,7 +180,7 @@ struct GemmTests {
 
   @Test(arguments: KernelSet.available)
   func `dot products are right at every length`(_ set: KernelSet) {
-    var random = FixedRandom(state: 3)
+    var random = SeededRandom(state: 3)
     for count in 0...200 {
       let (x, y) = (random.floats(count), random.floats(count))
       let (q, r) = (random.codes(count), random.codes(count))

@@ -2,20 +2,10 @@
 
 import CKernels
 import Kernels
+import Randomness
 import Testing
 
-/// Numbers from a fixed seed (SplitMix64): every run tests the same values.
-struct FixedRandom: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-
+extension SeededRandom {
   mutating func floats(_ count: Int, in range: ClosedRange<Float> = -1...1) -> Memory<Float> {
     Memory((0..<count).map { _ in Float.random(in: range, using: &self) })
   }

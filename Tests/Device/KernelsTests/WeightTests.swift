@@ -2,6 +2,7 @@
 
 import CKernels
 import Kernels
+import Randomness
 import Testing
 
 struct WeightTests {
@@ -25,7 +26,7 @@ struct WeightTests {
 
   @Test(arguments: KernelSet.available)
   func `rows and panels of halves and codes decode exactly`(_ set: KernelSet) {
-    var random = FixedRandom(state: 23)
+    var random = SeededRandom(state: 23)
     for k in sizes(around: 4) + [32, 37] {
       // All but NaN, which equals nothing.
       let halves = Memory(
@@ -57,7 +58,7 @@ struct WeightTests {
   /// Every scheme's blocks of random bytes, against a decoder that reads them bit by bit.
   @Test(arguments: KernelSet.available, Int32(KN_IQ4_NL.rawValue)...Int32(KN_NL6.rawValue))
   func `blocks decode exactly`(_ set: KernelSet, _ scheme: Int32) {
-    var random = FixedRandom(state: 29)
+    var random = SeededRandom(state: 29)
     let bits = Int(kn_block_bits(scheme))
     let size = 2 + 4 * bits
     for k in sizes(around: 32) + [64] {
@@ -116,7 +117,7 @@ struct WeightTests {
 
   @Test(arguments: KernelSet.available)
   func `panels hold the matrix, whichever way it lies`(_ set: KernelSet) {
-    var random = FixedRandom(state: 31)
+    var random = SeededRandom(state: 31)
     for k in sizes(around: 4) + [21] {
       for n in [1, 15, 16, 17, 32, 35] {
         let matrix = random.floats(k * n).values
@@ -135,7 +136,7 @@ struct WeightTests {
 
   @Test(arguments: KernelSet.available)
   func `codes are nearest, and scales make the largest 127`(_ set: KernelSet) {
-    var random = FixedRandom(state: 37)
+    var random = SeededRandom(state: 37)
     for k in sizes(around: 16) + [2, 4, 6] {
       let (n, ld, k4) = (19, (k + 3) / 4 * 4 + 8, (k + 3) / 4)
       let matrix = random.floats(k * n, in: -3...3).values

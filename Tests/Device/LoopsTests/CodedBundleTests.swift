@@ -6,6 +6,7 @@ import Bytes
 import Loops
 import Packing
 import Platform
+import Randomness
 import Tensors
 import Testing
 
@@ -90,7 +91,7 @@ import Testing
     let file = try bundle(scheme, .smallest)
     let good = try BundleReader(bytes: try file.bytes())
     let answers = try Digits.answers(try LoadedModel.open(bundle: file.path)).count
-    var random = FixedRandom(state: 31)
+    var random = SeededRandom(state: 31)
     var refused = 0
     for kind in [BundleSectionKind.coding, .codes] {
       let content = try good.sectionBytes(kind)

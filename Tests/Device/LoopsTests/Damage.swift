@@ -1,10 +1,11 @@
 // Ways to damage a section: its bytes, or the numbers and lists they stand for.
 
 import Bytes
+import Randomness
 
 enum Damage {
   /// A few bytes changed, put in or taken out.
-  static func bytes(_ good: [UInt8], _ random: inout FixedRandom) -> [UInt8] {
+  static func bytes(_ good: [UInt8], _ random: inout SeededRandom) -> [UInt8] {
     var bytes = good
     for _ in 0..<Int.random(in: 1...3, using: &random) {
       let at = Int.random(in: 0..<bytes.count, using: &random)
@@ -23,7 +24,7 @@ enum Damage {
 
   /// A few numbers or lists of a CBOR item changed: the bytes stay well-formed, so that what is
   /// behind the parser meets them.
-  static func items(_ good: CBORValue, _ random: inout FixedRandom) -> CBORValue {
+  static func items(_ good: CBORValue, _ random: inout SeededRandom) -> CBORValue {
     var value = good
     for _ in 0..<Int.random(in: 1...3, using: &random) {
       var left = Int.random(in: 0..<size(value), using: &random)
@@ -42,7 +43,7 @@ enum Damage {
 
   /// The item, changed where counting `left` down over its parts, itself first, ends.
   private static func changed(
-    _ value: CBORValue, _ left: inout Int, _ random: inout FixedRandom
+    _ value: CBORValue, _ left: inout Int, _ random: inout SeededRandom
   ) -> CBORValue {
     left -= 1
     if left == -1 { return other(value, &random) }
@@ -55,7 +56,7 @@ enum Damage {
     }
   }
 
-  private static func other(_ value: CBORValue, _ random: inout FixedRandom) -> CBORValue {
+  private static func other(_ value: CBORValue, _ random: inout SeededRandom) -> CBORValue {
     switch value {
     case .integer(let n):
       let near = [n &+ 1, n &- 1, n &* 2, 0 &- n, n / 2, 0, 1, -1, 2, 3, 16, 64]

@@ -3,6 +3,7 @@
 import BundleFormat
 import Loops
 import Platform
+import Randomness
 import Testing
 
 @Suite struct DamagedBundleTests {
@@ -45,7 +46,7 @@ import Testing
   @Test func aBitInEachSection() throws {
     let reader = try BundleReader(bytes: good)
     #expect(reader.sections.map(\.name) == ["manifest", "program", "weights", "coding", "codes"])
-    var random = FixedRandom(state: 3)
+    var random = SeededRandom(state: 3)
     var places = [0, 8, 20, 40, 70, BundleLayout.headerByteCount + 3]
     for section in reader.sections {
       places.append(section.chunkTableOffset + 5)

@@ -5,6 +5,7 @@ import Importers
 import Loops
 import Packing
 import Platform
+import Randomness
 import Testing
 
 @Suite struct DamagedModelTests {
@@ -12,7 +13,7 @@ import Testing
     let good = [UInt8](try Data(contentsOf: URL(filePath: Digits.model)))
     let file = TemporaryFile(".onnx")
     var (refused, ran) = (0, 0)
-    var random = FixedRandom(state: 7)
+    var random = SeededRandom(state: 7)
     // Where names, attributes and shapes are, and all over.
     let places =
       (0..<64).map { good.count / 64 * $0 + 5 } + Array(0..<64)

@@ -7,6 +7,7 @@ import Loops
 import Packing
 import Platform
 import Programs
+import Randomness
 import Runtime
 import Tasks
 import Tensors
@@ -29,7 +30,7 @@ import Testing
   }()
 
   /// Every second time the bytes, else what they say.
-  private func damaged(_ good: [UInt8], _ i: Int, _ random: inout FixedRandom) throws -> [UInt8] {
+  private func damaged(_ good: [UInt8], _ i: Int, _ random: inout SeededRandom) throws -> [UInt8] {
     i % 2 == 0
       ? Damage.bytes(good, &random)
       : CBOR.encode(Damage.items(try CBOR.decode(good), &random))
@@ -64,7 +65,7 @@ import Testing
     Packer.encodeWeights(packed.candidate.model, into: weights.buffer)
     let manifest = Manifest.make(packed)
     #expect(try run(Program(decoding: good), manifest, weights) || path != Digits.folder)
-    var random = FixedRandom(state: UInt64(good.count))
+    var random = SeededRandom(state: UInt64(good.count))
     var (refused, ran) = (0, 0)
     for i in 0..<(path == Digits.folder ? Self.count : Self.count / 10) {
       let bytes = try damaged(good, i, &random)
@@ -89,7 +90,7 @@ import Testing
     let weights = try AnonymousMemory(count: packed.candidate.model.weightBytes)
     Packer.encodeWeights(packed.candidate.model, into: weights.buffer)
     let good = CBOR.encode(Manifest.make(packed))
-    var random = FixedRandom(state: 11)
+    var random = SeededRandom(state: 11)
     var ran = 0
     for i in 0..<Self.count {
       guard let manifest = try? CBOR.decode(try damaged(good, i, &random)) else { continue }

@@ -2,6 +2,7 @@
 import Foundation
 import Monitor
 import Platform
+import Randomness
 import RecordedMachines
 import Telemetry
 import Testing
@@ -139,7 +140,7 @@ struct AttachTests {
     let run = ServedRun(
       collector(facts()), RunControl(catchesSignals: false), folder: folder.path)
     let path = try #require(run.socketPath)
-    var random = SeededGenerator(state: 5)
+    var random = SeededRandom(state: 5)
     for round in 0..<50 {
       let caller = try LocalConnection(path: path)
       let bytes: [UInt8] =
@@ -164,7 +165,7 @@ struct AttachTests {
   @Test func aRunThatTalksNonsense() throws {
     let folder = SocketFolder()
     let whole = try #require(RunMessage.snapshot(Samples.snapshot(.throttled)).bytes)
-    var random = SeededGenerator(state: 5)
+    var random = SeededRandom(state: 5)
     for round in 0..<200 {
       let listener = try LocalListener(path: folder.path + "/\(round).sock")
       let viewer = try AttachedRun(path: listener.path)

@@ -1,5 +1,6 @@
 // What holds for every frame, whatever the state and the size.
 import Monitor
+import Randomness
 import Telemetry
 import Testing
 
@@ -56,7 +57,7 @@ struct FrameInvariants {
 
   /// Whatever is typed and clicked: every frame in between is whole, and `q` is named on it.
   @Test(arguments: 1...8) func anyKeys(seed: UInt64) {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededRandom(state: seed)
     var ui = UIState()
     var size = Size(columns: 80, rows: 24)
     let keys: [Key] =
@@ -136,20 +137,5 @@ struct FrameInvariants {
     #expect(none.contains("board        -  no meter"))
     #expect(none.contains("temp         -  no thermal zones"))
     #expect(!none.contains(" W "))
-  }
-}
-
-/// The same numbers from the same seed (Vigna's SplitMix64).
-private struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

@@ -3,6 +3,7 @@
 // They are made anew as those of `GoldenFrames` are.
 import Foundation
 import Monitor
+import Randomness
 import RecordedMachines
 import Telemetry
 import Testing
@@ -187,7 +188,7 @@ struct ReplayedFrames {
 
   /// Damaged recordings at every size: a frame, or an error that names a byte.
   @Test func damagedRecordingsAreDrawn() throws {
-    var random = SeededGenerator(state: 6)
+    var random = SeededRandom(state: 6)
     let good = RecordedState.throttled.record()
     var drawn = 0
     for round in 0..<300 {

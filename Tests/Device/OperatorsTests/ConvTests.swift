@@ -1,6 +1,7 @@
 // Convolutions against loops over every index.
 
 import Operators
+import Randomness
 import Tensors
 import Testing
 
@@ -74,7 +75,7 @@ private struct Case {
         pads: IntegerList(pads)), groups: groups)
   }
 
-  static func random(_ random: inout FixedRandom, _ index: Int) -> Case {
+  static func random(_ random: inout SeededRandom, _ index: Int) -> Case {
     let spatial = index % 4 == 3 ? 1 : 2
     let isDepthwise = index % 5 == 1
     let isPointwise = index % 7 == 2
@@ -104,7 +105,7 @@ private struct Case {
 
 struct ConvTests {
   @Test func `random convolutions match loops over every index`() throws {
-    var random = FixedRandom(1)
+    var random = SeededRandom(state: 1)
     for i in 0..<64 {
       let c = Case.random(&random, i)
       try check(
@@ -120,7 +121,7 @@ struct ConvTests {
     ([1, 24, 64, 64], [24, 1, 3, 3]),
   ])
   func `large convolutions match over threads`(x: [Int], w: [Int]) throws {
-    var random = FixedRandom(2)
+    var random = SeededRandom(state: 2)
     let weight = random.floats(w)
     let c = Case(
       x: random.floats(x), weight: weight, weights: weight.values, weightShape: w,
@@ -139,7 +140,7 @@ struct ConvTests {
   }
 
   @Test func `int8 convolutions stay within the rounding of their inputs`() throws {
-    var random = FixedRandom(3)
+    var random = SeededRandom(state: 3)
     for i in 0..<24 {
       var c = Case.random(&random, i)
       if i == 0 {
@@ -166,7 +167,7 @@ struct ConvTests {
   }
 
   @Test func `every scheme takes random convolutions`() throws {
-    var random = FixedRandom(4)
+    var random = SeededRandom(state: 4)
     for i in 0..<32 {
       var c = Case.random(&random, i)
       (c.weight, c.weights) = encoded(
@@ -179,7 +180,7 @@ struct ConvTests {
   }
 
   @Test func `activations follow the bias`() throws {
-    var random = FixedRandom(5)
+    var random = SeededRandom(state: 5)
     let weight = random.floats([6, 3, 3, 3])
     let c = Case(
       x: random.floats([1, 3, 9, 9]), weight: weight, weights: weight.values,
@@ -196,7 +197,7 @@ struct ConvTests {
   }
 
   @Test func `automatic padding is resolved as ONNX says`() throws {
-    var random = FixedRandom(6)
+    var random = SeededRandom(state: 6)
     for _ in 0..<12 {
       let kernel = random.shape(2, 1...4)
       let strides = random.shape(2, 1...3)
@@ -221,7 +222,7 @@ struct ConvTests {
   }
 
   @Test func `what does not fit is refused`() {
-    var random = FixedRandom(7)
+    var random = SeededRandom(state: 7)
     let x = random.floats([1, 4, 5, 5])
     func w(_ shape: Int...) -> TestTensor { random.floats(shape) }
     expectRefusal(.conv(Conv()), [x])
@@ -244,7 +245,7 @@ struct ConvTests {
   }
 
   @Test func `an empty batch is an empty result`() throws {
-    var random = FixedRandom(8)
+    var random = SeededRandom(state: 8)
     let x = TestTensor(.f32, [0, 2, 5, 5], [])
     try check(
       .conv(Conv()), [x, random.floats([3, 2, 2, 2])], is: [TestTensor(.f32, [0, 3, 4, 4], [])])

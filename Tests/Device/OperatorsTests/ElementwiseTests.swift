@@ -2,6 +2,7 @@
 
 import Foundation
 import Operators
+import Randomness
 import Tensors
 import Testing
 
@@ -11,7 +12,7 @@ private func broadcast(_ p: [Int], _ shape: [Int]) -> [Int] {
 }
 
 /// Two shapes that broadcast, and what they broadcast to.
-private func broadcastShapes(_ random: inout FixedRandom) -> ([Int], [Int], [Int]) {
+private func broadcastShapes(_ random: inout SeededRandom) -> ([Int], [Int], [Int]) {
   let both = random.shape(random.int(0...4), 1...6)
   var (a, b) = (both, both)
   for i in both.indices {
@@ -114,7 +115,7 @@ private func domain(_ kind: UnaryKind) -> ClosedRange<Float> {
 struct ElementwiseTests {
   @Test(arguments: UnaryKind.allCases)
   func `unary functions match`(kind: UnaryKind) throws {
-    var random = FixedRandom(UInt64(30 + kind.rawValue))
+    var random = SeededRandom(state: UInt64(30 + kind.rawValue))
     let op = Unary(kind, kind == .clip ? -0.75 : 1.25, 0.5)
     for shape in [[], [1], [0], [7, 3], [2, 100], [40_000]] {
       if kind == .not {
@@ -135,7 +136,7 @@ struct ElementwiseTests {
   }
 
   @Test func `whole numbers take the functions that keep them whole`() throws {
-    var random = FixedRandom(70)
+    var random = SeededRandom(state: 70)
     for type in [ElementType.i64, .i32] {
       for kind in [UnaryKind.abs, .neg, .sign, .clip, .relu] {
         let op = Unary(kind, -3, 4)
@@ -150,7 +151,7 @@ struct ElementwiseTests {
 
   @Test(arguments: BinaryKind.allCases)
   func `binary functions broadcast`(kind: BinaryKind) throws {
-    var random = FixedRandom(UInt64(80 + kind.rawValue))
+    var random = SeededRandom(state: UInt64(80 + kind.rawValue))
     let isPredicate = (BinaryKind.equal.rawValue...BinaryKind.xor.rawValue).contains(kind.rawValue)
     let isLogical = [.and, .or, .xor].contains(kind)
     let isBitwise = kind.rawValue > BinaryKind.xor.rawValue
@@ -223,7 +224,7 @@ struct ElementwiseTests {
   }
 
   @Test func `select takes a where the condition holds`() throws {
-    var random = FixedRandom(110)
+    var random = SeededRandom(state: 110)
     for i in 0..<40 {
       let (a, b, both) = broadcastShapes(&random)
       let c = i % 3 == 0 ? [] : both.map { random.bool() ? $0 : 1 }
@@ -265,7 +266,7 @@ struct ElementwiseTests {
   /// The nearest of all numbers of the type, of two the one whose last bit is 0.
   @Test(arguments: narrow.filter { $0 != .f8e8m0 })
   func `narrow reals round to nearest even`(type: ElementType) {
-    var random = FixedRandom(7)
+    var random = SeededRandom(state: 7)
     let all = (UInt8.min...(type == .f4e2m1 ? 15 : 255)).map {
       (bits: $0, number: TestTensor.narrowNumber($0, type))
     }.filter { $0.number.isFinite }
@@ -315,7 +316,7 @@ struct ElementwiseTests {
 
   @Test(arguments: ElementType.allCases.filter(\.isNumber))
   func `casts keep what both types hold`(from: ElementType) throws {
-    var random = FixedRandom(120)
+    var random = SeededRandom(state: 120)
     for to in ElementType.allCases where to.isNumber {
       let least = from == .f8e8m0 || to == .f8e8m0 ? 1 : 0
       let isNarrow = min(from.byteCount, to.byteCount) == 1 && ![from, to].allSatisfy(holds100)
@@ -353,7 +354,7 @@ struct ElementwiseTests {
   }
 
   @Test func `what does not fit is refused`() {
-    var random = FixedRandom(130)
+    var random = SeededRandom(state: 130)
     let x = random.floats([2, 3])
     let whole = random.integers(.i64, [2, 3])
     expectRefusal(.unary(Unary(.exp)), [whole])

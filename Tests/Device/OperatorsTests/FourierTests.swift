@@ -2,6 +2,7 @@
 
 import Foundation
 import Operators
+import Randomness
 import Tensors
 import Testing
 
@@ -37,7 +38,7 @@ struct FourierTests {
 
   @Test(arguments: [1, 2, 3, 4, 5, 8, 12, 15, 31, 32, 37, 49, 60, 74, 127, 254, 400, 512])
   func `complex numbers there and back`(length: Int) throws {
-    var random = FixedRandom(100)
+    var random = SeededRandom(state: 100)
     let x = random.floats([2, length, 3, 2])
     let v = x.values
     for isInverse in [false, true] {
@@ -62,7 +63,7 @@ struct FourierTests {
 
   @Test(arguments: [1, 2, 3, 6, 9, 16, 25, 41, 82, 160, 512], [-2, 0, 3])
   func `real numbers, cut or filled up, one-sided or not`(length: Int, surplus: Int) throws {
-    var random = FixedRandom(101)
+    var random = SeededRandom(state: 101)
     let samples = max(length + surplus, 1)
     let x = random.floats([3, samples, 1])
     let rows = (0..<3).map { row in
@@ -85,7 +86,7 @@ struct FourierTests {
 
   @Test(arguments: [1, 2, 3, 6, 9, 16, 25, 41, 82, 160, 512])
   func `half a spectrum back to real numbers`(length: Int) throws {
-    var random = FixedRandom(102)
+    var random = SeededRandom(state: 102)
     let bins = length / 2 + 1
     let x = random.floats([2, bins, 2])
     let v = x.values
@@ -109,7 +110,7 @@ struct FourierTests {
 
   @Test(arguments: [1, 2], [false, true])
   func `windows slide over a signal`(width: Int, isOneSided: Bool) throws {
-    var random = FixedRandom(103)
+    var random = SeededRandom(state: 103)
     let (samples, length, step) = (61, 20, 7)
     let x = random.floats([2, samples, width])
     let window = random.floats([length])
@@ -141,7 +142,7 @@ struct FourierTests {
   }
 
   @Test func `what does not fit is refused`() throws {
-    var random = FixedRandom(104)
+    var random = SeededRandom(state: 104)
     let x = random.floats([2, 8, 1])
     let table = try FourierTests.table(8, isReal: true)
     func number(_ n: Double) -> TestTensor { TestTensor(.i64, [], [n]) }

@@ -1,6 +1,7 @@
 // Elements and rows picked or put by index, against index arithmetic.
 
 import Operators
+import Randomness
 import Tensors
 import Testing
 
@@ -14,7 +15,7 @@ private func clamped(_ index: Double, _ extent: Int) -> Int {
 
 struct GatherTests {
   @Test func `random gathers match`() throws {
-    var random = FixedRandom(500)
+    var random = SeededRandom(state: 500)
     for _ in 0..<60 {
       let shape = random.shape(random.int(1...4), 1...5)
       let axis = random.int(0...(shape.count - 1))
@@ -38,7 +39,7 @@ struct GatherTests {
 
   @Test(arguments: QuantizationScheme.allCases)
   func `rows of quantized tables decode exactly`(scheme: QuantizationScheme) throws {
-    var random = FixedRandom(501)
+    var random = SeededRandom(state: 501)
     for width in [1, 5, 32, 45, 64] {
       let (table, decoded) = encoded(random.floats([11, width]), scheme, .rowMajor)
       let indices = random.integers(.i64, [2, 3], -11...10)
@@ -53,7 +54,7 @@ struct GatherTests {
   }
 
   @Test func `random element-wise gathers and scatters match`() throws {
-    var random = FixedRandom(502)
+    var random = SeededRandom(state: 502)
     for i in 0..<80 {
       let shape = random.shape(random.int(1...4), 1...5)
       let axis = random.int(0...(shape.count - 1))
@@ -96,7 +97,7 @@ struct GatherTests {
   }
 
   @Test func `random gathers and scatters by coordinates match`() throws {
-    var random = FixedRandom(503)
+    var random = SeededRandom(state: 503)
     for i in 0..<80 {
       let shape = random.shape(random.int(1...4), 1...4)
       let batch = random.int(0...(shape.count - 1))
@@ -135,7 +136,7 @@ struct GatherTests {
   }
 
   @Test func `scattering nothing is a copy`() throws {
-    var random = FixedRandom(504)
+    var random = SeededRandom(state: 504)
     let x = random.floats([3, 2])
     let none = TestTensor(.i64, [0, 1], [])
     try check(
@@ -144,7 +145,7 @@ struct GatherTests {
   }
 
   @Test func `one-hot vectors have one element on`() throws {
-    var random = FixedRandom(505)
+    var random = SeededRandom(state: 505)
     for _ in 0..<40 {
       let shape = random.shape(random.int(0...3), 1...4)
       let axis = random.int(0...shape.count)
@@ -166,7 +167,7 @@ struct GatherTests {
   }
 
   @Test func `what does not fit is refused`() {
-    var random = FixedRandom(506)
+    var random = SeededRandom(state: 506)
     let x = random.floats([2, 3])
     let index = TestTensor.i64([0])
     expectRefusal(.gather(Gather(axis: 2)), [x, index])

@@ -2,6 +2,7 @@
 
 import Kernels
 import Operators
+import Randomness
 import Tensors
 import Testing
 
@@ -78,7 +79,7 @@ struct HostileTests {
   /// Changed attributes and inputs: refused, or prepared and, where small, run inside their memory.
   @Test(arguments: Example.all)
   func `hostile attributes, shapes and values never trap`(example: Example) throws {
-    var random = FixedRandom(UInt64(800 + example.op.code))
+    var random = SeededRandom(state: UInt64(800 + example.op.code))
     let variant = Variant(kernels: .best, pool: try ThreadPool(threads: 2))
     for _ in 0..<1500 {
       var changed = example
@@ -106,7 +107,7 @@ struct HostileTests {
   }
 
   /// Some attributes replaced; nil where the operator refuses them.
-  private static func changed(_ op: Operator, _ random: inout FixedRandom) -> Operator? {
+  private static func changed(_ op: Operator, _ random: inout SeededRandom) -> Operator? {
     var attributes = op.attributes
     guard !attributes.isEmpty else { return op }
     for _ in 0..<random.int(1...2) {
@@ -121,7 +122,7 @@ struct HostileTests {
   }
 
   /// Another shape, other values, another type, another encoding, or nothing.
-  private static func changed(_ old: TestTensor?, _ random: inout FixedRandom) -> TestTensor? {
+  private static func changed(_ old: TestTensor?, _ random: inout SeededRandom) -> TestTensor? {
     guard var new = old else { return TestTensor(.f32, [1], [1]) }
     switch random.int(0...9) {
     case 0: return nil

@@ -1,5 +1,6 @@
 // Integer convolution, products, sums and pools against sums in whole numbers, element by element.
 import Operators
+import Randomness
 import Tensors
 import Testing
 
@@ -14,7 +15,7 @@ private struct Parameters {
   var wType: ElementType
   var yType: ElementType
 
-  init(_ random: inout FixedRandom, outputs: Int) {
+  init(_ random: inout SeededRandom, outputs: Int) {
     func range(_ t: ElementType) -> ClosedRange<Int> { t == .i8 ? -128...127 : 0...255 }
     xType = random.pick([.i8, .u8])
     wType = random.pick([.i8, .u8])
@@ -52,7 +53,7 @@ private struct Parameters {
 
 @Suite struct IntegerTests {
   /// Bytes of the whole range, extremes among them.
-  func bytes(_ random: inout FixedRandom, _ type: ElementType, _ shape: [Int]) -> TestTensor {
+  func bytes(_ random: inout SeededRandom, _ type: ElementType, _ shape: [Int]) -> TestTensor {
     let range = type == .i8 ? -128...127 : 0...255
     let values = (0..<shape.reduce(1, *)).map { _ in
       Double(random.pick([random.int(range), range.lowerBound, range.upperBound]))
@@ -67,7 +68,7 @@ private struct Parameters {
   }
 
   @Test func packingTurnsColumns() throws {
-    var random = FixedRandom(1)
+    var random = SeededRandom(state: 1)
     let w = bytes(&random, .u8, [2, 17, 5])
     let turned = tensor([2, 5, 17], .u8) { p in w([p[0], p[2], p[1]]) }
     let a = try packed(w)
@@ -80,7 +81,7 @@ private struct Parameters {
   }
 
   @Test(arguments: 0..<24) func products(_ seed: Int) throws {
-    var random = FixedRandom(UInt64(seed) + 10)
+    var random = SeededRandom(state: UInt64(seed) + 10)
     let m = random.pick([1, 2, 5, 13, 30])
     let n = random.pick([1, 3, 16, 17, 33, 50])
     let k = random.pick([1, 3, 4, 8, 21, 64, 100])
@@ -100,7 +101,7 @@ private struct Parameters {
   }
 
   @Test func productsOfManyMatricesWithZerosByRow() throws {
-    var random = FixedRandom(77)
+    var random = SeededRandom(state: 77)
     let (b, m, n, k) = (3, 4, 18, 9)
     let x = bytes(&random, .i8, [b, m, k])
     let w = bytes(&random, .u8, [b, n, k])
@@ -117,7 +118,7 @@ private struct Parameters {
   }
 
   @Test(arguments: 0..<30) func convolutions(_ seed: Int) throws {
-    var random = FixedRandom(UInt64(seed) + 100)
+    var random = SeededRandom(state: UInt64(seed) + 100)
     let groups = random.pick([1, 1, 2, 3])
     let (c, o) = (random.pick([1, 3, 4, 8]), random.pick([1, 5, 16, 20]))
     let (kh, kw) = (random.int(1...3), random.int(1...3))
@@ -179,7 +180,7 @@ private struct Parameters {
 
   /// TFLite's fixed point: mantissa and shift, rounded once or twice.
   @Test(arguments: [false, true]) func fixedPoint(_ roundsOnce: Bool) throws {
-    var random = FixedRandom(5)
+    var random = SeededRandom(state: 5)
     let (m, n, k) = (7, 21, 40)
     let x = bytes(&random, .i8, [m, k])
     let w = bytes(&random, .i8, [1, n, k])
@@ -212,7 +213,7 @@ private struct Parameters {
   }
 
   @Test func sumsAndProductsRound() throws {
-    var random = FixedRandom(9)
+    var random = SeededRandom(state: 9)
     for type in [ElementType.i8, .u8] {
       let range = type == .i8 ? (-128, 127) : (0, 255)
       let a = bytes(&random, type, [3, 1, 7])
@@ -243,7 +244,7 @@ private struct Parameters {
   }
 
   @Test(arguments: [ElementType.i8, .u8, .i16]) func pools(_ type: ElementType) throws {
-    var random = FixedRandom(21)
+    var random = SeededRandom(state: 21)
     let x = random.integers(type, [2, 6, 7, 5], type == .u8 ? 0...255 : -128...127)
     let limits = type == .u8 ? (0, 255) : (-128, 127)
     let window = Window(strides: IntegerList([2, 2]), pads: IntegerList([1, 1, 1, 1]))
@@ -275,7 +276,7 @@ private struct Parameters {
   }
 
   @Test func softmaxOfBytes() throws {
-    var random = FixedRandom(31)
+    var random = SeededRandom(state: 31)
     let x = bytes(&random, .i8, [4, 12])
     let table = TestTensor(
       .f32, [256], (0..<256).map { exponential(-0.05 * Double($0)) })
@@ -300,7 +301,7 @@ private struct Parameters {
   }
 
   @Test func resizingInterpolates() throws {
-    var random = FixedRandom(41)
+    var random = SeededRandom(state: 41)
     let x = bytes(&random, .u8, [1, 4, 5, 3])
     let op = IntegerResize(height: 8, width: 10, coordinates: .halfPixel)
     let wanted = tensor([1, 8, 10, 3], .u8) { at in
@@ -318,7 +319,7 @@ private struct Parameters {
   }
 
   @Test func bytesMapByTables() throws {
-    var random = FixedRandom(51)
+    var random = SeededRandom(state: 51)
     let x = bytes(&random, .i8, [3, 9])
     let table = random.floats([256])
     let wanted = tensor([3, 9]) { at in
@@ -340,7 +341,7 @@ private struct Parameters {
   @Test(arguments: RowQuantization.allCases) func rowsKeepTheirNumbers(_ kind: RowQuantization)
     throws
   {
-    var random = FixedRandom(61)
+    var random = SeededRandom(state: 61)
     let x = random.floats([6, 33], -3...7)
     let harness = OperatorHarness(
       .quantizeRows(QuantizeRows(kind, rowAxes: 1)), [x], outputs: 3,
@@ -358,7 +359,7 @@ private struct Parameters {
   }
 
   @Test func refusals() throws {
-    var random = FixedRandom(71)
+    var random = SeededRandom(state: 71)
     let x = bytes(&random, .i8, [2, 8])
     let w = try packed(bytes(&random, .i8, [1, 5, 8]))
     let op = Operator.integerProduct(IntegerProduct(IntegerEpilogue(.i8)))

@@ -2,6 +2,7 @@
 
 import Foundation
 import Operators
+import Randomness
 import Tensors
 import Testing
 
@@ -34,7 +35,7 @@ private func transposed(_ x: TestTensor) -> TestTensor {
 
 struct MatMulTests {
   @Test func `random products match`() throws {
-    var random = FixedRandom(200)
+    var random = SeededRandom(state: 200)
     let leads: [([Int], [Int])] = [
       ([], []), ([3], []), ([2, 3], []), ([2], [2]), ([2, 3], [3]), ([1, 3], [2, 1]), ([], [2]),
       ([2], [1]),
@@ -59,7 +60,7 @@ struct MatMulTests {
   }
 
   @Test func `a vector loses its axis again`() throws {
-    var random = FixedRandom(201)
+    var random = SeededRandom(state: 201)
     let row = random.floats([7])
     let matrix = random.floats([7, 5])
     let wide = product(TestTensor(.f32, [1, 7], row.values), matrix)
@@ -87,7 +88,7 @@ struct MatMulTests {
 
   @Test(arguments: QuantizationScheme.allCases.filter { $0 != .int8 })
   func `weights match what they decode to`(scheme: QuantizationScheme) throws {
-    var random = FixedRandom(202)
+    var random = SeededRandom(state: 202)
     for (m, k, n) in MatMulTests.sizes {
       let a = random.floats([m, k])
       let (b, decoded) = encoded(random.floats([k, n]), scheme, .panels)
@@ -102,7 +103,7 @@ struct MatMulTests {
   }
 
   @Test func `int8 weights stay within the rounding of the rows`() throws {
-    var random = FixedRandom(203)
+    var random = SeededRandom(state: 203)
     for (m, k, n) in MatMulTests.sizes {
       let a = random.floats([2, m, k])
       let (b, decoded) = encoded(random.floats([k, n]), .int8, .panels)
@@ -117,7 +118,7 @@ struct MatMulTests {
   }
 
   @Test func `activations follow the bias`() throws {
-    var random = FixedRandom(204)
+    var random = SeededRandom(state: 204)
     let (a, b, bias) = (random.floats([5, 9]), random.floats([9, 18]), random.floats([18]))
     let (plain, offsets) = (product(a, b).values, bias.values)
     for kind in Activation.allCases {
@@ -130,7 +131,7 @@ struct MatMulTests {
   }
 
   @Test func `what does not fit is refused`() {
-    var random = FixedRandom(205)
+    var random = SeededRandom(state: 205)
     let a = random.floats([4, 6])
     let op = Operator.matMul(MatMul())
     expectRefusal(op, [a])
@@ -181,7 +182,7 @@ struct AttentionTests {
   }
 
   @Test func `random attention matches, with and without masks`() throws {
-    var random = FixedRandom(210)
+    var random = SeededRandom(state: 210)
     for i in 0..<20 {
       let (batch, heads) = (random.int(1...3), random.int(1...4))
       let (queries, keys) = i == 0 ? (100, 70) : (random.int(1...20), random.int(1...20))
@@ -208,7 +209,7 @@ struct AttentionTests {
   }
 
   @Test func `what does not fit is refused`() {
-    var random = FixedRandom(211)
+    var random = SeededRandom(state: 211)
     let x = random.floats([2, 5, 12])
     func op(_ heads: Int) -> Operator { .attention(Attention(heads: heads, scale: 1)) }
     expectRefusal(op(3), [x, x])

@@ -2,6 +2,7 @@
 
 import Foundation
 import Operators
+import Randomness
 import Tensors
 import Testing
 
@@ -18,7 +19,7 @@ struct NormTests {
 
   @Test(arguments: [[2, 5], [1, 7, 3, 4], [3, 4, 20], [2, 40, 30, 30], [0, 3, 2]])
   func `batch normalisation is affine per channel`(shape: [Int]) throws {
-    var random = FixedRandom(20)
+    var random = SeededRandom(state: 20)
     let c = shape[1]
     let x = random.floats(shape)
     let (scale, bias, mean) = (random.floats([c]), random.floats([c]), random.floats([c]))
@@ -38,7 +39,7 @@ struct NormTests {
     ([2, 6, 5], 3), ([1, 6], 2), ([2, 4, 3, 3], 4), ([3, 8, 17], 1), ([2, 16, 40, 40], 8),
   ])
   func `group normalisation takes statistics over its groups`(shape: [Int], groups: Int) throws {
-    var random = FixedRandom(21)
+    var random = SeededRandom(state: 21)
     let x = random.floats(shape)
     let (scale, bias) = (random.floats([shape[1]]), random.floats([shape[1]]))
     let (v, width) = (x.values, x.count / (shape[0] * groups))
@@ -60,7 +61,7 @@ struct NormTests {
 
   @Test(arguments: [[4, 9], [1, 16], [2, 3, 33], [1, 1, 5], [300, 130]], [-1, 1])
   func `layer normalisation with residual, scale, bias and sum`(shape: [Int], axis: Int) throws {
-    var random = FixedRandom(22)
+    var random = SeededRandom(state: 22)
     let (x, residual) = (random.floats(shape), random.floats(shape))
     let width = shape[(axis < 0 ? shape.count - 1 : axis)...].reduce(1, *)
     let (scale, bias) = (random.floats([width]), random.floats([width]))
@@ -87,7 +88,7 @@ struct NormTests {
 
   @Test(arguments: [[3, 7], [2, 5, 4], [40, 1000], [6], [2, 0, 3]], [-1, 0])
   func `softmax and its logarithm along an axis`(shape: [Int], axis: Int) throws {
-    var random = FixedRandom(23)
+    var random = SeededRandom(state: 23)
     let x = random.floats(shape, -20...20)
     let a = axis < 0 ? shape.count - 1 : axis
     let v = x.values
@@ -114,7 +115,7 @@ struct NormTests {
 
   @Test(arguments: [1, 2, 3, 5, 20])
   func `local response normalisation looks at neighbouring channels`(size: Int) throws {
-    var random = FixedRandom(24)
+    var random = SeededRandom(state: 24)
     for shape in [[2, 7, 3, 2], [1, 4], [1, 1, 5]] {
       let x = random.floats(shape, -3...3)
       let v = x.values
@@ -133,7 +134,7 @@ struct NormTests {
   }
 
   @Test func `what does not fit is refused`() {
-    var random = FixedRandom(25)
+    var random = SeededRandom(state: 25)
     let x = random.floats([2, 6, 5])
     let (six, five) = (random.floats([6]), random.floats([5]))
     expectRefusal(.batchNorm(BatchNorm(epsilon: 0)), [x, six, six, six, five])

@@ -2,6 +2,7 @@
 
 import Foundation
 import Operators
+import Randomness
 import Tensors
 import Testing
 
@@ -117,7 +118,7 @@ struct RecurrentTests {
   /// A layer with random numbers; the recurrent weights stored as `scheme` says, nil for plain ones.
   static func layer(
     _ op: Recurrent, time: Int, batch: Int, hidden: Int, scheme: QuantizationScheme? = nil,
-    _ random: inout FixedRandom
+    _ random: inout SeededRandom
   ) -> Layer {
     func stored(_ weight: TestTensor) -> (TestTensor, [Double]) {
       scheme.map { encoded(weight, $0, .panels) } ?? (weight, weight.values)
@@ -141,7 +142,7 @@ struct RecurrentTests {
   func `cells follow their formulas`(
     kind: RecurrentKind, size: (time: Int, batch: Int, hidden: Int)
   ) throws {
-    var random = FixedRandom(90)
+    var random = SeededRandom(state: 90)
     for isReverse in [false, true] {
       var l = RecurrentTests.layer(
         Recurrent(kind, isReverse: isReverse), time: size.time, batch: size.batch,
@@ -166,7 +167,7 @@ struct RecurrentTests {
 
   @Test(arguments: RecurrentKind.allCases)
   func `sequences of a batch end where they end`(kind: RecurrentKind) throws {
-    var random = FixedRandom(91)
+    var random = SeededRandom(state: 91)
     for isReverse in [false, true] {
       var l = RecurrentTests.layer(
         Recurrent(kind, isReverse: isReverse), time: 5, batch: 4, hidden: 6, &random)
@@ -180,7 +181,7 @@ struct RecurrentTests {
 
   @Test(arguments: RecurrentActivationKind.allCases)
   func `every activation`(kind: RecurrentActivationKind) throws {
-    var random = FixedRandom(92)
+    var random = SeededRandom(state: 92)
     let a = RecurrentActivation(kind, 0.7, 0.3)
     for op in [
       Recurrent(.rnn, f: a), Recurrent(.gru, f: a, g: a), Recurrent(.lstm, f: a, g: a, h: a),
@@ -194,7 +195,7 @@ struct RecurrentTests {
 
   @Test(arguments: RecurrentKind.allCases, QuantizationScheme.allCases)
   func `weights in every scheme`(kind: RecurrentKind, scheme: QuantizationScheme) throws {
-    var random = FixedRandom(93)
+    var random = SeededRandom(state: 93)
     let l = RecurrentTests.layer(
       Recurrent(kind), time: 3, batch: 2, hidden: 40, scheme: scheme, &random)
     // Int8 rounds the states to a 127th of their peak; errors then go round a few times.
@@ -204,7 +205,7 @@ struct RecurrentTests {
   }
 
   @Test func `what does not fit is refused`() {
-    var random = FixedRandom(94)
+    var random = SeededRandom(state: 94)
     let (x, r) = (random.floats([3, 2, 8]), random.floats([2, 8]))
     let op = Operator.recurrent(Recurrent(.lstm))
     expectRefusal(op, [x, r], outputs: 2)

@@ -2,6 +2,7 @@
 
 import Foundation
 import Operators
+import Randomness
 import Tensors
 import Testing
 
@@ -36,7 +37,7 @@ private func reduced(_ v: [Double], _ kind: ReduceKind) -> Double {
 struct ReduceTests {
   @Test(arguments: ReduceKind.allCases)
   func `random reductions match`(kind: ReduceKind) throws {
-    var random = FixedRandom(UInt64(300 + kind.rawValue))
+    var random = SeededRandom(state: UInt64(300 + kind.rawValue))
     let takesIntegers = kind.rawValue <= ReduceKind.prod.rawValue
     for i in 0..<40 {
       let rank = random.int(0...5)
@@ -89,7 +90,7 @@ struct ReduceTests {
   }
 
   @Test func `random arguments of extremes match`() throws {
-    var random = FixedRandom(320)
+    var random = SeededRandom(state: 320)
     for _ in 0..<60 {
       let shape = random.shape(random.int(1...4), 1...5)
       let axis = random.int(0...(shape.count - 1))
@@ -109,7 +110,7 @@ struct ReduceTests {
   }
 
   @Test func `random running sums match`() throws {
-    var random = FixedRandom(321)
+    var random = SeededRandom(state: 321)
     for _ in 0..<40 {
       let shape = random.shape(random.int(1...4), 1...5)
       let axis = random.int(0...(shape.count - 1))
@@ -128,7 +129,7 @@ struct ReduceTests {
   }
 
   @Test func `the best k come in order, ties by place`() throws {
-    var random = FixedRandom(322)
+    var random = SeededRandom(state: 322)
     for i in 0..<60 {
       var shape = random.shape(random.int(1...3), 1...7)
       let axis = random.int(0...(shape.count - 1))
@@ -165,7 +166,7 @@ struct ReduceTests {
   }
 
   @Test func `what does not fit is refused`() {
-    var random = FixedRandom(323)
+    var random = SeededRandom(state: 323)
     let x = random.floats([2, 3])
     let axes = IntegerList([2])
     expectRefusal(.reduce(Reduce(.sum, axes: axes, keepsAxes: true)), [x])

@@ -1,6 +1,7 @@
 // Resizing against weights worked out element by element.
 
 import Operators
+import Randomness
 import Tensors
 import Testing
 
@@ -21,7 +22,7 @@ private func coordinate(
 struct ResizeTests {
   @Test(arguments: ResizeCoordinates.allCases)
   func `linear resizing weighs the corners around a point`(kind: ResizeCoordinates) throws {
-    var random = FixedRandom(UInt64(600 + kind.rawValue))
+    var random = SeededRandom(state: UInt64(600 + kind.rawValue))
     for i in 0..<24 {
       let shape = random.shape(random.int(1...4), 1...6)
       let x = random.floats(shape)
@@ -64,7 +65,7 @@ struct ResizeTests {
   func `nearest resizing takes one element`(
     kind: ResizeCoordinates, rounding: ResizeRounding
   ) throws {
-    var random = FixedRandom(UInt64(620 + kind.rawValue * 8 + rounding.rawValue))
+    var random = SeededRandom(state: UInt64(620 + kind.rawValue * 8 + rounding.rawValue))
     for i in 0..<16 {
       let shape = random.shape(random.int(1...4), 1...3).map { 2 * $0 }
       let type = random.pick([ElementType.f32, .u8, .i64, .f16])
@@ -121,7 +122,7 @@ struct ResizeTests {
   }
 
   @Test func `what does not fit is refused`() {
-    var random = FixedRandom(650)
+    var random = SeededRandom(state: 650)
     let x = random.floats([2, 3])
     func scales(_ v: Double...) -> TestTensor { TestTensor(.f32, [v.count], v) }
     for isLinear in [false, true] {

@@ -1,12 +1,13 @@
 // Operators that give as many elements as the data says, against naive references.
 import Operators
+import Randomness
 import Tensors
 import Testing
 
 struct SelectionTests {
   /// Small whole numbers, so that many are 0 and many are equal.
   private func numbers(
-    _ random: inout FixedRandom, _ type: ElementType, _ shape: [Int]
+    _ random: inout SeededRandom, _ type: ElementType, _ shape: [Int]
   ) -> TestTensor {
     let count = shape.reduce(1, *)
     return TestTensor(type, shape, (0..<count).map { _ in Double(random.int(0...3)) })
@@ -18,7 +19,7 @@ struct SelectionTests {
 
   @Test(arguments: [ElementType.f32, .i64, .u8, .bool, .f16])
   func nonZero(type: ElementType) throws {
-    var random = FixedRandom(60)
+    var random = SeededRandom(state: 60)
     for shape in [[], [0], [7], [3, 4], [2, 0, 3], [2, 3, 1, 4]] {
       let x = numbers(&random, type, shape)
       let found = zip(places(shape), x.values).filter { $1 != 0 }.map { $0.0 }
@@ -29,7 +30,7 @@ struct SelectionTests {
   }
 
   @Test func compress() throws {
-    var random = FixedRandom(61)
+    var random = SeededRandom(state: 61)
     for shape in [[5], [3, 4], [2, 3, 4], [2, 0, 3]] {
       for axis in [nil] + (-shape.count..<shape.count).map({ Optional($0) }) {
         let x = numbers(&random, .f32, shape)
@@ -58,7 +59,7 @@ struct SelectionTests {
 
   @Test(arguments: [true, false])
   func uniqueElements(isSorted: Bool) throws {
-    var random = FixedRandom(62)
+    var random = SeededRandom(state: 62)
     for type in [ElementType.f32, .i64, .i8, .f64] {
       for shape in [[0], [1], [20], [4, 5]] {
         let x = numbers(&random, type, shape)
@@ -80,7 +81,7 @@ struct SelectionTests {
 
   @Test(arguments: [true, false])
   func uniqueSlices(isSorted: Bool) throws {
-    var random = FixedRandom(63)
+    var random = SeededRandom(state: 63)
     for (shape, axis) in [([6, 2], 0), ([2, 6], 1), ([2, 5, 2], 1), ([3, 0], 1)] {
       let x = TestTensor(
         .i64, shape, (0..<shape.reduce(1, *)).map { _ in Double(random.int(0...1)) })
@@ -114,7 +115,7 @@ struct SelectionTests {
   /// Boxes on a grid of whole numbers: overlaps are exact.
   @Test(arguments: [true, false])
   func nonMaxSuppression(isCentered: Bool) throws {
-    var random = FixedRandom(64)
+    var random = SeededRandom(state: 64)
     for _ in 0..<60 {
       let (pictures, classes, count) = (random.int(1...2), random.int(1...3), random.int(0...12))
       var boxes: [Double] = []

@@ -1,10 +1,11 @@
 // Sequences and optionals against lists of tensors, and bytes that are no sequences.
 import Operators
+import Randomness
 import Tensors
 import Testing
 
 struct SequenceTests {
-  private func items(_ random: inout FixedRandom, _ count: Int) -> [TestTensor] {
+  private func items(_ random: inout SeededRandom, _ count: Int) -> [TestTensor] {
     (0..<count).map { _ in
       random.integers(
         random.pick([.f32, .i64, .u8, .f16]), random.shape(random.int(0...3), 0...4), 0...9)
@@ -14,7 +15,7 @@ struct SequenceTests {
   private func position(_ p: Int) -> TestTensor { TestTensor(.i64, [], [Double(p)]) }
 
   @Test func constructInsertEraseAt() throws {
-    var random = FixedRandom(66)
+    var random = SeededRandom(state: 66)
     for count in [0, 1, 2, 5] {
       let list = items(&random, count)
       let all = TestTensor(sequence: list)
@@ -52,7 +53,7 @@ struct SequenceTests {
   }
 
   @Test func optionals() throws {
-    var random = FixedRandom(67)
+    var random = SeededRandom(state: 67)
     let x = random.floats([3])
     func bool(_ b: Bool) -> TestTensor { TestTensor(.bool, [], [b ? 1 : 0]) }
     let some = TestTensor(sequence: [x], isOptional: true)
@@ -77,7 +78,7 @@ struct SequenceTests {
   }
 
   @Test func splitAndConcat() throws {
-    var random = FixedRandom(68)
+    var random = SeededRandom(state: 68)
     for shape in [[6], [2, 5], [2, 4, 3]] {
       for axis in shape.indices {
         let x = random.floats(shape)
@@ -129,7 +130,7 @@ struct SequenceTests {
   }
 
   @Test func changedBytesNeverTrap() throws {
-    var random = FixedRandom(69)
+    var random = SeededRandom(state: 69)
     let sound = TestTensor(sequence: [random.floats([2, 3]), TestTensor.i64([1, 2])])
     for _ in 0..<4000 {
       var bytes = sound.bytes

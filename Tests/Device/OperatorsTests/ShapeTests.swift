@@ -1,6 +1,7 @@
 // Operators that move elements or make them from shapes, against index arithmetic.
 
 import Operators
+import Randomness
 import Tensors
 import Testing
 
@@ -9,7 +10,7 @@ private let someTypes: [ElementType] = [.f32, .i64, .u8, .f16, .bool, .f64]
 
 struct ShapeTests {
   @Test func `reshapes keep the elements`() throws {
-    var random = FixedRandom(400)
+    var random = SeededRandom(state: 400)
     let x = random.floats([2, 3, 4])
     func expect(_ op: Reshape, _ target: [Int]?, _ shape: [Int]) throws {
       try check(
@@ -44,7 +45,7 @@ struct ShapeTests {
   }
 
   @Test func `random transpositions match`() throws {
-    var random = FixedRandom(401)
+    var random = SeededRandom(state: 401)
     for i in 0..<60 {
       let shape = i == 0 ? [2, 0, 3] : random.shape(random.int(0...5), 1...4)
       let permutation = shape.indices.shuffled(using: &random)
@@ -64,7 +65,7 @@ struct ShapeTests {
   }
 
   @Test func `random concatenations match`() throws {
-    var random = FixedRandom(402)
+    var random = SeededRandom(state: 402)
     for _ in 0..<40 {
       let shape = random.shape(random.int(1...4), 1...4)
       let axis = random.int(0...(shape.count - 1))
@@ -98,7 +99,7 @@ struct ShapeTests {
   }
 
   @Test func `random slices match`() throws {
-    var random = FixedRandom(403)
+    var random = SeededRandom(state: 403)
     for i in 0..<100 {
       let shape = random.shape(random.int(1...4), 1...6)
       let type = random.pick(someTypes)
@@ -150,7 +151,7 @@ struct ShapeTests {
   }
 
   @Test func `random expansions and tiles match`() throws {
-    var random = FixedRandom(404)
+    var random = SeededRandom(state: 404)
     for _ in 0..<40 {
       let target = random.shape(random.int(1...4), 1...4)
       let dropped = random.int(0...target.count)
@@ -198,7 +199,7 @@ struct ShapeTests {
 
   @Test(arguments: PadMode.allCases)
   func `random padding matches`(mode: PadMode) throws {
-    var random = FixedRandom(UInt64(410 + mode.rawValue))
+    var random = SeededRandom(state: UInt64(410 + mode.rawValue))
     for i in 0..<60 {
       let shape = random.shape(random.int(1...4), 2...5)
       let type = random.pick(someTypes)
@@ -231,7 +232,7 @@ struct ShapeTests {
   }
 
   @Test func `triangles are cut at their diagonal`() throws {
-    var random = FixedRandom(420)
+    var random = SeededRandom(state: 420)
     for _ in 0..<40 {
       let shape = random.shape(random.int(0...2), 1...3) + random.shape(2, 1...5)
       let x = random.integers(random.pick(someTypes), shape, 1...1)
@@ -276,7 +277,7 @@ struct ShapeTests {
   }
 
   @Test func `what does not fit is refused`() {
-    var random = FixedRandom(430)
+    var random = SeededRandom(state: 430)
     let x = random.floats([2, 3, 4])
     func reshape(_ target: Int...) { expectRefusal(.reshape(Reshape()), [x, .i64(target)]) }
     reshape(5, 5)

@@ -1,6 +1,7 @@
 // Operators on texts against Swift's own strings.
 import Foundation
 import Operators
+import Randomness
 import Tensors
 import Testing
 
@@ -12,7 +13,7 @@ private func bools(_ list: [Bool]) -> TestTensor {
   TestTensor(.bool, [list.count], list.map { $0 ? 1 : 0 })
 }
 
-extension FixedRandom {
+extension SeededRandom {
   /// A text of some scalars of `alphabet`.
   fileprivate mutating func text(_ alphabet: [Character], _ counts: ClosedRange<Int>) -> String {
     String((0..<int(counts)).map { _ in pick(alphabet) })
@@ -25,7 +26,7 @@ extension FixedRandom {
 
 struct StringTests {
   @Test func concatAndEqual() throws {
-    var random = FixedRandom(140)
+    var random = SeededRandom(state: 140)
     for rows in [0, 1, 3] {
       for columns in [1, 4] {
         let (a, b) = (random.words(rows * columns), random.words(columns))
@@ -49,7 +50,7 @@ struct StringTests {
   }
 
   @Test func split() throws {
-    var random = FixedRandom(142)
+    var random = SeededRandom(state: 142)
     for limit in [nil, 0, 1, 2] as [Int?] {
       for delimiter in ["", "-", "ab"] {
         let list = (0..<6).map { _ in random.text(Array("ab- \t中"), 0...9) }
@@ -92,7 +93,7 @@ struct StringTests {
   }
 
   @Test func lookup() throws {
-    var random = FixedRandom(145)
+    var random = SeededRandom(state: 145)
     for count in [0, 1, 2, 20] {
       let known = Set(random.words(count)).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
       let asked = random.words(30) + known
@@ -144,7 +145,7 @@ struct StringTests {
   }
 
   @Test func numbersAndTexts() throws {
-    var random = FixedRandom(146)
+    var random = SeededRandom(state: 146)
     let reals: [Double] =
       ([0, -0.0, 1, 1.5, 1e10, 123_456_789, 1e-5, 0.1, 1e38]
       + (0..<50).map { _ in
@@ -215,7 +216,7 @@ struct StringTests {
   }
 
   @Test func nGrams() throws {
-    var random = FixedRandom(148)
+    var random = SeededRandom(state: 148)
     for _ in 0..<40 {
       let (rows, count, skip) = (random.int(1...2), random.int(0...12), random.int(0...4))
       let x = (0..<rows).map { _ in (0..<count).map { _ in random.int(1...4) } }

@@ -2,22 +2,10 @@
 
 import Foundation
 import Operators
+import Randomness
 import Tensors
 
-/// Numbers from a fixed seed (SplitMix64): every run tests the same values.
-struct FixedRandom: RandomNumberGenerator {
-  var state: UInt64
-
-  init(_ seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-
+extension SeededRandom {
   mutating func int(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
   mutating func bool() -> Bool { next() & 1 == 1 }
   mutating func pick<T>(_ choices: [T]) -> T { choices[int(0...(choices.count - 1))] }

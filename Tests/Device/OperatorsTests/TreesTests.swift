@@ -1,6 +1,7 @@
 // Forests against a walk down each tree, one row at a time, in Double.
 
 import Operators
+import Randomness
 import Tensors
 import Testing
 
@@ -25,7 +26,7 @@ private struct TreeSketch {
   var nodes: [Node] = []
   var target = 0
 
-  init(depth: Int, features: Int, targets: Int, rows: Int, wide: Bool, _ random: inout FixedRandom)
+  init(depth: Int, features: Int, targets: Int, rows: Int, wide: Bool, _ random: inout SeededRandom)
   {
     target = random.int(0...(targets - 1))
     var open = [(0, 0)]
@@ -87,7 +88,7 @@ private struct ForestSketch {
 
   init(
     trees count: Int, depth: Int, features: Int, targets: Int, rows: Int?, wide: Bool,
-    _ random: inout FixedRandom
+    _ random: inout SeededRandom
   ) {
     self.wide = wide
     self.targets = targets
@@ -192,7 +193,7 @@ private struct ForestSketch {
 
 struct TreesTests {
   @Test func `random forests match a walk down each tree`() throws {
-    var random = FixedRandom(1200)
+    var random = SeededRandom(state: 1200)
     for round in 0..<60 {
       let wide = round % 2 == 1
       let targets = random.int(1...4)
@@ -279,7 +280,7 @@ struct TreesTests {
 struct PairCouplingTests {
   /// Where all pairs agree with one set of probabilities, those are found.
   @Test func `pairs that agree give back the probabilities`() throws {
-    var random = FixedRandom(1210)
+    var random = SeededRandom(state: 1210)
     for classes in [2, 3, 7] {
       let rows = 5
       let p = (0..<rows).map { _ in

@@ -1,5 +1,6 @@
 // The dashboard that is shipped asks for nothing that a run does not tell.
 
+import DebianPrograms
 import Foundation
 import Reporting
 import Telemetry

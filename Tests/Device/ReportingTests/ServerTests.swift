@@ -2,6 +2,7 @@
 
 import Foundation
 import Platform
+import Randomness
 import Reporting
 import Testing
 

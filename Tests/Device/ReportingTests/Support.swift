@@ -99,14 +99,3 @@ final class Folder {
 
   func file(_ name: String) -> String { path + "/" + name }
 }
-
-/// Programs of Debian's package `prometheus`, installed or unpacked by scripts/setup.sh.
-enum Debian {
-  static let root = URL(filePath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-
-  static func program(_ name: String) -> String? {
-    ["/usr/bin/" + name, root.appending(path: ".cache/prometheus/usr/bin/\(name)").path]
-      .first(where: FileManager.default.isExecutableFile)
-  }
-}

@@ -1,5 +1,6 @@
 // Energy against what is known of a made-up rail, whatever the sampling does.
 import Foundation
+import Randomness
 import RecordedMachines
 import Telemetry
 import Testing
@@ -22,11 +23,11 @@ struct EnergyTests {
 
   /// Moments 100 ms apart, each up to 40 ms late, from a seed.
   private static func moments(seconds: Double) -> [Double] {
-    var random = SplitMix(state: 20_260_120)
+    var random = SeededRandom(state: 20_260_120)
     var moments: [Double] = []
     var t = 0.0
     while t < seconds {
-      moments.append(t + 0.04 * random.unit())
+      moments.append(t + Double.random(in: 0..<0.04, using: &random))
       t += 0.1
     }
     return moments
@@ -216,20 +217,4 @@ struct EnergyTests {
     #expect(abs(try #require(window(600).perSecond) - 1) < 0.01)
     #expect(abs(try #require(window(nil).perSecond) - 1) < 0.01)
   }
-}
-
-/// Random numbers from a seed (splitmix64, Steele et al. 2014).
-struct SplitMix {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
-  /// From 0 to below 1.
-  mutating func unit() -> Double { Double(next() >> 11) / Double(1 << 53) }
 }

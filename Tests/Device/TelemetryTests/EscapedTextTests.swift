@@ -1,4 +1,5 @@
 // No byte of a model's output reaches a terminal as a command.
+import Randomness
 import Telemetry
 import Testing
 
@@ -30,7 +31,7 @@ struct EscapedTextTests {
 
   /// Random bytes: the result is valid UTF-8 and holds no control character of any kind.
   @Test func randomBytesComeOutHarmless() {
-    var generator = LatencyHistogramTests.Generator(state: 99)
+    var generator = SeededRandom(state: 99)
     for _ in 0..<2000 {
       let bytes = (0..<Int.random(in: 0..<40, using: &generator)).map { _ in
         UInt8.random(in: 0...255, using: &generator)

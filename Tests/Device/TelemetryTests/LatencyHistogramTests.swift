@@ -1,17 +1,9 @@
-import Telemetry
 // The histogram against exact quantiles of the same data.
+import Randomness
+import Telemetry
 import Testing
 
 struct LatencyHistogramTests {
-  /// A generator of our own: the same data on every machine.
-  struct Generator: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return state ^ (state >> 29) &* 0xBF58_476D_1CE4_E5B9
-    }
-  }
-
   /// Exact quantile by nearest rank.
   private func exact(_ sorted: [UInt64], _ q: Double) -> UInt64 {
     sorted[max(1, Int((q * Double(sorted.count)).rounded(.up))) - 1]
@@ -19,7 +11,7 @@ struct LatencyHistogramTests {
 
   @Test(arguments: [1, 2, 3, 4, 5], [1, 7, 100, 20_000])
   func quantilesAreWithinTheBound(seed: Int, count: Int) throws {
-    var generator = Generator(state: UInt64(seed) &* 0x9E37_79B9_7F4A_7C15)
+    var generator = SeededRandom(state: UInt64(seed) &* 0x9E37_79B9_7F4A_7C15)
     var histogram = LatencyHistogram()
     var values: [UInt64] = []
     for _ in 0..<count {
@@ -65,7 +57,7 @@ struct LatencyHistogramTests {
 
   /// Two merged are as one that saw both; a reset one is as new.
   @Test func mergeAndReset() {
-    var generator = Generator(state: 42)
+    var generator = SeededRandom(state: 42)
     var left = LatencyHistogram()
     var right = LatencyHistogram()
     var both = LatencyHistogram()
@@ -100,7 +92,7 @@ struct LatencyHistogramTests {
   /// Every duration is in exactly one row, and rows have round, even bounds.
   @Test(arguments: [1, 2, 3, 5, 8, 20])
   func barsHoldEverything(limit: Int) throws {
-    var generator = Generator(state: 7)
+    var generator = SeededRandom(state: 7)
     var histogram = LatencyHistogram()
     var values: [UInt64] = []
     for i in 0..<3000 {

@@ -1,5 +1,6 @@
 // Stalls, limits, faults, growth and accelerators, on recorded trees.
 import Foundation
+import Randomness
 import RecordedMachines
 import Telemetry
 import Testing
@@ -193,7 +194,7 @@ struct PressureTests {
 
   /// Whatever the files hold, nothing crashes and nothing becomes a zero that was not there.
   @Test func hostileTrees() {
-    var random = SplitMix(state: 7)
+    var random = SeededRandom(state: 7)
     let paths = Array(
       Machine.joined([
         HeatTests.board, Machine.pi5, Machine.thor, Machine.nano, Machine.x86(1, 2, 3),

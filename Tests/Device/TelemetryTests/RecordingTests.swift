@@ -1,5 +1,6 @@
 // A run recorded and taken in again says the same at every moment; what is no recording is refused.
 import Platform
+import Randomness
 import RecordedMachines
 import Telemetry
 import Testing
@@ -20,7 +21,7 @@ struct RecordedScenario {
   var looks: [(seconds: Double, text: String)] = []
 
   init(seed: UInt64, seconds: Int = 40, limit: Int = Recorder.byteLimit) {
-    var random = SeededGenerator(state: seed)
+    var random = SeededRandom(state: seed)
     recorder = Recorder(limit: limit)
     let tree = RecordedTree(Machine.orinNX)
     tree.write(Self.heat(50_000))
@@ -215,7 +216,7 @@ struct RecordingTests {
 
   /// Whatever is changed or cut: an error that names a byte of the file, or a snapshot.
   @Test func damagedRecordings() throws {
-    var random = SeededGenerator(state: 77)
+    var random = SeededRandom(state: 77)
     let good = RecordedScenario(seed: 8, seconds: 6).recorder.bytes
     var refused = 0
     for round in 0..<600 {

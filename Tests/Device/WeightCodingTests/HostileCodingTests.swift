@@ -4,21 +4,10 @@ import Bytes
 import Graphs
 import Lowering
 import Quantization
+import Randomness
 import Tensors
 import Testing
 import WeightCoding
-
-/// A generator of a seed.
-struct Noise: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-}
 
 /// A weight and its coding.
 struct Sample: Sendable {
@@ -39,7 +28,7 @@ struct Sample: Sendable {
   }()
 
   static func make() throws -> [Sample] {
-    var noise = Noise(state: 4)
+    var noise = SeededRandom(state: 4)
     let (rows, columns) = (70, 96)
     var values = (0..<rows * columns).map { i -> Float in
       let scale: Float = i / columns % 3 == 0 ? 4 : 0.5
@@ -113,7 +102,7 @@ struct Sample: Sendable {
   /// Every bit of the heads, and many of the pieces. What still decodes has the right size, and the
   /// range coder notices nearly every change of its stream.
   @Test func changedBitsNeverCrash() {
-    var noise = Noise(state: 8)
+    var noise = SeededRandom(state: 8)
     var changed = 0
     var unnoticed = 0
     for sample in HostileCodingTests.samples {
@@ -139,7 +128,7 @@ struct Sample: Sendable {
   }
 
   @Test func noiseNeverCrashes() {
-    var noise = Noise(state: 15)
+    var noise = SeededRandom(state: 15)
     for sample in HostileCodingTests.samples {
       for _ in 0..<100 {
         var coded = sample.coded

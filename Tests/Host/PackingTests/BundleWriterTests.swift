@@ -4,6 +4,7 @@ import BundleFormat
 import Bytes
 import Foundation
 import Packing
+import Randomness
 import Testing
 
 @Suite struct BundleWriterTests {
@@ -97,7 +98,7 @@ import Testing
   }
 
   @Test func noiseStaysRawAndTextShrinks() throws {
-    var noise = SystemRandomNumberGenerator()
+    var noise = SeededRandom(state: 20_261_121)
     var writer = BundleWriter()
     writer.add(manifest: .map([CBORPair]()))
     writer.add(.weights, (0..<600_000).map { _ in UInt8.random(in: 0...255, using: &noise) })

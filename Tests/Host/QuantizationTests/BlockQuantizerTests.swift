@@ -7,19 +7,20 @@ import Graphs
 import Kernels
 import Lowering
 import Quantization
+import Randomness
 import Tensors
 import Testing
 
 @Suite struct BlockQuantizerTests {
   static let schemes = QuantizationScheme.allCases.filter { $0.block != nil }
 
-  private static func normal(_ random: inout SplitMix) -> Float {
+  private static func normal(_ random: inout SeededRandom) -> Float {
     let u = Double.random(in: 0x1p-60..<1, using: &random)
     return Float(
       (-2 * log(u)).squareRoot() * cos(2 * .pi * Double.random(in: 0..<1, using: &random)))
   }
 
-  private static func laplacian(_ random: inout SplitMix) -> Float {
+  private static func laplacian(_ random: inout SeededRandom) -> Float {
     let u = Double.random(in: 0x1p-60..<1, using: &random)
     return Float(log(u) * 0.5.squareRoot()) * (Bool.random(using: &random) ? 1 : -1)
   }
@@ -43,7 +44,7 @@ import Testing
   /// All f16 scales that may do, each with the nearest of its table's values for every weight.
   @Test(arguments: schemes) func nearTheBestOfAllScales(_ scheme: QuantizationScheme) throws {
     let quantizer = try #require(BlockQuantizer(scheme))
-    var random = SplitMix(state: 41)
+    var random = SeededRandom(state: 41)
     var (found, best) = (0.0, 0.0)
     for n in 0..<8 {
       let x = (0..<32).map { _ in
@@ -92,7 +93,7 @@ import Testing
     _ scheme: QuantizationScheme, _ mostNormal: Double, _ mostLaplacian: Double
   ) throws {
     let quantizer = try #require(BlockQuantizer(scheme))
-    var random = SplitMix(state: 5)
+    var random = SeededRandom(state: 5)
     for (isNormal, most) in [(true, mostNormal), (false, mostLaplacian)] {
       let values = (0..<2000 * 32).map { _ in
         isNormal ? Self.normal(&random) : Self.laplacian(&random)
@@ -111,7 +112,7 @@ import Testing
     let quantizer = try #require(BlockQuantizer(scheme))
     let count = 1 << scheme.block!.bits
     let tables = 1 << Int(kn_block_table_bits(Int32(scheme.rawValue)))
-    var random = SplitMix(state: 77)
+    var random = SeededRandom(state: 77)
     // Σ s², Σ s x and Σ x² of the weights of every value.
     var sums = [SIMD3<Double>](repeating: .zero, count: tables * count)
     var error = 0.0
@@ -135,7 +136,7 @@ import Testing
 
   @Test(arguments: schemes) func importantWeightsAreNearer(_ scheme: QuantizationScheme) throws {
     let quantizer = try #require(BlockQuantizer(scheme))
-    var random = SplitMix(state: 12)
+    var random = SeededRandom(state: 12)
     let importances = (0..<32).map { $0 % 8 == 0 ? 40 : 0.5 as Float }
     var (weighted, plain) = (0.0, 0.0)
     for _ in 0..<200 {
@@ -152,7 +153,7 @@ import Testing
   @Test(arguments: schemes) func feedbackMakesErrorsGood(_ scheme: QuantizationScheme) throws {
     let quantizer = try #require(BlockQuantizer(scheme))
     let (rows, k, samples) = (24, 90, 600)
-    var random = SplitMix(state: 31)
+    var random = SeededRandom(state: 31)
     // Inputs that a few causes have in common.
     let mixing = (0..<k * 12).map { _ in Self.normal(&random) }
     var moments = [Float](repeating: 0, count: k * k)

@@ -2,12 +2,13 @@
 
 import Foundation
 import Quantization
+import Randomness
 import Tensors
 
 enum CodingSamples {
   /// Standard normal numbers.
   static func normal(_ count: Int, seed: UInt64) -> [Float] {
-    var random = SplitMix(state: seed)
+    var random = SeededRandom(state: seed)
     return (0..<count).map { _ in
       let u = Double.random(in: 1e-12..<1, using: &random)
       let v = Double.random(in: 0..<1, using: &random)
@@ -19,7 +20,7 @@ enum CodingSamples {
   static func matrix(
     rows: Int, columns: Int, seed: UInt64, octaves: Double = 0, outliers: Bool = false
   ) -> WeightMatrix {
-    var random = SplitMix(state: seed ^ 0x51)
+    var random = SeededRandom(state: seed ^ 0x51)
     let rowScales = (0..<rows).map { _ in exp2(Double.random(in: 0...1, using: &random) * octaves) }
     let columnScales = (0..<columns).map { _ in
       exp2(Double.random(in: 0...1, using: &random) * octaves)

@@ -2,12 +2,13 @@
 import CKernels
 import Foundation
 import Quantization
+import Randomness
 import Tensors
 import Testing
 import WeightCoding
 
 /// Samples whose columns go together: a random walk along the columns, as pictures' pixels are.
-private func samples(_ count: Int, _ columns: Int, _ generator: inout SplitMix) -> [[Float]] {
+private func samples(_ count: Int, _ columns: Int, _ generator: inout SeededRandom) -> [[Float]] {
   (0..<count).map { _ in
     var x: Float = 0
     return (0..<columns).map { _ in
@@ -29,7 +30,7 @@ private func moments(_ samples: [[Float]]) -> InputMoments {
 @Suite struct ErrorFeedbackTests {
   /// U D Uᵀ is H over its mean diagonal, shrunk off the diagonal by n / (n + k / 5), with 0.005 on it.
   @Test(arguments: [2, 3, 17, 64]) func factorsMultiplyBack(k: Int) throws {
-    var generator = SplitMix(state: UInt64(k))
+    var generator = SeededRandom(state: UInt64(k))
     let n = 500
     let h = moments(samples(n, k, &generator))
     let factors = try #require(ErrorFeedback(h))
@@ -65,7 +66,7 @@ private func moments(_ samples: [[Float]]) -> InputMoments {
 
   /// Dead columns, as after a ReLU that never opens, are no obstacle.
   @Test func columnsOfZeros() throws {
-    var generator = SplitMix(state: 5)
+    var generator = SeededRandom(state: 5)
     let list = samples(300, 24, &generator).map { x in
       x.enumerated().map { $0.offset % 3 == 0 ? 0 : $0.element }
     }
@@ -79,7 +80,7 @@ private func moments(_ samples: [[Float]]) -> InputMoments {
   @Test(arguments: [(64, 96), (200, 27), (80, 300)]) func rowsLoseLess(rows: Int, columns: Int)
     throws
   {
-    var generator = SplitMix(state: UInt64(rows))
+    var generator = SeededRandom(state: UInt64(rows))
     let factors = try #require(
       ErrorFeedback(moments(samples(4 * columns + 200, columns, &generator))))
     let unseen = samples(400, columns, &generator)
@@ -127,7 +128,7 @@ private func moments(_ samples: [[Float]]) -> InputMoments {
 
   /// Values stay within 8-bit codes, however large the errors that are made good.
   @Test func codesStayInRange() throws {
-    var generator = SplitMix(state: 9)
+    var generator = SeededRandom(state: 9)
     let factors = try #require(ErrorFeedback(moments(samples(500, 48, &generator))))
     let values = (0..<64 * 48).map { Float($0 % 2 == 0 ? 1 : -1) * Float($0 % 7 == 0 ? 1 : 0.97) }
     let matrix = WeightMatrix(rows: 64, columns: 48, values: values)

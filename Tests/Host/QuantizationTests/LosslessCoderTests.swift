@@ -3,6 +3,7 @@
 import Foundation
 import Lowering
 import Quantization
+import Randomness
 import Tensors
 import Testing
 import WeightCoding
@@ -41,7 +42,7 @@ import WeightCoding
 
   /// Codes that fill the whole range, with weights that were no numbers among them.
   @Test func anyBytesComeBack() throws {
-    var random = SplitMix(state: 77)
+    var random = SeededRandom(state: 77)
     let coder = try LosslessCoder()
     for (rows, columns) in [(40, 64), (7, 333), (100, 1000)] {
       for layout in [WeightLayout.rowMajor, .panels] {
@@ -69,7 +70,7 @@ import WeightCoding
   }
 
   @Test func noiseStaysRawAndRepeatsShrink() throws {
-    var random = SplitMix(state: 5)
+    var random = SeededRandom(state: 5)
     let coder = try LosslessCoder()
     let noise = (0..<100_000).map { _ in UInt8.random(in: 0...255, using: &random) }
     let shape = Shape([12_500])

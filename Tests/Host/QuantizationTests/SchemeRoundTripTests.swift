@@ -5,6 +5,7 @@ import Graphs
 import Kernels
 import Lowering
 import Quantization
+import Randomness
 import Tensors
 import Testing
 
@@ -13,7 +14,7 @@ import Testing
 
   /// Rows of one kind each: what a layer may hold, and what it should not.
   static func matrix(rows: Int, columns: Int, seed: UInt64) -> Matrix {
-    var random = SplitMix(state: seed)
+    var random = SeededRandom(state: seed)
     var values: [Float] = []
     for r in 0..<rows {
       let row: [Float] = (0..<columns).map { c in
@@ -185,18 +186,5 @@ import Testing
     // 27 weights a row: a block of 32 would be mostly full, yet larger than their 8 bits.
     #expect(
       source([64, 3, 3, 3], .kernel).encoding(.iq4_nl) == WeightEncoding(.int8, .rowMajor))
-  }
-}
-
-/// The same numbers every time.
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

@@ -4,24 +4,16 @@ import Graphs
 import Kernels
 import Lowering
 import Quantization
+import Randomness
 import Tensors
 import Testing
-
-/// A generator with a seed, so that a failure can be repeated.
-private struct Seeded: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-    return state ^ (state >> 29)
-  }
-}
 
 struct WeightEncoderTests {
   private let table = KernelSet.best.table
 
   /// `rows` output channels of `columns` weights, channels of very different size.
   private func weights(_ rows: Int, _ columns: Int) -> [Float] {
-    var random = Seeded(state: UInt64(rows * 1000 + columns))
+    var random = SeededRandom(state: UInt64(rows * 1000 + columns))
     return (0..<rows * columns).map { i in
       Float.random(in: -1...1, using: &random) * Float(1 + i / columns % 7)
     }

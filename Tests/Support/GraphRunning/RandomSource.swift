@@ -1,5 +1,5 @@
-import Graphs
 // Numbers for tests: the same ones every time.
+import Graphs
 import Tensors
 
 /// SplitMix64.

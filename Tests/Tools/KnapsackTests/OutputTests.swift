@@ -1,6 +1,7 @@
 // What a run tells other programs: interval objects, reports, metrics for Prometheus, traces.
 
 import Bytes
+import DebianPrograms
 import Foundation
 import Testing
 
@@ -162,29 +163,7 @@ struct OutputTests {
 
   // MARK: Prometheus
 
-  /// A program of Debian's package `prometheus`, installed or unpacked by scripts/setup.sh.
-  static func program(_ name: String) -> String? {
-    ["/usr/bin/" + name, Repository.root.appending(path: ".cache/prometheus/usr/bin/\(name)").path]
-      .first(where: FileManager.default.isExecutableFile)
-  }
-
-  private func promtool(_ page: Data) throws -> String {
-    let process = Process()
-    process.executableURL = URL(filePath: try #require(OutputTests.program("promtool")))
-    process.arguments = ["check", "metrics"]
-    let (input, output) = (Pipe(), Pipe())
-    process.standardInput = input
-    process.standardOutput = output
-    process.standardError = output
-    try process.run()
-    input.fileHandleForWriting.write(page)
-    try input.fileHandleForWriting.close()
-    let said = try output.fileHandleForReading.readToEnd() ?? Data()
-    process.waitUntilExit()
-    return String(decoding: said, as: UTF8.self) + (process.terminationStatus == 0 ? "" : "failed")
-  }
-
-  @Test(.enabled(if: program("promtool") != nil, "no promtool: scripts/setup.sh test"))
+  @Test(.enabled(if: Debian.program("promtool") != nil, "no promtool: scripts/setup.sh test"))
   func promtoolAcceptsTheFile() throws {
     let bundle = try DigitsBundle.path()
     for tool in [Tool.knapsack, .knapsackRun] {
@@ -193,7 +172,7 @@ struct OutputTests {
         ["run", bundle, Repository.digitsData, "--metrics-file", path])
       #expect(outcome.status == 0, "\(outcome.error)")
       let page = try Data(contentsOf: URL(filePath: path))
-      #expect(try promtool(page).isEmpty)
+      #expect(try Debian.promtool(page).isEmpty)
       // The file has what the run was at its end.
       #expect(
         String(decoding: page, as: UTF8.self)
@@ -202,7 +181,7 @@ struct OutputTests {
   }
 
   /// Debian's server scrapes the port of a run and answers a query about it.
-  @Test(.enabled(if: program("prometheus") != nil, "no prometheus: scripts/setup.sh test"))
+  @Test(.enabled(if: Debian.program("prometheus") != nil, "no prometheus: scripts/setup.sh test"))
   func prometheusScrapesThePort() throws {
     let bundle = try DigitsBundle.path()
     let server = Process()
@@ -226,7 +205,7 @@ struct OutputTests {
       kill(run.processIdentifier, SIGKILL)
     }
     let port = try #require(waitFor(20) { metricsPort(errors) })
-    #expect(try promtool(try page(port: port)).isEmpty)
+    #expect(try Debian.promtool(try page(port: port)).isEmpty)
     let own = freePort()
     let configuration = """
       global: {scrape_interval: 1s, scrape_timeout: 1s}
@@ -235,7 +214,7 @@ struct OutputTests {
           static_configs: [{targets: ['127.0.0.1:\(port)']}]
       """
     let file = try folder.write("prometheus.yml", Array(configuration.utf8))
-    server.executableURL = URL(filePath: try #require(OutputTests.program("prometheus")))
+    server.executableURL = URL(filePath: try #require(Debian.program("prometheus")))
     server.arguments = [
       "--config.file=\(file)", "--storage.tsdb.path=\(folder.path("tsdb"))",
       "--web.listen-address=127.0.0.1:\(own)", "--web.console.templates=/",

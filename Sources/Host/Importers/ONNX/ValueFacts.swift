@@ -1,6 +1,6 @@
-import Graphs
 // What is known about values while importing: element types, ranks, extents and values that do not
 // depend on the data.
+import Graphs
 import Kernels
 import Operators
 import Tensors

@@ -1,13 +1,12 @@
-// Random numbers that are the same every time.
+// Random numbers that are the same every time, so that a failure can be repeated.
 
-/// The same numbers on every run of the tests.
-package struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
+/// SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014).
+package struct SeededRandom: RandomNumberGenerator, Sendable {
+  private var state: UInt64
 
   package init(state: UInt64) { self.state = state }
 
   package mutating func next() -> UInt64 {
-    // SplitMix64.
     state &+= 0x9E37_79B9_7F4A_7C15
     var z = state
     z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9

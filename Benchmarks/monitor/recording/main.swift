@@ -38,6 +38,29 @@ report(
     target.recordInference(
       startNanoseconds: begin, durationNanoseconds: Clock.monotonicNanoseconds &- begin)
   }, bar: 1000)
+// The same with all that is known by then: the kernel's counters are looked at before each inference.
+for threads in [1, 2] {
+  target = collector()
+  target.hasSeveralThreads = threads > 1
+  for i in 0..<100 {
+    target.recordInference(startNanoseconds: UInt64(i) * 200_000, durationNanoseconds: 200_000)
+  }
+  target.poll(nowNanoseconds: Clock.monotonicNanoseconds)
+  report(
+    "an item of 0.2 ms on \(threads) threads: stages, counters",
+    nanoseconds(2000) { _ in
+      target.beginItem()
+      target.endStage(.read)
+      target.endStage(.prepare)
+      _ = target.wantsStepTimes()
+      target.beginInference()
+      let begin = Clock.monotonicNanoseconds
+      target.recordInference(
+        startNanoseconds: begin, durationNanoseconds: Clock.monotonicNanoseconds &- begin)
+      target.endStage(.answer)
+      target.endStage(.publish)
+    }, bar: 1000)
+}
 target = collector()
 report(
   "a step: one clock reading, record",

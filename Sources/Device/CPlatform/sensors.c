@@ -40,6 +40,13 @@ int64_t kp_involuntary_switches(void) {
   return getrusage(RUSAGE_SELF, &usage) == 0 ? (int64_t)usage.ru_nivcsw : -1;
 }
 
+kp_interruptions kp_interruptions_now(int all_threads) {
+  struct rusage usage;
+  if (getrusage(all_threads ? RUSAGE_SELF : RUSAGE_THREAD, &usage) != 0)
+    return (kp_interruptions){0, 0};
+  return (kp_interruptions){(uint64_t)usage.ru_majflt, (uint64_t)usage.ru_nivcsw};
+}
+
 uint64_t kp_asleep_ns(void) {
   struct timespec with, without;
   if (clock_gettime(CLOCK_MONOTONIC, &without) != 0 || clock_gettime(CLOCK_BOOTTIME, &with) != 0)

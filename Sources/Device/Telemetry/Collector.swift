@@ -14,7 +14,7 @@ public final class Collector: @unchecked Sendable {
     init(_ facts: RunFacts) { self.facts = facts }
   }
 
-  private let samples: SampleRing
+  let samples: SampleRing
   private let texts: TextRing
   /// What the model says, apart: a fast model says more than anyone reads, and must not push events out.
   private let outputs: TextRing
@@ -28,10 +28,26 @@ public final class Collector: @unchecked Sendable {
   private let paused = Atomic<Bool>(false)
   private let monitorNanoseconds = Atomic<UInt64>(0)
   private let isTracing = Atomic<Bool>(false)
+  /// Above how many nanoseconds an inference is worth looking into; 0 before that is known.
+  let slowNanoseconds = Atomic<UInt64>(0)
+  /// `UInt64.max` is unknown.
+  let contextUsed = Atomic<UInt64>(UInt64.max)
+  let keyValueBytes = Atomic<UInt64>(UInt64.max)
   private let announced = Shared<[(level: EventLevel, text: [UInt8])]>([])
 
   // Recording thread only.
   private var untilProfiled = 0
+  var areStepsTimed = false
+  var items = ItemClock()
+  var before: Interruptions?
+  /// Whether several threads compute: interruptions are then counted of the whole process. To be set
+  /// before the first inference.
+  public var hasSeveralThreads = false
+  /// What has been counted of the thread that infers, or of all.
+  package var interruptions: (_ ofAllThreads: Bool) -> (faults: UInt64, switches: UInt64) = {
+    let now = Interruptions.now(ofAllThreads: $0)
+    return (now.majorFaults, now.involuntarySwitches)
+  }
   private var outputCount: UInt64 = 0
 
   // Reading thread only.
@@ -103,19 +119,9 @@ public final class Collector: @unchecked Sendable {
 
   /// Whether the steps of the inference that begins now are to be timed. Call once per inference.
   public func wantsStepTimes() -> Bool {
-    if isTracing.load(ordering: .relaxed) { return true }
-    if untilProfiled > 0 {
-      untilProfiled -= 1
-      return false
-    }
-    untilProfiled = interval.load(ordering: .relaxed) - 1
-    return true
-  }
-
-  /// Records an inference that is over. Start on the monotonic clock, both in nanoseconds.
-  public func recordInference(startNanoseconds: UInt64, durationNanoseconds: UInt64) {
-    samples.push(
-      Sample(startNanoseconds: startNanoseconds, durationNanoseconds: durationNanoseconds))
+    areStepsTimed = isTracing.load(ordering: .relaxed) || untilProfiled <= 0
+    untilProfiled = areStepsTimed ? interval.load(ordering: .relaxed) - 1 : untilProfiled - 1
+    return areStepsTimed
   }
 
   /// Records one step of the inference that `wantsStepTimes` was asked for, before the inference
@@ -183,6 +189,7 @@ public final class Collector: @unchecked Sendable {
     lookAround(now)
     followRecorder(now)
     interval.store(statistics.profileInterval, ordering: .relaxed)
+    slowNanoseconds.store(statistics.slowNanoseconds, ordering: .relaxed)
     followTrace(nowNanoseconds: now)
     for i in sinks.indices where now >= sinks[i].dueAt {
       sinks[i].step(past: now)
@@ -229,6 +236,11 @@ public final class Collector: @unchecked Sendable {
     self.recorder = recorder
   }
 
+  private func known(_ value: borrowing Atomic<UInt64>) -> UInt64? {
+    let value = value.load(ordering: .relaxed)
+    return value == .max ? nil : value
+  }
+
   private var status: RunStatus {
     var status = RunStatus()
     status.state = runState
@@ -238,6 +250,8 @@ public final class Collector: @unchecked Sendable {
     status.correctCount = correct.load(ordering: .relaxed)
     status.lostSampleCount = samples.lostCount + texts.lostCount
     status.droppedCount = dropped.load(ordering: .relaxed)
+    status.contextUsed = known(contextUsed)
+    status.keyValueBytes = known(keyValueBytes)
     return status
   }
 

@@ -12,6 +12,9 @@ struct RunStatus: Equatable {
   var lostSampleCount = 0
   /// Items that came while the model had no time for them.
   var droppedCount: UInt64 = 0
+  /// Tokens in the context, and bytes of the KV cache that hold anything; nil is unknown.
+  var contextUsed: UInt64?
+  var keyValueBytes: UInt64?
 }
 
 /// One look at the power meter.

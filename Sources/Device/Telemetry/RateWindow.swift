@@ -1,9 +1,10 @@
 // What happened in each of the last seconds, and in each ten seconds before them: durations, time
-// spent running, processor time, energy.
+// spent running, processor time, energy, stages of items, the slowest inferences.
 
 /// Records per second and per ten seconds, merged over as many of the last seconds as are asked for.
 ///
-/// Storage is allocated once: 120 histograms of 9 kB. Seconds are those of the monotonic clock.
+/// Storage for sums is allocated once: 120 histograms of 9 kB. Stages and the slowest take 4 kB a slot at
+/// most where there are any. Seconds are those of the monotonic clock.
 public struct RateWindow: Sendable {
   /// How many seconds are kept one by one.
   public static let seconds = 60
@@ -13,10 +14,12 @@ public struct RateWindow: Sendable {
   private struct Slot {
     var index: UInt64 = .max
     var sum = Sum()
+    var detail = SlotDetail()
 
     mutating func begin(_ newIndex: UInt64) {
       index = newIndex
       sum.reset()
+      detail.reset()
     }
   }
 
@@ -44,11 +47,10 @@ public struct RateWindow: Sendable {
       return slot
     }
 
-    func merge(last count: UInt64, upTo moment: UInt64, into sum: inout Sum) {
+    /// The slots of the last `count` stretches up to a moment.
+    func slots(last count: UInt64, upTo moment: UInt64) -> [Int] {
       let now = moment / slotNanoseconds
-      for slot in slots where slot.index <= now && now - slot.index < count {
-        sum.merge(slot.sum)
-      }
+      return slots.indices.filter { slots[$0].index <= now && now - slots[$0].index < count }
     }
   }
 
@@ -67,13 +69,29 @@ public struct RateWindow: Sendable {
     }
   }
 
-  /// Counts inferences that ended in the second that begins at a moment of the monotonic clock.
-  mutating func add(_ durations: borrowing LatencyHistogram, endingAt moment: UInt64) {
+  /// Counts inferences that ended in the second that begins at a moment of the monotonic clock, with the
+  /// slowest of them.
+  mutating func add(
+    _ durations: borrowing LatencyHistogram, _ slowest: borrowing SlowestList,
+    endingAt moment: UInt64
+  ) {
     if let slot = fine.slot(atNanoseconds: moment) {
       fine.slots[slot].sum.durations.merge(durations)
+      fine.slots[slot].detail.slowest.merge(slowest)
     }
     if let slot = coarse.slot(atNanoseconds: moment) {
       coarse.slots[slot].sum.durations.merge(durations)
+      coarse.slots[slot].detail.slowest.merge(slowest)
+    }
+  }
+
+  /// Counts a stage of an item that ended at a moment of the monotonic clock.
+  mutating func add(_ stage: ItemStage, nanoseconds: UInt64, endingAt moment: UInt64) {
+    if let slot = fine.slot(atNanoseconds: moment) {
+      fine.slots[slot].detail.take(stage, nanoseconds: nanoseconds)
+    }
+    if let slot = coarse.slot(atNanoseconds: moment) {
+      coarse.slots[slot].detail.take(stage, nanoseconds: nanoseconds)
     }
   }
 
@@ -151,12 +169,33 @@ public struct RateWindow: Sendable {
   /// 60 are rounded up to tens, of which the latest may not be full.
   public func merge(last seconds: Int, upTo moment: UInt64, into sum: inout Sum) {
     sum.reset()
-    if seconds <= Self.seconds {
-      fine.merge(last: UInt64(max(seconds, 1)), upTo: moment, into: &sum)
-    } else {
-      let tens = (min(seconds, Self.longestSeconds) + 9) / 10
-      coarse.merge(last: UInt64(tens), upTo: moment, into: &sum)
-    }
+    let (track, count) = stretch(seconds)
+    for slot in track.slots(last: count, upTo: moment) { sum.merge(track.slots[slot].sum) }
+  }
+
+  /// As the other, with the detail of the same stretch.
+  func merge(
+    last seconds: Int, upTo moment: UInt64, into sum: inout Sum, _ detail: inout WindowDetail
+  ) {
+    merge(last: seconds, upTo: moment, into: &sum)
+    detail.reset()
+    let (track, count) = stretch(seconds)
+    for slot in track.slots(last: count, upTo: moment) { detail.merge(track.slots[slot].detail) }
+  }
+
+  /// Where the last seconds are kept, and in how many slots.
+  private func stretch(_ seconds: Int) -> (Track, UInt64) {
+    if seconds <= Self.seconds { return (fine, UInt64(max(seconds, 1))) }
+    return (coarse, UInt64((min(seconds, Self.longestSeconds) + 9) / 10))
+  }
+
+  /// The moment from which on the last `seconds` up to `moment` count, by the same rule.
+  static func beginning(ofLast seconds: Int, upTo moment: UInt64) -> UInt64 {
+    let isFine = seconds <= Self.seconds
+    let slot: UInt64 = isFine ? 1_000_000_000 : 10_000_000_000
+    let count = isFine ? max(seconds, 1) : (min(seconds, Self.longestSeconds) + 9) / 10
+    let last = moment / slot
+    return last >= UInt64(count) ? (last - UInt64(count) + 1) * slot : 0
   }
 
   /// Forgets everything and keeps the storage.

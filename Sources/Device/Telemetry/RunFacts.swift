@@ -1,6 +1,31 @@
 // What is fixed once a bundle is loaded: its names, its sizes, and what was predicted for it.
 import Platform
 
+/// What limits how fast a step can be.
+public enum StepBound: UInt8, Sendable, CaseIterable {
+  /// Arithmetic.
+  case compute
+  /// The way of its weights and data.
+  case memory
+  /// Starting it.
+  case launch
+
+  /// As screens, documents and bundles have it.
+  public var name: String {
+    switch self {
+    case .compute: "compute"
+    case .memory: "memory"
+    case .launch: "launch"
+    }
+  }
+
+  /// The one of this name.
+  public init?(name: String) {
+    guard let found = Self.allCases.first(where: { $0.name == name }) else { return nil }
+    self = found
+  }
+}
+
 /// One step of the program, by the names that a person knows it by.
 public struct StepFact: Sendable {
   /// Its place in the model, such as `encoder.layer.0.attention`.
@@ -13,11 +38,18 @@ public struct StepFact: Sendable {
   public var weightBytes: UInt64?
   /// What was predicted for it when packing; nil for no prediction.
   public var predictedNanoseconds: Double?
+  /// What it has to multiply and add; nil is unknown.
+  public var multiplyAccumulates: UInt64?
+  /// What most of the predicted time goes into; nil is unknown.
+  public var bound: StepBound?
 
   public init(
     name: EscapedText, kind: EscapedText, scheme: EscapedText, weightBytes: UInt64? = nil,
-    predictedNanoseconds: Double? = nil
+    predictedNanoseconds: Double? = nil, multiplyAccumulates: UInt64? = nil,
+    bound: StepBound? = nil
   ) {
+    self.multiplyAccumulates = multiplyAccumulates
+    self.bound = bound
     self.name = name
     self.kind = kind
     self.scheme = scheme
@@ -107,6 +139,8 @@ public struct RunFacts: Sendable {
   /// What the predictions rest on, a line each.
   public var predictionNotes: [EscapedText] = []
   public var energy: EnergyFigures?
+  /// Of a model that generates text; nil for all others.
+  public var generation: GenerationFacts?
 
   public init() {}
 }

@@ -9,12 +9,15 @@ extension RunStatistics {
     return max(1, Int(min(interval, 1e6)))
   }
 
+  /// Above how many nanoseconds an inference is worth looking into: twice the median, from 20 on; 0 before.
+  var slowNanoseconds: UInt64 { ThrottleTracker.median(overall).map { $0 &* 2 } ?? 0 }
+
   /// `windowSeconds`: 1…600; nil is the whole run.
   mutating func snapshot(now: UInt64, windowSeconds: Int?) -> Snapshot {
     flush()
     let windowSeconds = windowSeconds.map { min(max($0, 1), RateWindow.longestSeconds) }
     if let windowSeconds {
-      window.merge(last: windowSeconds, upTo: endedAt ?? now, into: &sum)
+      window.merge(last: windowSeconds, upTo: endedAt ?? now, into: &sum, &detail)
     } else {
       sumUp()
     }
@@ -40,6 +43,8 @@ extension RunStatistics {
       snapshot.overallPerSecond = Double(overall.count) / (Double(activeNanoseconds) / 1e9)
     }
     snapshot.history = history
+    let isWhole = windowSeconds == nil
+    snapshot.stages = stageReadings(isWhole ? overallDetail : detail, snapshot.latency)
     snapshot.memory = system.memory
     snapshot.memory.weights = facts.weightBytes
     snapshot.memory.weightsResident = weightsResident
@@ -48,10 +53,12 @@ extension RunStatistics {
     snapshot.memory.growth = growth.reading
     snapshot.thermal = system.thermal
     snapshot.throttle = throttle.reading(atSeconds: snapshot.elapsedSeconds)
+    snapshot.slowest = slowRows(isWhole ? overallDetail : detail, snapshot.throttle)
     snapshot.accelerators = system.accelerators
     snapshot.cpuNanoseconds = system.cpuNanoseconds
     snapshot.busyCores = sum.cpuNanoseconds > 0 ? sum.busyCores : nil
     snapshot.power = powerReading(snapshot.busyCores)
+    snapshot.tokens = tokenReading(windowSeconds, endedAt ?? now, snapshot.power)
     snapshot.operators = operatorRows()
     snapshot.profileInterval = profileInterval
     snapshot.drift = drift(snapshot)
@@ -104,6 +111,53 @@ extension RunStatistics {
     reading.carbon = CarbonReading(
       gridGramsPerKilowattHour: gridGramsPerKilowattHour, watts: reading.watts,
       joulesPerInference: reading.joulesPerInference)
+    return reading
+  }
+
+  /// The stages that were timed, with the inference among them; none where only that is known.
+  private func stageReadings(
+    _ detail: borrowing WindowDetail, _ inference: LatencySummary
+  ) -> [StageReading] {
+    var readings: [StageReading] = []
+    for stage in ItemStage.allCases {
+      let at = Int(stage.rawValue)
+      let latency = stage == .infer ? inference : LatencySummary(detail.stages[at])
+      guard latency.count > 0 else { continue }
+      readings.append(
+        StageReading(
+          stage: stage, latency: latency, share: 0, overall: overallDetail.stages[at]))
+    }
+    guard readings.contains(where: { $0.stage != .infer }) else { return [] }
+    let total = readings.reduce(0) { $0 + ($1.latency.mean ?? 0) }
+    guard total > 0 else { return readings }
+    for i in readings.indices { readings[i].share = (readings[i].latency.mean ?? 0) / total }
+    return readings
+  }
+
+  private func slowRows(
+    _ detail: borrowing WindowDetail, _ throttle: ThrottleReading
+  ) -> [SlowInference] {
+    detail.slowest.sorted.map { entry in
+      let begin = seconds(startedAt, entry.startNanoseconds)
+      let end = begin + Double(entry.durationNanoseconds) / 1e9
+      return SlowInference(
+        elapsedSeconds: begin, durationNanoseconds: entry.durationNanoseconds,
+        majorFaults: entry.mark.majorFaults, involuntarySwitches: entry.mark.involuntarySwitches,
+        wereStepsTimed: entry.mark.wereStepsTimed,
+        isThrottled: throttle.isThrottled.map { _ in throttle.lasted(from: begin, to: end) })
+    }
+  }
+
+  private func tokenReading(
+    _ windowSeconds: Int?, _ now: UInt64, _ power: PowerReading
+  ) -> TokenReading? {
+    var reading = tokens?.reading(
+      windowSeconds: windowSeconds, upTo: now, tokens: sum.durations, overall: overall,
+      joulesPerToken: power.joulesPerInference)
+    reading?.contextUsed = status.contextUsed
+    reading?.contextLimit = facts.generation?.contextTokens
+    reading?.keyValueBytes = status.keyValueBytes
+    reading?.keyValueReservedBytes = facts.generation?.keyValueBytes
     return reading
   }
 

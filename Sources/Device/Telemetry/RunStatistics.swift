@@ -39,7 +39,13 @@ struct RunStatistics {
   private var sliceLongest: UInt64 = 0
   /// Durations of one second that are not yet in the sums.
   private var batch = LatencyHistogram()
+  private var batchSlowest = SlowestList()
   private var batchBegin: UInt64 = 0
+  /// Stages and the slowest of the window that was looked at last, and of the run.
+  var detail = WindowDetail()
+  var overallDetail = WindowDetail()
+  /// nil for models that do not generate.
+  var tokens: TokenTally?
   var steps: [StepTime]
 
   /// What the run said of itself at the last `advance`.
@@ -69,6 +75,7 @@ struct RunStatistics {
     self.facts = facts
     self.gridGramsPerKilowattHour = gridGramsPerKilowattHour
     steps = Array(repeating: StepTime(), count: facts.steps.count)
+    tokens = facts.generation.map { _ in TokenTally() }
     startedAt = nowNanoseconds
     advancedTo = nowNanoseconds
   }
@@ -78,8 +85,13 @@ struct RunStatistics {
   mutating func take(_ loaded: RunFacts) {
     guard !isLoaded else { return }
     isLoaded = true
-    facts = loaded
-    steps = Array(repeating: StepTime(), count: loaded.steps.count)
+    setFacts(loaded)
+  }
+
+  mutating func setFacts(_ facts: RunFacts) {
+    self.facts = facts
+    steps = Array(repeating: StepTime(), count: facts.steps.count)
+    tokens = facts.generation.map { _ in TokenTally() }
   }
 
   // MARK: What was recorded
@@ -97,9 +109,11 @@ struct RunStatistics {
   mutating func flush() {
     guard batch.count > 0 else { return }
     overall.merge(batch)
+    overallDetail.slowest.merge(batchSlowest)
     throttle.add(batch)
-    window.add(batch, endingAt: batchBegin)
+    window.add(batch, batchSlowest, endingAt: batchBegin)
     batch.reset()
+    batchSlowest.reset()
   }
 
   /// One sample; it is in the sums after `advance` or `snapshot`.
@@ -110,6 +124,10 @@ struct RunStatistics {
       guard seenCount >= facts.warmUpCount, step < steps.count else { return }
       steps[step].sum &+= sample.durationNanoseconds
       steps[step].count += 1
+      return
+    }
+    guard sample.step == SampleKind.inference.code else {
+      if let kind = SampleKind(code: sample.step) { takeAround(sample, kind) }
       return
     }
     let duration = sample.durationNanoseconds
@@ -126,6 +144,11 @@ struct RunStatistics {
       batchBegin = end / Self.batchNanoseconds * Self.batchNanoseconds
     }
     batch.record(nanoseconds: duration)
+    batchSlowest.take(
+      SlowestList.Entry(
+        startNanoseconds: sample.startNanoseconds, durationNanoseconds: duration,
+        mark: SlowMark(bits: sample.detail)))
+    tokens?.takeToken(nanoseconds: duration, endingAt: end)
     if let budget = facts.latencyBudgetNanoseconds, duration > budget { missed += 1 }
     if end < sliceEnd, !history.isEmpty {
       guard duration > sliceLongest else { return }
@@ -136,6 +159,24 @@ struct RunStatistics {
       history.append(duration)
       sliceLongest = duration
       sliceEnd = end &+ Self.sliceNanoseconds
+    }
+  }
+
+  /// What happens around inferences.
+  private mutating func takeAround(_ sample: Sample, _ kind: SampleKind) {
+    let end = sample.startNanoseconds &+ sample.durationNanoseconds
+    if let excluded, sample.startNanoseconds < excluded.to, end > excluded.from { return }
+    switch kind {
+    case .stage(let stage):
+      // What comes behind an inference of the warm-up belongs to that.
+      let isBehind = stage == .answer || stage == .publish
+      guard seenCount >= facts.warmUpCount + (isBehind ? 1 : 0) else { return }
+      window.add(stage, nanoseconds: sample.durationNanoseconds, endingAt: end)
+      overallDetail.stages[Int(stage.rawValue)].record(nanoseconds: sample.durationNanoseconds)
+    case .prompt, .firstToken, .request:
+      guard seenCount >= facts.warmUpCount else { return }
+      tokens?.take(sample, kind)
+    case .inference: break
     }
   }
 
@@ -296,8 +337,11 @@ struct RunStatistics {
   mutating func reset() {
     missed = 0
     batch.reset()
+    batchSlowest.reset()
     overall.reset()
+    overallDetail.reset()
     window.reset()
+    tokens = tokens.map { _ in TokenTally() }
     history = []
     steps = Array(repeating: StepTime(), count: facts.steps.count)
     activeNanoseconds = 0

@@ -2,19 +2,65 @@
 // counted.
 import Synchronization
 
-/// One timing: of a whole inference, or of one step of it.
+/// One timing: of a whole inference, of one step of it, or of something else in the way of an item.
 public struct Sample: Equatable, Sendable {
   /// When it began on the monotonic clock, in nanoseconds; 0 for a step.
   public var startNanoseconds: UInt64
   /// How long it took, in nanoseconds.
   public var durationNanoseconds: UInt64
-  /// Which step; negative for a whole inference.
+  /// Which step; negative for anything else, -1 for a whole inference.
   public var step: Int32
+  /// What else there is to say; 0 for nothing. Of an inference a `SlowMark`, of a prompt or a request its
+  /// tokens.
+  public var detail: UInt32
 
-  public init(startNanoseconds: UInt64, durationNanoseconds: UInt64, step: Int32 = -1) {
+  public init(
+    startNanoseconds: UInt64, durationNanoseconds: UInt64, step: Int32 = -1, detail: UInt32 = 0
+  ) {
     self.startNanoseconds = startNanoseconds
     self.durationNanoseconds = durationNanoseconds
     self.step = step
+    self.detail = detail
+  }
+}
+
+/// What a sample is of that is no step.
+enum SampleKind: Equatable {
+  case inference
+  /// A prompt that was read; its tokens are the detail.
+  case prompt
+  /// From the arrival of a request to its first token.
+  case firstToken
+  /// A whole request; the tokens it gave are the detail.
+  case request
+  case stage(ItemStage)
+
+  private static var firstStage: Int32 { -16 }
+
+  /// What stands in `Sample.step`.
+  var code: Int32 {
+    switch self {
+    case .inference: -1
+    case .prompt: -2
+    case .firstToken: -3
+    case .request: -4
+    case .stage(let stage): Self.firstStage - Int32(stage.rawValue)
+    }
+  }
+
+  /// nil for steps and for codes of nothing.
+  init?(code: Int32) {
+    switch code {
+    case -1: self = .inference
+    case -2: self = .prompt
+    case -3: self = .firstToken
+    case -4: self = .request
+    default:
+      guard code <= Self.firstStage, code > Self.firstStage - 256,
+        let stage = ItemStage(rawValue: UInt8(Self.firstStage - code))
+      else { return nil }
+      self = .stage(stage)
+    }
   }
 }
 

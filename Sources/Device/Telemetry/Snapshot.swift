@@ -193,6 +193,12 @@ public struct Snapshot: Sendable {
   public var overallHistogram = LatencyHistogram()
   /// The longest inference of each half second that had any, oldest first, in nanoseconds.
   public var history: [UInt64] = []
+  /// The stages of items in their order, over the window; empty where none was timed.
+  public var stages: [StageReading] = []
+  /// The slowest inferences of the window, at most 20, the slowest first.
+  public var slowest: [SlowInference] = []
+  /// Requests, prompts and context; nil for models that do not generate.
+  public var tokens: TokenReading?
 
   public var memory = MemoryReading()
   public var power = PowerReading(unknown: EscapedText("not measured yet"))

@@ -61,6 +61,7 @@ final class TraceRecorder {
       recording.steps.append((Int(sample.step), sample.durationNanoseconds))
       return
     }
+    guard sample.step == SampleKind.inference.code else { return }
     guard sample.startNanoseconds >= from else {
       recording.steps.removeLast(recording.steps.count - first)
       return

@@ -205,11 +205,16 @@ struct AttachTests {
     dump(again, to: &after, maxItems: .max)
     #expect(before == after)
     // What samples leave at its default travels as little as what is left out: count the fields.
-    #expect(Mirror(reflecting: sample).children.count == 38)
+    #expect(Mirror(reflecting: sample).children.count == 41)
     #expect(Mirror(reflecting: sample.power).children.count == 16)
     #expect(Mirror(reflecting: sample.memory).children.count == 13)
     #expect(Mirror(reflecting: sample.thermal).children.count == 12)
     #expect(Mirror(reflecting: sample.throttle).children.count == 6)
-    #expect(Mirror(reflecting: sample.facts).children.count == 22)
+    #expect(Mirror(reflecting: sample.facts).children.count == 23)
+    #expect(
+      Mirror(
+        reflecting: StepFact(name: EscapedText(""), kind: EscapedText(""), scheme: EscapedText(""))
+      ).children.count == 7)
+    #expect(Mirror(reflecting: sample.tokens ?? TokenReading()).children.count == 20)
   }
 }

@@ -29,6 +29,8 @@ struct RecordedScenario {
     let collector = Collector(
       facts: RunFacts(), nowNanoseconds: start, sampler: tree.sampler, ringCapacity: 1 << 12)
     collector.record(into: recorder, secondOfDay: 43_380)
+    var switches: UInt64 = 0
+    collector.interruptions = { _ in (switches / 4, switches) }
     collector.recordPhase(Array("verifying".utf8))
     collector.setProgress(0.25)
     collector.poll(nowNanoseconds: start + 1000)
@@ -42,10 +44,28 @@ struct RecordedScenario {
       collector.setPaused((30..<35).contains(second))
       for _ in 0..<Int.random(in: 0...9, using: &random) {
         let duration = UInt64.random(in: 900_000...6_000_000, using: &random)
+        if Int.random(in: 0..<4, using: &random) == 0 {
+          collector.recordStage(
+            .prepare, startNanoseconds: now, durationNanoseconds: duration / 7)
+          now += duration / 7
+        }
         if collector.wantsStepTimes() {
           for step in 0..<3 { collector.recordStep(step, durationNanoseconds: duration / 4) }
         }
-        collector.recordInference(startNanoseconds: now, durationNanoseconds: duration)
+        collector.beginInference()
+        if duration % 3 == 0 { switches += duration % 5 }
+        let isSlow = Int.random(in: 0..<10, using: &random) == 0
+        collector.recordInference(
+          startNanoseconds: now, durationNanoseconds: isSlow ? duration * 4 : duration)
+        if duration % 9 == 0 {
+          collector.recordPrompt(
+            tokenCount: Int(duration % 400), startNanoseconds: now,
+            durationNanoseconds: duration / 2)
+          collector.recordFirstToken(startNanoseconds: now, durationNanoseconds: duration)
+          collector.recordRequest(
+            tokenCount: 7, startNanoseconds: now, durationNanoseconds: duration * 2)
+          collector.setContext(usedTokens: Int(duration % 2000), keyValueBytes: duration)
+        }
         collector.recordOutput(Array("line \u{1B}[2J \(duration)".utf8))
         collector.recordAnswer(isCorrect: duration % 3 == 0)
         now += duration
@@ -95,12 +115,15 @@ struct RecordedScenario {
     facts.arenaBytes = 6_396_313
     facts.energy = EnergyFigures(idleWatts: 2, wattsPerActiveCore: 1)
     facts.predictedP50Nanoseconds = 4_000_000
+    facts.generation = GenerationFacts(contextTokens: 2048, keyValueBytes: 1 << 20)
     facts.schemeMap = Array("88f8".utf8)
     facts.schemeShares = [
       SchemeShare(scheme: EscapedText("int8"), letter: 0x38, tensorCount: 3, byteCount: 3_000_000)
     ]
     facts.steps = (0..<4).map { _ in
-      StepFact(name: EscapedText("s"), kind: EscapedText("conv"), scheme: EscapedText("int8"))
+      StepFact(
+        name: EscapedText("s"), kind: EscapedText("conv"), scheme: EscapedText("int8"),
+        multiplyAccumulates: 12_000_000, bound: .memory)
     }
     return facts
   }
@@ -110,6 +133,10 @@ struct RecordingTests {
   @Test(arguments: [1, 2]) func saysTheSameAtEveryMoment(seed: UInt64) throws {
     let scenario = RecordedScenario(seed: seed)
     #expect(scenario.looks.count > 20)
+    // Everything that goes into the figures is in them.
+    for part in ["stage: Telemetry.ItemStage.prepare", "wereStepsTimed: true", "p99: Optional"] {
+      #expect(scenario.looks.contains { $0.text.contains(part) }, "\(part)")
+    }
     let run = try RecordedRun(bytes: scenario.recorder.bytes)
     for (i, look) in scenario.looks.enumerated() {
       try run.advance(toSeconds: look.seconds)
@@ -194,6 +221,9 @@ struct RecordingTests {
     let head = Array(good.prefix(8)) + [5, 0xC0, 0xD1, 2, 0]
     #expect(refusal(head) == nil)
     #expect(refusal(head + [99]) == RecordingError(offset: 13, reason: .unknown(99)))
+    // A sample of nothing that is known.
+    #expect(refusal(head + [5, 2, 0, 9, 9]) == nil)
+    #expect(refusal(head + [5, 9, 0, 9, 9]) == RecordingError(offset: 13, reason: .unknown(9)))
     // The same as an entry that never was.
     #expect(refusal(head + [128 + 18]) == RecordingError(offset: 13, reason: .unknown(146)))
     // Five bytes of a text of which four are fields: number 1, two letters, one too many.

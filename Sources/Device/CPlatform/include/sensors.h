@@ -13,6 +13,12 @@ int64_t kp_folder_names(const char *path, char *names, size_t bytes);
 int kp_firmware_property(int fd, uint32_t *message);
 /// How often the process's threads were taken off a core while they had work.
 int64_t kp_involuntary_switches(void);
+/// Page faults that had to read, and times that a thread was taken off a core while it had work.
+typedef struct {
+  uint64_t major_faults, switches;
+} kp_interruptions;
+/// Of the calling thread, or of all threads of the process; 0 where the kernel does not tell.
+kp_interruptions kp_interruptions_now(int all_threads);
 /// How long the machine has been asleep since it started: the monotonic clock stands still then.
 uint64_t kp_asleep_ns(void);
 /// Bytes of this stretch of the address space that are in memory, by whole pages. -1 where a part of

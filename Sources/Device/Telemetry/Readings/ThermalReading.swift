@@ -94,6 +94,11 @@ public struct ThrottleReading: Equatable, Sendable {
 
   public init() {}
 
+  /// Whether one of the stretches lasted in this time, in seconds of the run.
+  func lasted(from begin: Double, to end: Double) -> Bool {
+    episodes.contains { $0.beginSeconds <= end && $0.endSeconds ?? .infinity >= begin }
+  }
+
   /// The stretch that lasts now.
   public var current: ThrottleEpisode? {
     guard let last = episodes.last, last.endSeconds == nil else { return nil }

@@ -185,6 +185,17 @@ struct FieldCoder {
     value = cases[Int(place)]
   }
 
+  /// The same where it may be missing.
+  mutating func code<T: Equatable>(_ value: inout T?, among cases: [T]) throws(RecordingError) {
+    guard try isThere(value != nil), let first = cases.first else {
+      value = nil
+      return
+    }
+    var some = value ?? first
+    try code(&some, among: cases)
+    value = some
+  }
+
   // MARK: What may be missing, and lists
 
   /// Whether it is there; when reading, whether it will be.

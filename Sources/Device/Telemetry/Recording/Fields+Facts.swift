@@ -9,6 +9,17 @@ extension StepFact: Fields {
     try coder.code(&scheme)
     try coder.code(&weightBytes)
     try coder.code(&predictedNanoseconds)
+    try coder.code(&multiplyAccumulates)
+    try coder.code(&bound, among: StepBound.allCases)
+  }
+}
+
+extension GenerationFacts: Fields {
+  static var blank: GenerationFacts { GenerationFacts() }
+
+  mutating func code(_ coder: inout FieldCoder) throws(RecordingError) {
+    try coder.code(&contextTokens)
+    try coder.code(&keyValueBytes)
   }
 }
 
@@ -77,5 +88,6 @@ extension RunFacts: Fields {
     try coder.code(&predictedJoulesPerInference)
     try coder.code(&predictionNotes)
     try coder.code(&energy)
+    try coder.code(&generation)
   }
 }

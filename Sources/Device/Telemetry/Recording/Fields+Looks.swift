@@ -22,6 +22,8 @@ extension RunStatus: Fields {
     try coder.code(&correctCount)
     try coder.code(&lostSampleCount)
     try coder.code(&droppedCount)
+    try coder.code(&contextUsed)
+    try coder.code(&keyValueBytes)
   }
 }
 

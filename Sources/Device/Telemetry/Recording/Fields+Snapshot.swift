@@ -36,6 +36,59 @@ extension OperatorRow: Fields {
   }
 }
 
+extension StageReading: Fields {
+  static var blank: StageReading {
+    StageReading(stage: .read, latency: .blank, share: 0)
+  }
+
+  mutating func code(_ coder: inout FieldCoder) throws(RecordingError) {
+    try coder.code(&stage, among: ItemStage.allCases)
+    try coder.code(&latency)
+    try coder.code(&share)
+    try coder.code(&overall)
+  }
+}
+
+extension SlowInference: Fields {
+  static var blank: SlowInference { SlowInference(elapsedSeconds: 0, durationNanoseconds: 0) }
+
+  mutating func code(_ coder: inout FieldCoder) throws(RecordingError) {
+    try coder.code(&elapsedSeconds)
+    try coder.code(&durationNanoseconds)
+    try coder.code(&majorFaults)
+    try coder.code(&involuntarySwitches)
+    try coder.code(&wereStepsTimed)
+    try coder.code(&isThrottled)
+  }
+}
+
+extension TokenReading: Fields {
+  static var blank: TokenReading { TokenReading() }
+
+  mutating func code(_ coder: inout FieldCoder) throws(RecordingError) {
+    try coder.code(&requestCount)
+    try coder.code(&promptTokenCount)
+    try coder.code(&outputTokenCount)
+    try coder.code(&decodePerSecond)
+    try coder.code(&overallDecodePerSecond)
+    try coder.code(&prefillPerSecond)
+    try coder.code(&overallPrefillPerSecond)
+    try coder.code(&firstToken)
+    try coder.code(&request)
+    try coder.code(&overallFirstToken)
+    try coder.code(&overallRequest)
+    try coder.code(&joulesPerRequest)
+    try coder.code(&contextUsed)
+    try coder.code(&contextLimit)
+    try coder.code(&keyValueBytes)
+    try coder.code(&keyValueReservedBytes)
+    try coder.code(&latestPromptTokens)
+    try coder.code(&latestOutputTokens)
+    try coder.code(&isGenerating)
+    try coder.code(&history)
+  }
+}
+
 extension OutputLine: Fields {
   static var blank: OutputLine { OutputLine(number: 0, text: .blank) }
 
@@ -93,6 +146,9 @@ extension Snapshot: Fields {
     try coder.code(&overallPerSecond)
     try coder.code(&overallHistogram)
     try coder.code(&history)
+    try coder.code(&stages)
+    try coder.code(&slowest)
+    try coder.code(&tokens)
     try coder.code(&memory)
     try coder.code(&power)
     try coder.code(&thermal)

@@ -96,8 +96,7 @@ public final class RecordedRun: @unchecked Sendable {
       statistics.take(facts)
     } else {
       hasFacts = true
-      statistics.facts = facts
-      statistics.steps = Array(repeating: RunStatistics.StepTime(), count: facts.steps.count)
+      statistics.setFacts(facts)
     }
   }
 

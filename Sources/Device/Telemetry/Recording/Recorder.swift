@@ -76,9 +76,13 @@ public final class Recorder {
     }
     let difference = Int64(bitPattern: sample.startNanoseconds &- lastStart)
     lastStart = sample.startNanoseconds
+    let zigzag = UInt64(bitPattern: difference << 1 ^ difference >> 63)
+    guard sample.step != SampleKind.inference.code || sample.detail != 0 else {
+      return short(RecordedKind.inference, zigzag, sample.durationNanoseconds)
+    }
     short(
-      RecordedKind.inference, UInt64(bitPattern: difference << 1 ^ difference >> 63),
-      sample.durationNanoseconds)
+      RecordedKind.sample, UInt64(sample.step.magnitude), zigzag, sample.durationNanoseconds,
+      UInt64(sample.detail))
   }
 
   func put(text: [UInt8], tag: UInt8) {

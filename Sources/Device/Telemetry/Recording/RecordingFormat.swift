@@ -18,6 +18,9 @@ enum RecordedKind {
   static let step: UInt8 = 3
   /// What was recorded up to this moment has been taken in.
   static let advance: UInt8 = 4
+  /// Any other sample, and an inference with a detail: the negative of its code, when it began as of an
+  /// inference, how long it took, its detail.
+  static let sample: UInt8 = 5
 
   static let facts: UInt8 = 16
   static let status: UInt8 = 17

@@ -10,7 +10,7 @@ struct RecordingReader {
     case file(FileReader)
   }
   private static let windowBytes = 1 << 16
-  /// The longest header, and the longest short entry: kind and two integers.
+  /// The longest header, and the longest short entry: kind and four integers.
   private static let headBytes = 64
 
   private let source: Source
@@ -161,14 +161,19 @@ struct RecordingReader {
       moment += difference
       return .moment(moment)
     case RecordedKind.inference:
-      var difference: UInt64 = 0
       var sample = Sample(startNanoseconds: 0, durationNanoseconds: 0)
-      try coder.code(&difference, limit: .max)
-      try coder.code(&sample.durationNanoseconds)
-      let signed = Int64(bitPattern: difference >> 1) ^ -Int64(bitPattern: difference & 1)
-      lastStart = lastStart &+ UInt64(bitPattern: signed)
-      guard lastStart <= RecordingFormat.latest else { throw error(.outOfRange(lastStart)) }
-      sample.startNanoseconds = lastStart
+      try readTimes(&sample, &coder)
+      return .sample(sample)
+    case RecordedKind.sample:
+      var sample = Sample(startNanoseconds: 0, durationNanoseconds: 0)
+      var code: UInt64 = 0
+      var detail: UInt64 = 0
+      try coder.code(&code, limit: 255)
+      sample.step = -Int32(code)
+      guard SampleKind(code: sample.step) != nil else { throw error(.unknown(UInt8(code))) }
+      try readTimes(&sample, &coder)
+      try coder.code(&detail, limit: UInt64(UInt32.max))
+      sample.detail = UInt32(detail)
       return .sample(sample)
     case RecordedKind.step:
       var step = 0
@@ -180,6 +185,19 @@ struct RecordingReader {
     case RecordedKind.advance: return .advance
     default: throw error(.unknown(kind))
     }
+  }
+
+  /// When it began, as a difference from the one before, and how long it took.
+  private mutating func readTimes(
+    _ sample: inout Sample, _ coder: inout FieldCoder
+  ) throws(RecordingError) {
+    var difference: UInt64 = 0
+    try coder.code(&difference, limit: .max)
+    try coder.code(&sample.durationNanoseconds)
+    let signed = Int64(bitPattern: difference >> 1) ^ -Int64(bitPattern: difference & 1)
+    lastStart = lastStart &+ UInt64(bitPattern: signed)
+    guard lastStart <= RecordingFormat.latest else { throw error(.outOfRange(lastStart)) }
+    sample.startNanoseconds = lastStart
   }
 
   private func longEntry(

@@ -33,6 +33,9 @@ public final class LiveSource {
   /// Why the device is not there now; nil while it is.
   public private(set) var loss: PlatformError?
 
+  /// When the last item was there, on the monotonic clock: what came before was waiting.
+  public private(set) var readyNanoseconds: UInt64 = 0
+
   private var camera: Camera?
   private var sequence: UInt32?
   private var microphone: Microphone?
@@ -121,6 +124,7 @@ public final class LiveSource {
       do throws(PlatformError) {
         switch try reader.next(milliseconds: LiveSource.waitMilliseconds) {
         case .line(let bytes):
+          readyNanoseconds = Clock.monotonicNanoseconds
           return bytes.isEmpty ? .nothing : .item(.text(String(decoding: bytes, as: UTF8.self)))
         case .nothing: return .nothing
         case .end: return .end
@@ -155,6 +159,7 @@ public final class LiveSource {
     if let camera {
       guard case .frame(let frame) = try camera.next(milliseconds: LiveSource.waitMilliseconds)
       else { return .nothing }
+      readyNanoseconds = Clock.monotonicNanoseconds
       if let sequence { droppedCount += UInt64(frame.sequence &- sequence &- 1) & 0xFFFF }
       sequence = frame.sequence
       let picture =
@@ -168,14 +173,16 @@ public final class LiveSource {
       return picture.map { .item(.picture($0)) } ?? .nothing
     }
     guard let microphone, case .microphone(let count, let rate) = kind else { return .end }
-    samples += resampler.take(try microphone.read(milliseconds: LiveSource.waitMilliseconds))
+    let sound = try microphone.read(milliseconds: LiveSource.waitMilliseconds)
+    readyNanoseconds = Clock.monotonicNanoseconds
+    samples += resampler.take(sound)
     if microphone.overruns > overruns {
       droppedCount += UInt64(microphone.overruns - overruns)
       overruns = microphone.overruns
     }
     guard samples.count >= count else { return .nothing }
-    let sound = Sound(path: path, rate: rate, samples: Array(samples[..<count]))
+    let item = Sound(path: path, rate: rate, samples: Array(samples[..<count]))
     samples.removeFirst(count)
-    return .item(.sound(sound, start: 0))
+    return .item(.sound(item, start: 0))
   }
 }

@@ -33,6 +33,12 @@ public enum RunItem {
     }
   }
 
+  /// What is in a file that is read when its turn comes; nil for what is in memory.
+  func opened() throws(Failure) -> RunItem? {
+    guard case .pictureFile(let path) = self else { return nil }
+    return .picture(try RunItems.picture(path))
+  }
+
   private static func seconds(_ samples: Int, _ rate: Int) -> String {
     var text = TextBuffer()
     text.put(Double(samples) / Double(max(rate, 1)), places: 2)

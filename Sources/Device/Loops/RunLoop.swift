@@ -59,6 +59,7 @@ public final class RunLoop {
     collector = Collector(
       facts: RunReport.facts(runner, options), nowNanoseconds: view.begin,
       sampler: sampler, ringCapacity: 1 << 15)
+    collector.hasSeveralThreads = runner.session.threadCount > 1
     control = view.control
     stream = ResultStream(control, continuesOnHangup: options.continuesOnHangup)
     recorder = try RunLoop.beginRecording(options, collector)
@@ -150,6 +151,7 @@ public final class RunLoop {
       runner.session.resetStates()
       for (i, item) in items.items.enumerated() {
         guard mayGoOn() else { return }
+        collector.beginItem()
         try run(item, i, isFirstPass: pass == 0, prints: prints)
       }
       pass += 1
@@ -186,6 +188,8 @@ public final class RunLoop {
       }
       switch look {
       case .item(let item):
+        collector.beginItem(readyNanoseconds: live.readyNanoseconds)
+        collector.endStage(.read)
         try run(item, index, isFirstPass: true, prints: prints)
         index += 1
       case .nothing: pacer.rest()
@@ -207,8 +211,12 @@ public final class RunLoop {
   private func run(
     _ item: RunItem, _ index: Int, isFirstPass: Bool, prints: Bool
   ) throws(Failure) {
-    let label = try runner.fill(item)
+    let opened = try item.opened()
+    if opened != nil { collector.endStage(.read) }
+    let label = try runner.fill(opened ?? item)
+    collector.endStage(.prepare)
     let isProfiled = collector.wantsStepTimes()
+    collector.beginInference()
     let begin = Clock.monotonicNanoseconds
     if isProfiled {
       try runner.run(nanoseconds: &stepTimes)
@@ -226,6 +234,8 @@ public final class RunLoop {
     collector.recordInference(startNanoseconds: begin, durationNanoseconds: duration)
     let answer = Answer(runner, &ranked)
     let line = named(answer.line, item)
+    collector.endStage(.answer)
+    defer { collector.endStage(.publish) }
     collector.recordOutput(line.span)
     if let label { collector.recordAnswer(isCorrect: answer.classIndex == label) }
     guard isFirstPass else { return }

@@ -84,6 +84,7 @@ public final class PlainReporter {
     }
     text.put(" rate=")
     putFigure(Figure.three(snapshot.perSecond), "/s", into: &text)
+    if let tokens = snapshot.tokens { putTokens(tokens, into: &text) }
     text.put(" mem=")
     text.put(bytes: compact(Figure.mebibytes(snapshot.memory.resident)))
     if snapshot.memory.budget != nil {
@@ -112,6 +113,22 @@ public final class PlainReporter {
     }
     text.endLine()
     return text.bytes
+  }
+
+  /// ` requests=28 tokens=5264 decode=38.2/s prefill=612/s ttft=118ms`
+  private static func putTokens(_ tokens: TokenReading, into text: inout TextBuffer) {
+    text.put(" requests=")
+    text.put(tokens.requestCount)
+    text.put(" tokens=")
+    text.put(tokens.outputTokenCount)
+    text.put(" decode=")
+    putFigure(Figure.three(tokens.decodePerSecond), "/s", into: &text)
+    text.put(" prefill=")
+    putFigure(Figure.three(tokens.prefillPerSecond), "/s", into: &text)
+    text.put(" ttft=")
+    let unit = TimeUnit.fitting(tokens.firstToken.p50.map { Double($0) })
+    putFigure(
+      unit.three(tokens.firstToken.p50), EscapedText(unit.plainName).string, into: &text)
   }
 
   private static func compact(_ figure: [UInt8]) -> [UInt8] { figure.filter { $0 != 0x20 } }

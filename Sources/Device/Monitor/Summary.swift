@@ -14,8 +14,15 @@ public enum Summary {
     var text = TextBuffer()
     text.put(bytes: Header.name(snapshot.facts))
     text.put("   ")
-    text.put(bytes: Figure.count(snapshot.inferenceCount))
-    text.put(snapshot.inferenceCount == 1 ? " inference in " : " inferences in ")
+    if let tokens = snapshot.tokens {
+      text.put(bytes: Figure.count(tokens.requestCount))
+      text.put(tokens.requestCount == 1 ? " request, " : " requests, ")
+      text.put(bytes: Figure.count(tokens.outputTokenCount))
+      text.put(tokens.outputTokenCount == 1 ? " token in " : " tokens in ")
+    } else {
+      text.put(bytes: Figure.count(snapshot.inferenceCount))
+      text.put(snapshot.inferenceCount == 1 ? " inference in " : " inferences in ")
+    }
     putDuration(snapshot.elapsedSeconds, into: &text)
     switch stopped {
     case .user: text.put("   stopped by user")
@@ -55,6 +62,7 @@ public enum Summary {
 
   private static func lines(_ snapshot: Snapshot) -> [(String, TextBuffer)] {
     var lines: [(String, TextBuffer)] = []
+    if let tokens = snapshot.tokens { lines += self.tokens(tokens) }
     lines.append(latency(snapshot))
     if let rate = snapshot.overallPerSecond {
       var text = TextBuffer()
@@ -107,6 +115,32 @@ public enum Summary {
     return lines
   }
 
+  /// How fast text came, over the whole run.
+  private static func tokens(_ tokens: TokenReading) -> [(String, TextBuffer)] {
+    var speed = TextBuffer()
+    speed.put("decode ")
+    speed.put(bytes: Figure.three(tokens.overallDecodePerSecond))
+    speed.put(" /s  prefill ")
+    speed.put(bytes: Figure.three(tokens.overallPrefillPerSecond))
+    speed.put(" /s   ")
+    speed.put(bytes: Figure.count(tokens.promptTokenCount))
+    speed.put(" read, ")
+    speed.put(bytes: Figure.count(tokens.outputTokenCount))
+    speed.put(" written")
+    let first = LatencySummary(tokens.overallFirstToken)
+    let unit = TimeUnit.fitting(first.p50.map { Double($0) })
+    var wait = TextBuffer()
+    for (name, value) in [
+      ("p50 ", first.p50), ("  p95 ", first.p95), ("  p99 ", first.p99), ("  max ", first.max),
+    ] {
+      wait.put(name)
+      wait.put(bytes: unit.three(value))
+    }
+    return [
+      ("tokens", speed), ("first token \(EscapedText(unit.plainName).string)", wait),
+    ]
+  }
+
   private static func latency(_ snapshot: Snapshot) -> (String, TextBuffer) {
     let overall = snapshot.overall
     let unit = TimeUnit.fitting((overall.p50 ?? snapshot.lastNanoseconds).map { Double($0) })
@@ -130,7 +164,8 @@ public enum Summary {
       text.put(bytes: TimeUnit.milliseconds.three(budget))
       text.put(" ms")
     }
-    return ("latency \(EscapedText(unit.plainName).string)", text)
+    let name = snapshot.tokens == nil ? "latency" : "token"
+    return ("\(name) \(EscapedText(unit.plainName).string)", text)
   }
 
   private static func memory(_ memory: MemoryReading) -> TextBuffer {
@@ -163,7 +198,7 @@ public enum Summary {
       text.put(mark)
       text.put(bytes: figure)
       text.put(bytes: Panel.ascii(unit))
-      text.put(" per inference, ")
+      text.put(snapshot.tokens == nil ? " per inference, " : " per token, ")
       if power.joulesPerInferenceAboveIdle != nil {
         let (above, unit) = Panel.energy(power.joulesPerInferenceAboveIdle)
         text.put(mark)

@@ -43,13 +43,14 @@ struct FrameInvariants {
     for size in Self.sizes { check(GoldenFrames.frame(state, size), size) }
   }
 
-  @Test(arguments: 1...8) func tabs(tab: Int) {
+  @Test(arguments: 1...8, [SampleState.running, .languageModel])
+  func tabs(tab: Int, state: SampleState) {
     for size in Self.sizes {
       var ui = UIState()
       ui.tab = tab
       ui.scroll = tab * 1000
       let frame = MonitorView.frame(
-        Samples.snapshot(.running), size: size,
+        Samples.snapshot(state), size: size,
         capabilities: Capabilities(colors: 8, isUnicode: true), ui: ui)
       check(frame, size)
     }
@@ -115,13 +116,37 @@ struct FrameInvariants {
     snapshot.history = [0, .max, 0]
     snapshot.missedCount = .max
     snapshot.facts.schemeMap = [0x1B, 0x41]
-    for i in snapshot.operators.indices { snapshot.operators[i].meanNanoseconds = .nan }
+    for i in snapshot.operators.indices {
+      snapshot.operators[i].meanNanoseconds = .nan
+      snapshot.operators[i].fact.multiplyAccumulates = .max
+    }
+    for i in snapshot.stages.indices { snapshot.stages[i].share = -.infinity }
+    snapshot.slowest[0].elapsedSeconds = .nan
     snapshot.drift[0].predicted = 0
     snapshot.drift[1].predicted = 1e-300
+    snapshot.slowest[1].durationNanoseconds = .max
+    snapshot.latency.p50 = 0
+    check(absurd: snapshot)
+    snapshot = Samples.snapshot(.languageModel)
+    snapshot.tokens?.decodePerSecond = .nan
+    snapshot.tokens?.contextUsed = .max
+    snapshot.tokens?.keyValueBytes = .max
+    snapshot.tokens?.joulesPerRequest = -.infinity
+    snapshot.tokens?.history = [0, .max]
+    check(absurd: snapshot)
+  }
+
+  /// The overview and every tab, at every size.
+  private func check(absurd snapshot: Snapshot) {
     for size in Self.sizes {
-      let frame = MonitorView.frame(
-        snapshot, size: size, capabilities: Capabilities(colors: 8, isUnicode: true), ui: UIState())
-      check(frame, size)
+      for tab in 0...8 {
+        var ui = UIState()
+        ui.tab = tab
+        ui.isDetailShown = true
+        let frame = MonitorView.frame(
+          snapshot, size: size, capabilities: Capabilities(colors: 8, isUnicode: true), ui: ui)
+        check(frame, size)
+      }
     }
     #expect(!String(decoding: PlainReporter.line(snapshot), as: UTF8.self).contains("nan"))
     #expect(!String(decoding: Summary.block(snapshot, stopped: nil), as: UTF8.self).contains("nan"))

@@ -89,6 +89,73 @@ struct GoldenFrames {
   }
 }
 
+/// Tabs at the sizes where they have more to show.
+struct GoldenTabs {
+  private func frame(
+    _ state: SampleState, tab: Int, _ size: Size, _ change: (inout UIState) -> Void
+  )
+    -> String
+  {
+    var ui = UIState()
+    ui.tab = tab
+    change(&ui)
+    return MonitorView.frame(
+      Samples.snapshot(state), size: size,
+      capabilities: Capabilities(colors: 8, isUnicode: true), ui: ui
+    ).text
+  }
+
+  @Test(
+    arguments: [1, 4],
+    [(SampleState.running, 120, 40), (.running, 200, 60), (.languageModel, 120, 40)])
+  func wideTabsMatch(tab: Int, place: (state: SampleState, columns: Int, rows: Int)) throws {
+    let size = Size(columns: place.columns, rows: place.rows)
+    try GoldenFrames.compare(
+      frame(place.state, tab: tab, size) { _ in },
+      with: "tab\(tab + 1)-\(place.state.rawValue)-\(place.columns)x\(place.rows).txt")
+  }
+
+  @Test(arguments: 1...3) func tabsOfALanguageModelMatch(tab: Int) throws {
+    try GoldenFrames.compare(
+      frame(.languageModel, tab: tab, Size(columns: 80, rows: 24)) { _ in },
+      with: "tab\(tab + 1)-languageModel-80x24.txt")
+  }
+
+  /// All twenty can be read where there is no room for them, with every cause among them.
+  @Test func theSlowestScroll() {
+    let size = Size(columns: 80, rows: 24)
+    var seen = ""
+    for scroll in 0..<20 { seen += frame(.running, tab: 1, size) { $0.scroll = scroll } }
+    for cause in [
+      "00:12:24     18.5    3.79   2 major faults, preempted 1x",
+      "00:12:11     14.2    2.91   preempted 3x, throttled", "its steps were timed",
+      "-  no major fault, not preempted", "-  looked into from 0.1 ms and 20 inferences on",
+      "-  looked into from twice p50 on", "20 of 20 in 60 s",
+    ] {
+      #expect(seen.contains(cause), "\(cause)")
+    }
+  }
+
+  /// Columns are left out whole, the least important first; the detail tells what is left out.
+  @Test func columnsOfWorkNeedRoom() {
+    let names = ["MACs M", "bound", "cum%"]
+    for (columns, shown) in [(80, []), (100, ["MACs M", "bound"]), (120, names), (200, names)] {
+      let text = frame(.running, tab: 4, Size(columns: columns, rows: 30)) { _ in }
+      #expect(names.filter { text.contains($0) } == shown, "\(columns)")
+    }
+    let detail = frame(.running, tab: 4, Size(columns: 80, rows: 24)) {
+      $0.step = 3
+      $0.isDetailShown = true
+    }
+    #expect(detail.contains("work    10.8 M multiply-adds  32.3 G/s  bound by compute"))
+    let unknown = frame(.running, tab: 4, Size(columns: 80, rows: 24)) {
+      $0.step = 7
+      $0.isDetailShown = true
+    }
+    #expect(unknown.contains("work    - the bundle does not say"))
+  }
+}
+
 extension Frame {
   /// The cells as lines of text.
   var text: String { String(decoding: textBytes, as: UTF8.self) }

@@ -118,6 +118,17 @@ struct NavigationTests {
     #expect(first(viewer).contains("features.4."))
     #expect(first(viewer).contains("1.45!"))
     viewer.type("s")
+    #expect(viewer.screen.contains("by MACs"))
+    #expect(first(viewer).contains("features.0."))
+    viewer.press(.end)
+    #expect(viewer.ui.step == 23)
+    viewer.type("s")
+    #expect(viewer.screen.contains("by time"))
+    // Where nobody knows of work, nothing is sorted by it.
+    for i in viewer.snapshot.operators.indices {
+      viewer.snapshot.operators[i].fact.multiplyAccumulates = nil
+    }
+    viewer.type("ssss")
     #expect(viewer.screen.contains("by time"))
   }
 

@@ -13,6 +13,24 @@ struct PlainTests {
         + "power=6.82W[D] energy=32.9mJ temp=71.3C throttle=none accuracy=98.3%\n")
   }
 
+  @Test func aLanguageModelTellsOfItsTokens() {
+    let snapshot = Samples.snapshot(.languageModel)
+    let line = text(PlainReporter.line(snapshot))
+    #expect(
+      line.contains(" rate=36.9/s requests=28 tokens=5264 decode=38.2/s prefill=612/s ttft="))
+    let lines = text(Summary.block(snapshot, stopped: nil)).split(separator: "\n")
+    #expect(lines[0] == "smollm-360m 0.9.1 q4_0   28 requests, 5 264 tokens in 12 min 41 s")
+    #expect(
+      lines[1] == "tokens            decode 41.7 /s  prefill 640 /s   6 020 read, 5 264 written")
+    #expect(lines[2].hasPrefix("first token ms    p50 ") && lines[2].contains("p99 -"))
+    #expect(lines[3].hasPrefix("token ms          p50 2"))
+    #expect(lines.contains { $0.contains("~258 mJ per token, ~148 mJ of them above idle") })
+    var empty = Snapshot()
+    empty.tokens = TokenReading()
+    #expect(text(PlainReporter.line(empty)).contains("tokens=0 decode=- prefill=- ttft=- mem="))
+    #expect(text(Summary.block(empty, stopped: nil)).contains("decode -"))
+  }
+
   @Test func unknownsAreDashes() {
     var snapshot = Snapshot()
     #expect(

@@ -55,6 +55,8 @@ enum RecordedState: String, CaseIterable, Sendable {
     facts.device = Samples.text("pi5 4 threads")
     facts.warmUpCount = 10
     facts.latencyBudgetNanoseconds = isText ? nil : 12_000_000
+    facts.generation =
+      isText ? GenerationFacts(contextTokens: 512, keyValueBytes: 12 << 20) : nil
     facts.memoryBudgetBytes = 64 << 20
     facts.weightBytes = isText ? 40_000_000 : 3_670_016
     facts.arenaBytes = 6_396_313
@@ -133,6 +135,12 @@ enum RecordedState: String, CaseIterable, Sendable {
   private func infer(_ i: Int, of count: Int, _ collector: Collector, at now: UInt64) -> UInt64 {
     var duration: UInt64 = 4_500_000 + UInt64(i * 7919 % 1000) * 800
     if i % 97 == 96 { duration += 2_000_000 }
+    var now = now
+    if self == .languageModel {
+      if i % 60 == 10 { now = readPrompt(of: i, collector, at: now) }
+      collector.setContext(
+        usedTokens: 24 + (i + 50) % 60, keyValueBytes: UInt64(24 + (i + 50) % 60) << 14)
+    }
     if self == .languageModel { duration = 44_000_000 + UInt64(i * 7919 % 1000) * 9000 }
     if self == .throttled, i >= count * 3 / 4 { duration += duration / 4 }
     if i == 0 { duration = 48_200_000 }
@@ -146,12 +154,35 @@ enum RecordedState: String, CaseIterable, Sendable {
       let words = ["the", "harbour", "was", "quiet", "when", "the", "first", "boat", "came", "in,"]
       let said = (0..<10).map { words[(i + $0) % words.count] }.joined(separator: " ")
       collector.recordOutput(Array(said.utf8))
+      if i % 60 == 9 {
+        let start = now - 59 * 48_000_000
+        collector.recordRequest(
+          tokenCount: 61, startNanoseconds: start, durationNanoseconds: now + duration - start)
+      }
     } else {
+      collector.recordStage(
+        .prepare, startNanoseconds: now - 300_000,
+        durationNanoseconds: 200_000 + UInt64(i * 37 % 100) * 1000)
+      collector.recordStage(
+        .publish, startNanoseconds: now + duration,
+        durationNanoseconds: 20_000 + UInt64(i * 53 % 100) * 100)
       let line = i % 7 == 3 ? "tiger cat 0.544?" : "tabby cat 0.91\(i % 10)"
       collector.recordOutput(Array(line.utf8))
       collector.recordAnswer(isCorrect: i % 7 != 3)
     }
     return now + duration
+  }
+}
+
+extension RecordedState {
+  /// A request comes, and its prompt is read.
+  private func readPrompt(of i: Int, _ collector: Collector, at now: UInt64) -> UInt64 {
+    let prefill: UInt64 = 180_000_000 + UInt64(i) * 100_000
+    collector.recordPrompt(
+      tokenCount: 24, startNanoseconds: now, durationNanoseconds: prefill)
+    collector.recordFirstToken(
+      startNanoseconds: now, durationNanoseconds: prefill + 400_000)
+    return now + prefill + 400_000
   }
 }
 

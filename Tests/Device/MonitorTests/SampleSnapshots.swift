@@ -4,7 +4,7 @@ import Telemetry
 /// States that the golden frames show.
 enum SampleState: String, CaseIterable, Sendable {
   case loading, warmUp, running, noMeter, frozen, paused, overBudget, metered, throttled
-  case notPermitted, inputLost
+  case notPermitted, inputLost, languageModel
 }
 
 enum Samples {
@@ -66,6 +66,8 @@ enum Samples {
     snapshot.perSecond = 207.2
     snapshot.overallPerSecond = 200.1
     snapshot.history = (0..<90).map { 5_000_000 + UInt64($0 * 37 % 11) * 100_000 }
+    snapshot.stages = SampleItems.stages(inference: snapshot.latency)
+    snapshot.slowest = SampleItems.slowest
     snapshot.memory.weights = snapshot.facts.weightBytes
     snapshot.memory.arena = snapshot.facts.arenaBytes
     snapshot.memory.resident = 22_753_280
@@ -122,7 +124,9 @@ enum Samples {
       let fact = StepFact(
         name: text("features.\(i).conv"), kind: text(kinds[i % 3]),
         scheme: text(i % 3 == 2 ? "f32" : "int8"), weightBytes: i % 3 == 2 ? 0 : 240_000,
-        predictedNanoseconds: i == 7 ? nil : Double(24 - i) * (i == 4 ? 11_000 : 15_500))
+        predictedNanoseconds: i == 7 ? nil : Double(24 - i) * (i == 4 ? 11_000 : 15_500),
+        multiplyAccumulates: i == 7 ? nil : i % 3 == 2 ? 0 : UInt64(30 - i) * 401_408,
+        bound: i == 7 ? nil : i % 3 == 2 ? .launch : i % 3 == 1 ? .memory : .compute)
       rows.append(
         OperatorRow(
           step: i, fact: fact, meanNanoseconds: Double(24 - i) * 16_000, share: Double(24 - i) / 300
@@ -252,6 +256,7 @@ enum Samples {
       snapshot.throttle.reason = text("nothing here tells of throttling")
       snapshot.drift = []
     case .metered: snapshot = metered()
+    case .languageModel: SampleItems.generate(&snapshot)
     case .throttled: snapshot = throttled()
     case .notPermitted:
       snapshot.power = PowerReading(

@@ -6,7 +6,7 @@ extension Panel {
   static let histogram = Panel(
     name: "Hist",
     title: { snapshot, ui in
-      var row = Row("Histogram ")
+      var row = Row(snapshot.tokens == nil ? "Histogram " : "Inter-token latency ")
       row.put(unit(snapshot, ui).name, .label)
       return row
     },

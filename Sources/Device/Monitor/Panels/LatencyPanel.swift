@@ -6,12 +6,17 @@ extension Panel {
   static let latency = Panel(
     name: "Lat",
     title: { snapshot, ui in
+      if snapshot.tokens != nil { return Row("Tokens") }
       var row = Row("Latency ")
       row.put(unit(snapshot, ui).name, .label)
       return row
     },
     note: countOrAge,
     draw: { snapshot, ui, frame in
+      if let tokens = snapshot.tokens, ui.tab == 0 {
+        return drawTokens(tokens, snapshot, ui, &frame)
+      }
+      if ui.tab > 0, snapshot.latency.count > 0 { return drawLatencyTab(snapshot, ui, &frame) }
       frame.put(percentiles(snapshot, ui), row: 0)
       guard snapshot.latency.count > 0 else { return drawTooFew(snapshot, ui, &frame) }
       frame.put(Graphics.sparkline(snapshot.history, width: frame.columns), row: 1)
@@ -26,15 +31,31 @@ extension Panel {
   static let latencyTrend = Panel(
     name: "Trend", title: latency.title, note: countOrAge,
     draw: { snapshot, ui, frame in
+      if let tokens = snapshot.tokens { return drawTokens(tokens, snapshot, ui, &frame) }
       frame.put(percentiles(snapshot, ui), row: 0)
       guard snapshot.latency.count > 0 else { return drawTooFew(snapshot, ui, &frame) }
-      let height = max(1, frame.rows - 3)
+      var below = stageRows(snapshot, ui, width: frame.columns)
+      if below.count + 2 > frame.rows || frame.columns < 36 { below = [] }
+      if below.isEmpty || below.count + 5 <= frame.rows {
+        below.insert(Row("longest of each half second", .unknown), at: 0)
+      }
+      if below.count + 3 <= frame.rows {
+        below.append(snapshot.latency.count < 100 ? thresholds() : steadiness(snapshot, ui))
+      }
+      let height = max(1, frame.rows - 1 - below.count)
       let graph = Graphics.graph(snapshot.history, width: frame.columns, height: height)
       for (i, row) in graph.enumerated() { frame.put(row, row: 1 + i) }
-      frame.put(Row("longest of each half second", .unknown), row: frame.rows - 2)
-      frame.put(
-        snapshot.latency.count < 100 ? thresholds() : steadiness(snapshot, ui), row: frame.rows - 1)
+      for (i, row) in below.enumerated() { frame.put(row, row: 1 + height + i) }
     })
+
+  private static func drawTokens(
+    _ tokens: TokenReading, _ snapshot: Snapshot, _ ui: UIState, _ frame: inout Frame
+  ) {
+    let rows = tokenRows(tokens, snapshot, ui, width: frame.columns, height: frame.rows)
+    for (i, row) in rows.enumerated() { frame.put(row, row: i) }
+    let rest = frame.rows - rows.count
+    if rest >= 3 { drawHistogram(snapshot, ui, &frame, from: rows.count, count: min(rest, 40)) }
+  }
 
   private static func countOrAge(_ snapshot: Snapshot, _ ui: UIState) -> Row {
     var row = Row()
@@ -58,7 +79,7 @@ extension Panel {
   }
 
   /// `mean 4.92   jitter p99-p50 2.16   first 48.2`
-  private static func steadiness(_ snapshot: Snapshot, _ ui: UIState) -> Row {
+  static func steadiness(_ snapshot: Snapshot, _ ui: UIState) -> Row {
     let unit = unit(snapshot, ui)
     let latency = snapshot.latency
     var row = Row("mean ")
@@ -115,7 +136,7 @@ extension Panel {
     return row
   }
 
-  private static func thresholds() -> Row { Row("p95 from n 20, p99 from n 100", .unknown) }
+  static func thresholds() -> Row { Row("p95 from n 20, p99 from n 100", .unknown) }
 
   private static func firstAndLast(_ snapshot: Snapshot, _ ui: UIState) -> Row {
     let unit = unit(snapshot, ui)

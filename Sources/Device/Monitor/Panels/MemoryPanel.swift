@@ -15,7 +15,17 @@ extension Panel {
       var rows = [
         bar("weights", memory.weights, with("in RAM ", memory.weightsResident), memory, width),
         bar("arena  ", memory.arena, [], memory, width),
-        bar("rss    ", memory.resident, with("anon ", memory.anonymous), memory, width),
+      ]
+      if let tokens = snapshot.tokens {
+        rows.append(
+          bar(
+            "kv     ", tokens.keyValueBytes, with("of ", tokens.keyValueReservedBytes), memory,
+            width))
+      } else if ui.tab > 0 {
+        rows.append(bar("kv     ", nil, Self.ascii("not used by this model"), memory, width))
+      }
+      rows += [
+        bar("rss    ", memory.resident, with("anon ", memory.anonymous), memory, width)
       ]
       if ui.tab > 0 {
         rows.append(

@@ -14,8 +14,9 @@ extension Panel {
       if ui.tab > 0 { return drawPowerTab(snapshot, ui, &frame) }
       let power = snapshot.power
       var rows = boardRows(power)
+      rows += perInference(snapshot)
       rows += [
-        perInference(power), temperature(snapshot.thermal),
+        temperature(snapshot.thermal),
         clock(snapshot.thermal, snapshot.throttle), processor(snapshot), total(power),
       ]
       if power.grade == .model || power.grade == .unknown {
@@ -74,10 +75,23 @@ extension Panel {
     return row
   }
 
-  private static func perInference(_ power: PowerReading) -> Row {
+  /// What an inference costs is called by this name: it makes a token, where text is generated.
+  static func inferenceName(_ snapshot: Snapshot) -> StaticString {
+    snapshot.tokens == nil ? "infer  " : "token  "
+  }
+
+  /// Energy of a whole request; nil for models that have none.
+  static func perRequest(_ snapshot: Snapshot) -> Row? {
+    guard let tokens = snapshot.tokens else { return nil }
+    let (text, unit) = energy(tokens.joulesPerRequest)
+    return value("request", text, unit, estimate: snapshot.power.grade == .model)
+  }
+
+  private static func perInference(_ snapshot: Snapshot) -> [Row] {
+    let power = snapshot.power
     let isEstimate = power.grade == .model
     let (text, unit) = energy(power.joulesPerInference)
-    var row = value("infer  ", text, unit, estimate: isEstimate)
+    var row = value(inferenceName(snapshot), text, unit, estimate: isEstimate)
     if power.joulesPerInference != nil {
       if power.joulesPerInferenceAboveIdle != nil {
         let (above, unit) = energy(power.joulesPerInferenceAboveIdle)
@@ -94,7 +108,7 @@ extension Panel {
     } else if power.watts != nil {
       row.put("  from 10 s and n 10", .unknown, drop: 1)
     }
-    return row
+    return [row] + (perRequest(snapshot).map { [$0] } ?? [])
   }
 
   /// Joules in the unit that fits them.

@@ -32,8 +32,9 @@ extension Panel {
     }
     rows += rails(power, width: width)
     rows.append(idle(power))
-    rows.append(gross(power))
+    rows.append(gross(snapshot))
     rows.append(aboveIdle(power))
+    if let request = perRequest(snapshot) { rows.append(request) }
     rows.append(wattHours(power))
     rows.append(battery(power.battery))
     rows.append(carbon(power))
@@ -59,9 +60,10 @@ extension Panel {
     return row
   }
 
-  private static func gross(_ power: PowerReading) -> Row {
+  private static func gross(_ snapshot: Snapshot) -> Row {
+    let power = snapshot.power
     let (text, unit) = energy(power.joulesPerInference)
-    var row = value("infer  ", text, unit, estimate: power.grade == .model)
+    var row = value(inferenceName(snapshot), text, unit, estimate: power.grade == .model)
     if power.joulesPerInference != nil {
       row.put("  each, gross", .label, drop: 1)
     } else if power.watts != nil {

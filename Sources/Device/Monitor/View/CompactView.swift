@@ -37,16 +37,22 @@ enum CompactView {
     if ui.isLeaving || snapshot.state != .running {
       lines.append(Header.status(snapshot, ui))
     }
-    var latency = Panel.percentiles(snapshot, ui)
-    latency.put(" ", drop: 4)
-    latency.put(unit.name, .label, drop: 4)
-    lines.append(latency)
     var line = Row()
-    line.add(Graphics.sparkline(snapshot.history, width: frame.columns - 1))
+    line.add(
+      Graphics.sparkline(snapshot.tokens?.history ?? snapshot.history, width: frame.columns - 1))
     // The first to go where lines are short.
-    let sparkline = lines.count
-    lines.append(line)
-    lines.append(rate(snapshot))
+    var sparkline = lines.count + 1
+    if let tokens = snapshot.tokens {
+      let rows = Panel.tokenRows(tokens, snapshot, ui, width: frame.columns - 1, height: 3)
+      sparkline += rows.count - 1
+      lines += rows
+      lines.append(line)
+    } else {
+      var latency = Panel.percentiles(snapshot, ui)
+      latency.put(" ", drop: 4)
+      latency.put(unit.name, .label, drop: 4)
+      lines += [latency, line, rate(snapshot)]
+    }
     lines.append(memory(snapshot))
     lines.append(power(snapshot))
     lines.append(thermal(snapshot))
@@ -139,7 +145,7 @@ enum CompactView {
       row.put("  ", drop: 1)
       row.put(mark + text, style, drop: 1)
       row.put(unit, .label, drop: 1)
-      row.put("/inf", .label, drop: 1)
+      row.put(snapshot.tokens == nil ? "/inf" : "/token", .label, drop: 1)
     }
     row.put(" ")
     row.put(Panel.gradeText(power), .label)

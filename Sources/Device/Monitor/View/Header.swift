@@ -42,8 +42,15 @@ enum Header {
       row.put("  ")
       row.put(Figure.clock(snapshot.elapsedSeconds))
     }
-    row.put("  n ", .label, drop: 2)
-    row.put(Figure.count(snapshot.inferenceCount), drop: 2)
+    if let tokens = snapshot.tokens {
+      row.put("  requests ", .label, drop: 3)
+      row.put(Figure.count(tokens.requestCount), drop: 3)
+      row.put("  tokens ", .label, drop: 2)
+      row.put(Figure.count(tokens.outputTokenCount), drop: 2)
+    } else {
+      row.put("  n ", .label, drop: 2)
+      row.put(Figure.count(snapshot.inferenceCount), drop: 2)
+    }
     if !snapshot.facts.device.isEmpty {
       row.put("  ", drop: 3)
       row.put(snapshot.facts.device.utf8, .label, drop: 3)
@@ -94,8 +101,10 @@ enum Header {
     guard snapshot.state != .loading else { return row }
     if snapshot.state != .warmingUp {
       row.put("  ")
-      row.put(Figure.three(snapshot.perSecond), snapshot.perSecond == nil ? .unknown : .strong)
-      row.put("/s", .label)
+      // Of a model that generates what counts is how fast it writes, not how often it is asked.
+      let rate = snapshot.tokens.map { $0.decodePerSecond } ?? snapshot.perSecond
+      row.put(Figure.three(rate), rate == nil ? .unknown : .strong)
+      row.put(snapshot.tokens == nil ? "/s" : " tok/s", .label)
     }
     if let budget = snapshot.facts.latencyBudgetNanoseconds {
       row.put("  budget ", .label, drop: 2)

@@ -96,7 +96,7 @@ struct KeyBinding: Sendable {
       meaning: "show only operators, lines or events with this text", action: .filter),
     KeyBinding(
       keys: [.character(0x73)], label: "s", short: "",
-      meaning: "sort operators by time, place, kind, drift", action: .sort),
+      meaning: "sort operators by time, place, kind, drift, MACs", action: .sort),
     KeyBinding(
       keys: [.character(0x5B)], label: "[", short: "", meaning: "shorter window: 1 min, 10 s",
       action: .shorterWindow),

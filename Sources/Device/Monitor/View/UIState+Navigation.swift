@@ -45,7 +45,7 @@ extension UIState {
     case .shorterWindow:
       if window.rawValue > 0 { window = ViewWindow(rawValue: window.rawValue - 1) ?? window }
     case .sort:
-      order = order.following
+      sort(snapshot)
       show(Self.operatorsTab)
     case .filter:
       isFiltering = true
@@ -62,6 +62,14 @@ extension UIState {
     case .click(let column, let row): click(column: column, row: row, snapshot, size)
     default: break
     }
+  }
+
+  /// The next order; by work only where that is known.
+  private mutating func sort(_ snapshot: Snapshot) {
+    order = order.following
+    guard order == .work else { return }
+    let isKnown = snapshot.operators.contains { $0.fact.multiplyAccumulates != nil }
+    if !isKnown { order = order.following }
   }
 
   private mutating func show(_ newTab: Int) {
@@ -146,7 +154,7 @@ extension UIState {
       let shown = Panel.operatorRows(snapshot, self, height: size.rows - 5)
       let index = row - 4
       if row == 3 {
-        order = order.following
+        sort(snapshot)
       } else if shown.indices.contains(index) {
         if step == shown[index].step { isDetailShown.toggle() }
         step = shown[index].step

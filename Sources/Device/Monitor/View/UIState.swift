@@ -44,7 +44,7 @@ public enum ViewWindow: UInt8, Equatable, Sendable, CaseIterable {
 
 /// What operators are listed by.
 public enum OperatorOrder: UInt8, Equatable, Sendable, CaseIterable {
-  case time, place, kind, drift
+  case time, place, kind, drift, work
 
   var name: StaticString {
     switch self {
@@ -52,6 +52,7 @@ public enum OperatorOrder: UInt8, Equatable, Sendable, CaseIterable {
     case .place: "place"
     case .kind: "kind"
     case .drift: "drift"
+    case .work: "MACs"
     }
   }
 }

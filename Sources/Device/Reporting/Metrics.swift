@@ -9,6 +9,8 @@ public enum Metrics {
     var list = MetricList()
     addRun(snapshot, &list)
     addLatency(snapshot, &list)
+    addStages(snapshot, &list)
+    if let tokens = snapshot.tokens { addTokens(tokens, snapshot, &list) }
     addMemory(snapshot.memory, &list)
     addPower(snapshot.power, &list)
     addHeat(snapshot, &list)
@@ -18,11 +20,11 @@ public enum Metrics {
   }
 
   /// A reason of ours.
-  private static func why(_ text: StaticString) -> EscapedText { EscapedText(text) }
+  static func why(_ text: StaticString) -> EscapedText { EscapedText(text) }
 
   private static func number(_ value: UInt64?) -> Double? { value.map { Double($0) } }
 
-  private static func microseconds(_ nanoseconds: UInt64?) -> Double? {
+  static func microseconds(_ nanoseconds: UInt64?) -> Double? {
     nanoseconds.map { Double($0) / 1000 }
   }
 
@@ -50,6 +52,8 @@ public enum Metrics {
       "Inferences, those of the warm-up apart.", metric: "inferences",
       labels: [MetricLabel("outcome", why("warm_up"))])
     let budget = facts.latencyBudgetNanoseconds
+    list.count(
+      "dropped_items", s.droppedCount, "Items that came while the model had no time for them.")
     list.add(
       "deadline_missed", .count, budget.map { _ in Double(s.missedCount) },
       "Inferences that took longer than the latency budget.", why("no latency budget"),
@@ -216,7 +220,7 @@ extension Metrics {
 // MARK: Power and heat
 
 extension Metrics {
-  private static func origin(_ power: PowerReading) -> MetricOrigin {
+  static func origin(_ power: PowerReading) -> MetricOrigin {
     MetricOrigin(source: power.source, grade: power.grade, bandPercent: power.bandPercent)
   }
 

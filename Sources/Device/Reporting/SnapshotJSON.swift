@@ -157,9 +157,16 @@ public enum SnapshotJSON {
       json.field("scheme", row.fact.scheme)
       json.field("latency_mean_us", row.meanNanoseconds / 1000)
       json.field("share_ratio", row.share)
+      put("multiply_accumulates", row.fact.multiplyAccumulates.map { Double($0) }, &json)
+      if let bound = row.fact.bound {
+        json.field("bound", bound.name)
+      } else {
+        json.nullField("bound")
+      }
       json.endObject()
     }
     json.endArray()
+    put(slowest: s.slowest, &json)
     json.key("schemes")
     json.beginArray()
     for share in s.facts.schemeShares {
@@ -219,6 +226,27 @@ public enum SnapshotJSON {
       put("drift_ratio", row.ratio, &json)
       json.field("is_estimate", row.isEstimate)
       json.field("is_off", row.isOff)
+      json.endObject()
+    }
+    json.endArray()
+  }
+
+  /// Counts of 0 say that somebody looked; null that nobody did.
+  private static func put(slowest rows: [SlowInference], _ json: inout JSONWriter) {
+    json.key("slowest")
+    json.beginArray()
+    for row in rows {
+      json.beginObject()
+      json.field("elapsed_s", row.elapsedSeconds)
+      json.field("latency_us", Double(row.durationNanoseconds) / 1000)
+      put("major_faults", row.majorFaults.map { Double($0) }, &json)
+      put("involuntary_switches", row.involuntarySwitches.map { Double($0) }, &json)
+      json.field("steps_were_timed", row.wereStepsTimed)
+      if let isThrottled = row.isThrottled {
+        json.field("throttled", isThrottled)
+      } else {
+        json.nullField("throttled")
+      }
       json.endObject()
     }
     json.endArray()

@@ -93,7 +93,7 @@ struct MetricsTests {
   }
 
   @Test func namesKeepTheRules() throws {
-    for snapshot in [Snapshot(), measuredSnapshot()] {
+    for snapshot in [Snapshot(), measuredSnapshot(), generatingSnapshot()] {
       let rows = Metrics.rows(snapshot)
       var keys: Set<String> = []
       var listed = ""
@@ -183,9 +183,32 @@ struct MetricsTests {
     var plain = snapshot
     plain.facts.latencyBudgetNanoseconds = 5_000_000
     let page = try read(PrometheusText.page(Metrics.rows(plain))).samples
-    #expect(page.filter { $0.labels["le"] == "0.005" }.count == 1)
+    #expect(page.filter { $0.name == name + "_bucket" && $0.labels["le"] == "0.005" }.count == 1)
     plain.facts.latencyBudgetNanoseconds = .max
     #expect(try read(PrometheusText.page(Metrics.rows(plain))).samples.count == page.count + 1)
+  }
+
+  @Test func whatHappensAroundInferences() throws {
+    let (types, samples) = try read(PrometheusText.page(Metrics.rows(generatingSnapshot())))
+    func value(_ name: String, _ labels: [String: String] = [:]) -> Double? {
+      self.value("knapsack_" + name, labels, in: samples)
+    }
+    #expect(value("dropped_items_total") == 14)
+    #expect(types["knapsack_stage_duration_seconds"] == "histogram")
+    #expect(value("stage_duration_seconds_count", ["stage": "prepare"]) == 60)
+    #expect(
+      value("stage_duration_seconds_bucket", ["stage": "prepare", "le": "0.0025"]) == 60)
+    #expect(value("stage_duration_seconds_count", ["stage": "infer"]) == nil)
+    #expect(value("requests_total") == 3)
+    #expect(value("tokens_total", ["kind": "prompt"]) == 600)
+    #expect(value("tokens_total", ["kind": "output"]) == 24)
+    #expect(value("time_to_first_token_seconds_count") == 3)
+    #expect(abs(try #require(value("request_duration_seconds_sum")) - 14.4) < 1e-9)
+    #expect(value("kv_cache_bytes", ["kind": "used"]) == Double(61 << 20))
+    #expect(value("kv_cache_bytes", ["kind": "reserved"]) == nil, "what is unknown is left out")
+    #expect(value("context_used_tokens") == 1204 && value("context_limit_tokens") == 2048)
+    let others = try read(PrometheusText.page(Metrics.rows(measuredSnapshot()))).types
+    #expect(!others.keys.contains { $0.contains("token") || $0.contains("request") })
   }
 
   @Test func nothingKnownIsAPageToo() throws {
@@ -197,7 +220,7 @@ struct MetricsTests {
 
   @Test(.enabled(if: Debian.program("promtool") != nil, "no promtool: scripts/setup.sh test"))
   func promtoolAcceptsThePage() throws {
-    for snapshot in [Snapshot(), measuredSnapshot()] {
+    for snapshot in [Snapshot(), measuredSnapshot(), generatingSnapshot()] {
       let page = Data(PrometheusText.page(Metrics.rows(snapshot)))
       #expect(try Debian.promtool(page).isEmpty)
     }

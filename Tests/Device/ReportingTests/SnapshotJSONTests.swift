@@ -48,13 +48,39 @@ struct SnapshotJSONTests {
     #expect(object["steps"] == nil, "tables are for whole documents")
   }
 
+  @Test func anIntervalOfALanguageModel() throws {
+    let snapshot = generatingSnapshot()
+    let object = try object(SnapshotJSON.interval(snapshot, number: 1, events: []))
+    let p50 = try #require(object["stage_p50_us"] as? [[String: Any]])
+    #expect(p50.map { $0["stage"] as? String } == ["prepare", "infer"])
+    #expect(
+      p50[1]["value"] as? Double == snapshot.latency.p50.map { Double($0) / 1000 })
+    let p99 = try #require(object["stage_p99_us"] as? [[String: Any]])
+    #expect(p99[0]["value"] is NSNull && p99[0]["reason"] as? String == "needs 100 in the window")
+    let shares = try #require(object["stage_share_ratio"] as? [[String: Any]])
+    #expect(shares.map { $0["value"] as? Double } == [0.25, 0.75])
+    #expect(object["requests"] as? Int == 3 && object["output_tokens"] as? Int == 24)
+    #expect(object["decode_tokens_per_s"] as? Double == 38.25)
+    #expect(object["prefill_tokens_per_s"] as? Double == 612.5)
+    let first = try #require(object["time_to_first_token_p50_us"] as? Double)
+    #expect(abs(first - 120_000) <= 120_000 / 128)
+    #expect(object["time_to_first_token_p95_us"] is NSNull)
+    #expect(
+      object["time_per_token_p99_us"] as? Double == snapshot.latency.p99.map { Double($0) / 1000 })
+    #expect(object["energy_per_request_j"] as? Double == 62.5)
+    #expect(object["energy_per_request_grade"] as? String == "A")
+    #expect(object["kv_cache_used_bytes"] as? Int == 61 << 20)
+    #expect(object["kv_cache_reserved_bytes"] is NSNull)
+    #expect(object["dropped_items"] as? Int == 14)
+  }
+
   /// Every null has its reason, every estimate its source and grade, whatever is known.
   @Test func unknownsHaveReasons() throws {
     var modelled = measuredSnapshot()
     modelled.power = EnergyModel(
       figures: EnergyFigures(idleWatts: 3, wattsPerActiveCore: 1)
     ).reading(busyCores: 2)
-    for snapshot in [Snapshot(), measuredSnapshot(), modelled] {
+    for snapshot in [Snapshot(), measuredSnapshot(), modelled, generatingSnapshot()] {
       let object = try object(SnapshotJSON.interval(snapshot, number: 1, events: []))
       for row in Metrics.rows(snapshot)
       where !row.stem.isEmpty && !row.isListed && row.kind != .information {
@@ -80,6 +106,14 @@ struct SnapshotJSONTests {
     let steps = try #require(saved["steps"] as? [[String: Any]])
     #expect(steps.map { $0["operator"] as? String } == ["gemm", "conv"])
     #expect(steps[0]["latency_mean_us"] as? Double == 3000)
+    #expect(steps[0]["multiply_accumulates"] as? Int == 12_000_000)
+    #expect(steps[0]["bound"] as? String == "memory" && steps[1]["bound"] is NSNull)
+    let slowest = try #require(saved["slowest"] as? [[String: Any]])
+    #expect(slowest[0]["elapsed_s"] as? Double == 12.5)
+    #expect(slowest[0]["latency_us"] as? Double == 9000)
+    #expect(slowest[0]["major_faults"] as? Int == 1 && slowest[0]["throttled"] as? Bool == true)
+    #expect(slowest[0]["involuntary_switches"] as? Int == 0)
+    #expect(slowest[1]["major_faults"] is NSNull && slowest[1]["throttled"] is NSNull)
     let predictions = try #require(saved["predictions"] as? [[String: Any]])
     #expect(predictions[0]["predicted_us"] as? Double == 5000)
     #expect(predictions[0]["measured_us"] as? Double == 5500)

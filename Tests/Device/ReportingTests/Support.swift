@@ -75,6 +75,22 @@ func measuredSnapshot() -> Snapshot {
     OperatorRow(step: 2, fact: snapshot.facts.steps[2], meanNanoseconds: 3e6, share: 0.75),
     OperatorRow(step: 0, fact: snapshot.facts.steps[0], meanNanoseconds: 1e6, share: 0.25),
   ]
+  snapshot.operators[0].fact.multiplyAccumulates = 12_000_000
+  snapshot.operators[0].fact.bound = .memory
+  snapshot.droppedCount = 14
+  var prepare = LatencyHistogram()
+  for i in 0..<60 { prepare.record(nanoseconds: 2_000_000 + UInt64(i) * 1000) }
+  snapshot.stages = [
+    StageReading(
+      stage: .prepare, latency: LatencySummary(prepare), share: 0.25, overall: prepare),
+    StageReading(stage: .infer, latency: snapshot.latency, share: 0.75),
+  ]
+  snapshot.slowest = [
+    SlowInference(
+      elapsedSeconds: 12.5, durationNanoseconds: 9_000_000, majorFaults: 1,
+      involuntarySwitches: 0, isThrottled: true),
+    SlowInference(elapsedSeconds: 3, durationNanoseconds: 8_000_000),
+  ]
   snapshot.output = [OutputLine(number: 3000, text: escaped("tabby \u{1B}[2J"))]
   snapshot.events = [
     EventRow(elapsedSeconds: 20, level: .warning, text: escaped("throttled: under-voltage"))
@@ -83,6 +99,30 @@ func measuredSnapshot() -> Snapshot {
   snapshot.cpuNanoseconds = 60_000_000_000
   snapshot.labelledCount = 180
   snapshot.correctCount = 177
+  return snapshot
+}
+
+/// The same as a run that generates text: 3 requests, 24 tokens.
+func generatingSnapshot() -> Snapshot {
+  var snapshot = measuredSnapshot()
+  snapshot.facts.generation = GenerationFacts(contextTokens: 2048, keyValueBytes: 96 << 20)
+  var tokens = TokenReading()
+  tokens.requestCount = 3
+  tokens.promptTokenCount = 600
+  tokens.outputTokenCount = 24
+  tokens.decodePerSecond = 38.25
+  tokens.prefillPerSecond = 612.5
+  for duration: UInt64 in [100_000_000, 120_000_000, 140_000_000] {
+    tokens.overallFirstToken.record(nanoseconds: duration)
+    tokens.overallRequest.record(nanoseconds: duration * 40)
+  }
+  tokens.firstToken = LatencySummary(tokens.overallFirstToken)
+  tokens.request = LatencySummary(tokens.overallRequest)
+  tokens.joulesPerRequest = 62.5
+  tokens.contextUsed = 1204
+  tokens.contextLimit = 2048
+  tokens.keyValueBytes = 61 << 20
+  snapshot.tokens = tokens
   return snapshot
 }
 

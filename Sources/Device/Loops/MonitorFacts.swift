@@ -6,11 +6,17 @@ import Programs
 import Telemetry
 import Tensors
 
-enum MonitorFacts {
-  /// The steps with what was predicted for each.
-  static func steps(_ model: LoadedModel) -> [StepFact] {
+package enum MonitorFacts {
+  /// The steps with what was predicted for each; what the bundle does not say, or cannot mean, is nil.
+  package static func steps(_ model: LoadedModel) -> [StepFact] {
     let program = model.program
-    let predicted = model.manifest["predicted"]?["step_us"]?.arrayValue ?? []
+    func list(_ key: String) -> [CBORValue] {
+      let values = model.manifest["predicted"]?[key]?.arrayValue ?? []
+      return values.count == program.steps.count ? values : []
+    }
+    let predicted = list("step_us")
+    let work = list("step_macs")
+    let bounds = list("step_bound")
     return program.steps.enumerated().map { i, step in
       let read = step.inputs.filter { $0 >= 0 && !program.isSlot($0) }
       let bytes = read.reduce(UInt64(0)) {
@@ -18,15 +24,16 @@ enum MonitorFacts {
       }
       var nanoseconds: Double?
       // Zero is for steps that run ahead, or whose extents the run finds.
-      if predicted.count == program.steps.count, let us = predicted[i].doubleValue, us > 0,
-        us < 1e12
-      {
+      if !predicted.isEmpty, let us = predicted[i].doubleValue, us > 0, us < 1e12 {
         nanoseconds = us * 1000
       }
+      let count = work.isEmpty ? nil : work[i].integerValue
       return StepFact(
         name: EscapedText(Array(step.name.utf8)), kind: EscapedText(Array(step.op.name.utf8)),
         scheme: EscapedText(Array(RunReport.scheme(of: step, program).utf8)), weightBytes: bytes,
-        predictedNanoseconds: nanoseconds)
+        predictedNanoseconds: nanoseconds,
+        multiplyAccumulates: count.flatMap { UInt64(exactly: $0) },
+        bound: bounds.isEmpty ? nil : bounds[i].textValue.flatMap { StepBound(name: $0) })
     }
   }
 

@@ -35,10 +35,24 @@ public enum EstimateOrigin: String, Equatable, Sendable {
 /// alone where that is longer; from figures, the longer of its arithmetic and its weights' way from
 /// memory, plus a dispatch.
 public struct LatencyEstimate: Equatable, Sendable {
+  /// What limits how fast a step can be.
+  public enum Bound: String, Equatable, Sendable {
+    /// Arithmetic.
+    case compute
+    /// The way of its weights and data.
+    case memory
+    /// Starting it.
+    case launch
+  }
+
   public var seconds: CostEstimate
   public var origin: EstimateOrigin
   /// Seconds of every step of the program; 0 for those that run ahead.
   public var steps: [CostEstimate]
+  /// What binds every step: from figures the longest of dispatch, memory and arithmetic; from a table
+  /// what alone is half of the time or more, dispatch before memory, else arithmetic. nil for steps that
+  /// run ahead, or whose extents the run finds.
+  public var bounds: [Bound?]
   /// True where some steps find their extents in the run: they are not counted.
   public var isLowerBound: Bool
   public var threads: Int
@@ -68,8 +82,9 @@ public struct LatencyEstimate: Equatable, Sendable {
     let times = work.map { step in
       step.time == .always
         ? speeds.time(step, workingSet: workingSet, threads: threads)
-        : StepTime(alone: 0, shared: 0, spread: 0)
+        : StepTime(alone: 0, shared: 0, spread: 0, bound: .compute)
     }
+    bounds = zip(work, times).map { $0.time == .always ? $1.bound : nil }
     var total = 0.0
     var variance = 0.0
     steps = []
@@ -101,6 +116,7 @@ private struct StepTime {
   var alone: Double
   var shared: Double
   var spread: Double
+  var bound: LatencyEstimate.Bound
 
   /// Threads spin so long before they sleep (`ThreadPool`).
   private static let spinSeconds = 50e-6
@@ -150,8 +166,8 @@ private enum StepSpeeds {
   mutating func time(_ work: StepWork, workingSet: Int, threads: Int) -> StepTime {
     switch self {
     case .roofline(let roofline):
-      let seconds = roofline.seconds(work)
-      return StepTime(alone: seconds, shared: seconds, spread: 0.6)
+      let (seconds, bound) = roofline.time(work)
+      return StepTime(alone: seconds, shared: seconds, spread: 0.6, bound: bound)
     case .table(let measured, var tables):
       defer { self = .table(measured, tables) }
       // Weights come from where all of them find room, data from where the step before left them.
@@ -161,7 +177,8 @@ private enum StepSpeeds {
           / (measured.copyBytesPerSecond(workingSet: work.dataBytes, threads: 1) ?? .infinity))
       guard let found = tables.seconds(work, measured, threads) else {
         let seconds = max(measured.generalSeconds(work), way) * measured.context(of: work)
-        return StepTime(alone: seconds, shared: seconds, spread: 1)
+        let bound = StepSpeeds.bound(seconds, way: way, dispatch: measured.dispatchSeconds)
+        return StepTime(alone: seconds, shared: seconds, spread: 1, bound: bound)
       }
       // The table's step found its own weights where the step alone finds room.
       let further =
@@ -177,9 +194,19 @@ private enum StepSpeeds {
       func inModel(_ seconds: Double) -> Double {
         max(seconds * measured.context(of: work) + max(further, 0) * exposure, way)
       }
+      let shared = inModel(alone * found.left)
       return StepTime(
-        alone: inModel(alone), shared: inModel(alone * found.left), spread: found.spread)
+        alone: inModel(alone), shared: shared, spread: found.spread,
+        bound: StepSpeeds.bound(shared, way: way, dispatch: measured.dispatchSeconds))
     }
+  }
+
+  /// What is half of a step's time or more; arithmetic where neither is.
+  private static func bound(
+    _ seconds: Double, way: Double, dispatch: Double
+  ) -> LatencyEstimate.Bound {
+    if dispatch >= seconds / 2 { return .launch }
+    return way >= seconds / 2 ? .memory : .compute
   }
 }
 
@@ -243,9 +270,13 @@ private struct Roofline {
     bytesPerSecond = profile.memory.bandwidthBytesPerSecond
   }
 
-  func seconds(_ work: StepWork) -> Double {
+  func time(_ work: StepWork) -> (seconds: Double, bound: LatencyEstimate.Bound) {
     let speed = work.isInteger ? int8OperationsPerSecond : f32OperationsPerSecond
     let memory = bytesPerSecond.map { Double(work.weightBytes) / $0 } ?? 0
-    return max(2 * Double(work.multiplyAccumulates) / speed, memory) + dispatchSeconds
+    let arithmetic = 2 * Double(work.multiplyAccumulates) / speed
+    let longer = max(arithmetic, memory)
+    let bound: LatencyEstimate.Bound =
+      dispatchSeconds >= longer ? .launch : memory >= arithmetic ? .memory : .compute
+    return (longer + dispatchSeconds, bound)
   }
 }

@@ -184,7 +184,16 @@ public enum Manifest {
       fields.append(CBORPair("threads", .integer(latency.threads)))
       fields.append(
         CBORPair("step_us", .array(latency.steps.map { .double($0.value * 1e6) })))
+      fields.append(
+        CBORPair(
+          "step_bound", .array(latency.bounds.map { $0.map { .text($0.rawValue) } ?? .null })))
     }
+    // Work that only the run finds is not known.
+    let work = packed.candidate.model.work
+    fields.append(
+      CBORPair(
+        "step_macs",
+        .array(work.map { $0.time == .open ? .null : .integer($0.multiplyAccumulates) })))
     if let energy = packed.energy {
       fields.append(CBORPair("energy_j", .double(energy.joules.value)))
       fields.append(CBORPair("energy_low_j", .double(energy.joules.low)))

@@ -207,6 +207,26 @@ extension MeasuredSpeeds {
     #expect(estimate.isLowerBound && !closed.isLowerBound)
     #expect(estimate.seconds.value == closed.seconds.value)
     #expect(estimate.steps.map(\.value) == [closed.steps[0].value, 0, 0])
+    #expect(estimate.bounds.count == 3 && estimate.bounds[0] != nil)
+    #expect(estimate.bounds[1] == nil && estimate.bounds[2] == nil)
+  }
+
+  /// What a step's time goes into: products of many rows into arithmetic, of one row over weights that no
+  /// cache holds into memory, tiny ones into starting. The same from a table and from figures.
+  @Test func stepsAreBoundByWhatTheirTimeGoesInto() throws {
+    let speeds = MeasuredSpeeds.products(Self.grid, bytesPerSecond: 1e10) { e in
+      1e-7 + Double(e[0] * e[1] * e[2]) * 1e-11
+    }
+    for profile in [
+      try DeviceProfile.measured(speeds), try DeviceProfile.named("raspberry-pi-5"),
+    ] {
+      func bound(_ m: Int, _ n: Int, _ k: Int) throws -> LatencyEstimate.Bound? {
+        try #require(LatencyEstimate(try layer(m, n, k), on: profile, threads: 1)).bounds[0]
+      }
+      #expect(try bound(64, 1024, 512) == .compute, "\(profile.name)")
+      #expect(try bound(1, 16384, 1024) == .memory, "\(profile.name)")
+      #expect(try bound(1, 16, 32) == .launch, "\(profile.name)")
+    }
   }
 
   /// Without a table: the longer of arithmetic and memory, and a dispatch; half to twice and more.

@@ -129,11 +129,22 @@ struct GoldenTabs {
     for cause in [
       "00:12:24     18.5    3.79   2 major faults, preempted 1x",
       "00:12:11     14.2    2.91   preempted 3x, throttled", "its steps were timed",
-      "-  no major fault, not preempted", "-  looked into from 0.1 ms and 20 inferences on",
+      "-  no major fault, not preempted", "-  p50 was not known yet, or longer",
       "-  looked into from twice p50 on", "20 of 20 in 60 s",
     ] {
       #expect(seen.contains(cause), "\(cause)")
     }
+    var fast = Samples.snapshot(.running)
+    fast.latency.p50 = 11_600
+    var ui = UIState()
+    ui.tab = 1
+    let text = MonitorView.frame(
+      fast, size: Size(columns: 120, rows: 40),
+      capabilities: Capabilities(colors: 8, isUnicode: true), ui: ui
+    ).text
+    #expect(text.contains("its steps were timed") && !text.contains("looked into from"))
+    #expect(text.contains("-  too short to look into each"))
+    #expect(!text.contains("p50 was not known"))
   }
 
   /// Columns are left out whole, the least important first; the detail tells what is left out.

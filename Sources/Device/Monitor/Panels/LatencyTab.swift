@@ -90,13 +90,14 @@ extension Panel {
       }
       row.put(Figure.ratio(ratio), ratio == nil ? .unknown : .normal, right: 8)
       row.put("   ")
-      row.put(cause(slow, ratio), slow.hasCause ? .normal : .unknown, canShrink: true)
+      row.put(
+        cause(slow, p50: snapshot.latency.p50), slow.hasCause ? .normal : .unknown, canShrink: true)
       frame.put(row, row: top + 1 + i)
     }
   }
 
   /// `2 major faults, preempted 3x`, or `-` with the reason why nothing is known.
-  static func cause(_ slow: SlowInference, _ ratio: Double?) -> [UInt8] {
+  static func cause(_ slow: SlowInference, p50: UInt64?) -> [UInt8] {
     var parts: [[UInt8]] = []
     if let faults = slow.majorFaults, faults > 0 {
       parts.append(Figure.count(faults) + ascii(faults == 1 ? " major fault" : " major faults"))
@@ -108,7 +109,9 @@ extension Panel {
     if slow.wereStepsTimed { parts.append(ascii("its steps were timed")) }
     guard parts.isEmpty else { return Array(parts.joined(separator: [0x2C, 0x20])) }
     if slow.majorFaults != nil { return ascii("-  no major fault, not preempted") }
-    if let ratio, ratio <= 2 { return ascii("-  looked into from twice p50 on") }
-    return ascii("-  looked into from 0.1 ms and 20 inferences on")
+    guard let p50 else { return Figure.unknown }
+    if p50 < 100_000 { return ascii("-  too short to look into each") }
+    if slow.durationNanoseconds <= 2 * p50 { return ascii("-  looked into from twice p50 on") }
+    return ascii("-  p50 was not known yet, or longer")
   }
 }

@@ -184,6 +184,20 @@ struct AttachTests {
     }
   }
 
+  /// Lists whose elements are larger than their bytes are held short: more of them is refused.
+  @Test func shortListsStayShort() throws {
+    var sample = Samples.snapshot(.running)
+    sample.stages += sample.stages
+    sample.slowest += sample.slowest
+    var buffer = MessageBuffer()
+    buffer.append(try #require(RunMessage.snapshot(sample).bytes))
+    guard case .snapshot(let again)? = try buffer.next() else {
+      Issue.record("a snapshot")
+      return
+    }
+    #expect(again.stages.count == 5 && again.slowest.count == 20)
+  }
+
   /// Every field travels; one that is new fails here until the coder knows it.
   @Test(arguments: SampleState.allCases) func snapshotsTravelWhole(state: SampleState) throws {
     var sample = Samples.snapshot(state)

@@ -111,7 +111,7 @@ extension Panel {
     if slow.majorFaults != nil { return ascii("-  no major fault, not preempted") }
     guard let p50 else { return Figure.unknown }
     if p50 < 100_000 { return ascii("-  too short to look into each") }
-    if slow.durationNanoseconds <= 2 * p50 { return ascii("-  looked into from twice p50 on") }
+    if slow.durationNanoseconds / 2 <= p50 { return ascii("-  looked into from twice p50 on") }
     return ascii("-  p50 was not known yet, or longer")
   }
 }

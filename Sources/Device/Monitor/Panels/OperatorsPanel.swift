@@ -27,7 +27,9 @@ extension Panel {
         frame.put(Row("no step timed yet", .unknown), row: 0)
         return
       }
-      if ui.tab == 0 {
+      if ui.tab == 0, frame.columns >= 110 {
+        drawLongestTable(snapshot, ui, &frame)
+      } else if ui.tab == 0 {
         drawLongest(snapshot, ui, &frame)
       } else {
         drawTable(snapshot, ui, &frame)
@@ -44,6 +46,16 @@ extension Panel {
     }
     guard hasOthers else { return }
     frame.put(others(all, shown, unit), row: frame.rows - 1)
+  }
+
+  /// The same as a table with all columns, where there is room for them.
+  private static func drawLongestTable(_ snapshot: Snapshot, _ ui: UIState, _ frame: inout Frame) {
+    let all = snapshot.operators
+    let room = max(0, frame.rows - 1)
+    let shown = all.prefix(all.count > room ? max(0, room - 1) : room)
+    drawRows(shown, of: all, snapshot, ui, &frame, chosen: nil)
+    guard shown.count < all.count else { return }
+    frame.put(others(all, shown, unit(snapshot, ui)), row: frame.rows - 1)
   }
 
   private static func others(

@@ -55,6 +55,23 @@ extension Panel {
   private static var detailHeight: Int { 6 }
 
   static func drawTable(_ snapshot: Snapshot, _ ui: UIState, _ frame: inout Frame) {
+    let shown = operatorRows(snapshot, ui, height: frame.rows - 1)
+    drawRows(
+      shown, of: operatorList(snapshot, ui), snapshot, ui, &frame, chosen: ui.step)
+    guard !shown.isEmpty else {
+      frame.put(Row("no operator has this text", .unknown), row: 1)
+      return
+    }
+    guard ui.isDetailShown else { return }
+    let chosen = shown.first { $0.step == ui.step } ?? shown[shown.startIndex]
+    drawDetail(chosen, unit(snapshot, ui), &frame, from: frame.rows - detailHeight)
+  }
+
+  /// The headings, and a part of a list.
+  static func drawRows(
+    _ shown: ArraySlice<OperatorRow>, of list: [OperatorRow], _ snapshot: Snapshot, _ ui: UIState,
+    _ frame: inout Frame, chosen: Int?
+  ) {
     let unit = unit(snapshot, ui)
     let width = frame.columns
     var head = Row("    #  ")
@@ -68,21 +85,13 @@ extension Panel {
         cumulated: ascii("cum%"), work: ascii("MACs M"), rate: ascii("GB/s"),
         bound: ascii("bound"), drift: ascii("x pred")), width, .label)
     frame.put(head, row: 0)
-    let shown = operatorRows(snapshot, ui, height: frame.rows - 1)
-    guard !shown.isEmpty else {
-      frame.put(Row("no operator has this text", .unknown), row: 1)
-      return
-    }
     var cumulated = 0.0
-    for step in operatorList(snapshot, ui)[..<shown.startIndex] { cumulated += step.share }
+    for step in list[..<shown.startIndex] { cumulated += step.share }
     for (i, step) in shown.enumerated() {
       cumulated += step.share
-      let isChosen = step.step == ui.step
-      frame.put(tableLine(step, cumulated, unit, width, isChosen: isChosen), row: 1 + i)
+      frame.put(
+        tableLine(step, cumulated, unit, width, isChosen: step.step == chosen), row: 1 + i)
     }
-    guard ui.isDetailShown else { return }
-    let chosen = shown.first { $0.step == ui.step } ?? shown[shown.startIndex]
-    drawDetail(chosen, unit, &frame, from: frame.rows - detailHeight)
   }
 
   private static func kindWidth(_ width: Int) -> Int {

@@ -260,10 +260,12 @@ struct FieldCoder {
 
   mutating func code<T: Fields>(_ value: inout T) throws(RecordingError) { try value.code(&self) }
 
-  /// The first 65,536 of a list.
-  mutating func code<T: Fields>(_ values: inout [T]) throws(RecordingError) {
-    var count = min(values.count, Self.listLimit)
-    try code(&count, limit: Self.listLimit)
+  /// The first `limit` of a list. One whose elements take more memory than bytes has a limit of its own.
+  mutating func code<T: Fields>(
+    _ values: inout [T], limit: Int = listLimit
+  ) throws(RecordingError) {
+    var count = min(values.count, limit)
+    try code(&count, limit: limit)
     if isReading { values = [] }
     for i in 0..<count {
       // Every element has a byte at least: a count alone makes nothing grow.

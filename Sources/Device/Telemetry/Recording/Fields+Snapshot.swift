@@ -146,8 +146,9 @@ extension Snapshot: Fields {
     try coder.code(&overallPerSecond)
     try coder.code(&overallHistogram)
     try coder.code(&history)
-    try coder.code(&stages)
-    try coder.code(&slowest)
+    // A stage has a histogram of 9 kB.
+    try coder.code(&stages, limit: ItemStage.allCases.count)
+    try coder.code(&slowest, limit: SlowestList.kept)
     try coder.code(&tokens)
     try coder.code(&memory)
     try coder.code(&power)

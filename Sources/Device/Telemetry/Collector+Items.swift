@@ -78,6 +78,27 @@ extension Collector {
 
   // MARK: Inferences
 
+  /// Whether the steps of the inference that begins now are to be timed. Call once per inference.
+  public func wantsStepTimes() -> Bool {
+    let known = interval.load(ordering: .relaxed)
+    areStepsTimed = isTracing.load(ordering: .relaxed) || untilProfiled <= 0
+    // All steps of a fast model would fill the ring before it is looked into for the first time.
+    let interval = known > 0 ? known : Self.firstInterval
+    untilProfiled = min(areStepsTimed ? interval : untilProfiled, interval) - 1
+    return areStepsTimed
+  }
+
+  private static var firstInterval: Int { 16 }
+
+  /// Records one step of the inference that `wantsStepTimes` was asked for, before the inference
+  /// itself is recorded.
+  public func recordStep(_ index: Int, durationNanoseconds: UInt64) {
+    samples.push(
+      Sample(
+        startNanoseconds: 0, durationNanoseconds: durationNanoseconds,
+        step: Int32(truncatingIfNeeded: index & 0x7FFF_FFFF)))
+  }
+
   /// Says that an inference begins now: what the kernel has counted of its thread is looked at where
   /// that pays, 0.3 µs, or 0.6 µs for all threads. Without this call a slow inference has no cause.
   public func beginInference() {

@@ -24,10 +24,11 @@ public final class Collector: @unchecked Sendable {
   private let labelled = Atomic<UInt64>(0)
   private let correct = Atomic<UInt64>(0)
   private let dropped = Atomic<UInt64>(0)
-  private let interval = Atomic<Int>(1)
+  /// One inference in so many has its steps timed; 0 before the first poll.
+  let interval = Atomic<Int>(0)
   private let paused = Atomic<Bool>(false)
   private let monitorNanoseconds = Atomic<UInt64>(0)
-  private let isTracing = Atomic<Bool>(false)
+  let isTracing = Atomic<Bool>(false)
   /// Above how many nanoseconds an inference is worth looking into; 0 before that is known.
   let slowNanoseconds = Atomic<UInt64>(0)
   /// `UInt64.max` is unknown.
@@ -36,7 +37,7 @@ public final class Collector: @unchecked Sendable {
   private let announced = Shared<[(level: EventLevel, text: [UInt8])]>([])
 
   // Recording thread only.
-  private var untilProfiled = 0
+  var untilProfiled = 0
   var areStepsTimed = false
   var items = ItemClock()
   var before: Interruptions?
@@ -116,22 +117,6 @@ public final class Collector: @unchecked Sendable {
   }
 
   // MARK: Recording
-
-  /// Whether the steps of the inference that begins now are to be timed. Call once per inference.
-  public func wantsStepTimes() -> Bool {
-    areStepsTimed = isTracing.load(ordering: .relaxed) || untilProfiled <= 0
-    untilProfiled = areStepsTimed ? interval.load(ordering: .relaxed) - 1 : untilProfiled - 1
-    return areStepsTimed
-  }
-
-  /// Records one step of the inference that `wantsStepTimes` was asked for, before the inference
-  /// itself is recorded.
-  public func recordStep(_ index: Int, durationNanoseconds: UInt64) {
-    samples.push(
-      Sample(
-        startNanoseconds: 0, durationNanoseconds: durationNanoseconds,
-        step: Int32(truncatingIfNeeded: index & 0x7FFF_FFFF)))
-  }
 
   /// Records a line of what the model says. Any bytes will do: they are escaped before they are
   /// shown. At most `TextRing.longestText` of them are kept. Lines that come faster than they are read

@@ -65,7 +65,12 @@ struct OutputTests {
       #expect(report["tool"] as? String == tool.name && report["window_s"] is NSNull)
       #expect(try #require(report["inferences"] as? Int) > 450)
       #expect((report["accuracy_ratio"] as? Double).map { $0 > 0.9 } == true)
-      #expect((report["steps"] as? [[String: Any]])?.isEmpty == false)
+      let steps = try #require(report["steps"] as? [[String: Any]])
+      #expect(steps.contains { $0["multiply_accumulates"] as? Int ?? 0 > 0 })
+      let stages = try #require(report["stage_share_ratio"] as? [[String: Any]])
+      #expect(
+        stages.map { $0["stage"] as? String } == ["prepare", "infer", "answer", "publish"])
+      #expect((report["slowest"] as? [[String: Any]])?.count == 20)
       var folder = stat()
       #expect(stat(state + "/knapsack", &folder) == 0 && folder.st_mode & 0o777 == 0o700)
     }

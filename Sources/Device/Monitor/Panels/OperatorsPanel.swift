@@ -55,7 +55,7 @@ extension Panel {
     let shown = all.prefix(all.count > room ? max(0, room - 1) : room)
     drawRows(shown, of: all, snapshot, ui, &frame, chosen: nil)
     guard shown.count < all.count else { return }
-    frame.put(others(all, shown, unit(snapshot, ui)), row: frame.rows - 1)
+    frame.put(othersLine(all, shown, unit(snapshot, ui), frame.columns), row: frame.rows - 1)
   }
 
   private static func others(

@@ -148,6 +148,25 @@ extension Panel {
     return row
   }
 
+  /// What the rows below the last one shown come to.
+  static func othersLine(
+    _ all: [OperatorRow], _ shown: ArraySlice<OperatorRow>, _ unit: TimeUnit, _ width: Int
+  ) -> Row {
+    let rest = all[shown.endIndex...]
+    let time = rest.reduce(0) { $0 + $1.meanNanoseconds }
+    let share = rest.reduce(0) { $0 + $1.share }
+    var row = Row()
+    row.put(Figure.count(rest.count), .label, right: 5)
+    row.put("  others", .label)
+    row.spring()
+    columns(
+      &row,
+      OperatorCells(
+        scheme: [], time: unit.three(time), share: Figure.fixed(share * 100, 1) + ascii(" %"),
+        cumulated: Figure.fixed(100, 1), work: [], rate: [], bound: [], drift: []), width, .normal)
+    return row
+  }
+
   private static func drawDetail(
     _ step: OperatorRow, _ unit: TimeUnit, _ frame: inout Frame, from top: Int
   ) {

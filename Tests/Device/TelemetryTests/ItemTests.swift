@@ -1,4 +1,5 @@
 // Items around their inferences: stages against exact percentiles, the slowest with their causes.
+import Randomness
 import RecordedMachines
 import Telemetry
 import Testing
@@ -46,7 +47,7 @@ struct ItemTests {
 
   @Test(arguments: [1, 2, 3]) func stagesAgainstExactPercentiles(seed: UInt64) throws {
     let collector = collector(warmUp: 3)
-    var random = SeededGenerator(state: seed)
+    var random = SeededRandom(state: seed)
     var now = Self.second
     var all: [ItemStage: [UInt64]] = [:]
     for i in 0..<403 {
@@ -163,7 +164,7 @@ struct ItemTests {
 
   @Test(arguments: [1, 2]) func theSlowestAreTheSlowest(seed: UInt64) {
     let collector = collector()
-    var random = SeededGenerator(state: seed)
+    var random = SeededRandom(state: seed)
     var now = Self.second
     var all: [(start: UInt64, duration: UInt64)] = []
     for i in 0..<5000 {

@@ -1,4 +1,5 @@
 // A run that generates text, in virtual time: speeds, waits and counts against sums made here.
+import Randomness
 import RecordedMachines
 import Telemetry
 import Testing
@@ -54,7 +55,7 @@ struct TokenTests {
 
   @Test(arguments: [1, 2, 3]) func figuresAreTheSums(seed: UInt64) throws {
     let collector = collector()
-    var random = SeededGenerator(state: seed)
+    var random = SeededRandom(state: seed)
     var requests: [Request] = []
     var now = Self.second
     for _ in 0..<150 {

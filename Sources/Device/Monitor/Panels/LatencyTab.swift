@@ -107,7 +107,9 @@ extension Panel {
     }
     if slow.isThrottled == true { parts.append(ascii("throttled")) }
     if slow.wereStepsTimed { parts.append(ascii("its steps were timed")) }
-    guard parts.isEmpty else { return Array(parts.joined(separator: [0x2C, 0x20])) }
+    if let first = parts.first {
+      return parts.dropFirst().reduce(first) { $0 + [0x2C, 0x20] + $1 }
+    }
     if slow.majorFaults != nil { return ascii("-  no major fault, not preempted") }
     guard let p50 else { return Figure.unknown }
     if p50 < 100_000 { return ascii("-  too short to look into each") }

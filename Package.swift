@@ -201,7 +201,8 @@ let package = Package(
       ]),
     tests("Device", "Tasks", ["Bytes", "Platform", "Tensors", "Tokenizers"]),
     tests(
-      "Device", "Monitor", ["Bytes", "Platform", "RecordedMachines", "Randomness", "Telemetry"]),
+      "Device", "Monitor",
+      ["Bytes", "Platform", "RecordedMachines", "Randomness", "Telemetry", "VirtualTerminal"]),
     tests(
       "Device", "Loops",
       [
@@ -215,6 +216,8 @@ let package = Package(
       name: "Randomness", path: "Tests/Support/Randomness", swiftSettings: common),
     .target(
       name: "DebianPrograms", path: "Tests/Support/DebianPrograms", swiftSettings: common),
+    .target(
+      name: "VirtualTerminal", path: "Tests/Support/VirtualTerminal", swiftSettings: common),
     .target(name: "CAllocationCounter", path: "Tests/Support/CAllocationCounter"),
     .target(
       name: "GraphRunning",
@@ -266,7 +269,8 @@ let package = Package(
         "Programs", "Quantization", "Randomness", "Tasks", "Tensors", "WeightCoding",
       ]),
     .testTarget(
-      name: "KnapsackTests", dependencies: ["Bytes", "DebianPrograms"],
+      name: "KnapsackTests",
+      dependencies: ["Bytes", "DebianPrograms", "Randomness", "VirtualTerminal"],
       path: "Tests/Tools/KnapsackTests",
       swiftSettings: common),
   ],

@@ -1,25 +1,27 @@
 // A small terminal: it obeys what the monitor may send, and remembers everything else as an error.
 
 /// What a terminal would show after some bytes.
-struct VTScreen {
-  struct Style: Equatable {
-    var foreground = -1
-    var background = -1
-    var isBold = false
-    var isDim = false
-    var isReverse = false
+package struct VTScreen {
+  package struct Style: Equatable {
+    package var foreground = -1
+    package var background = -1
+    package var isBold = false
+    package var isDim = false
+    package var isReverse = false
+
+    package init() {}
   }
-  struct Cell: Equatable {
-    var text = " "
-    var style = Style()
+  package struct Cell: Equatable {
+    package var text = " "
+    package var style = Style()
   }
 
-  private(set) var columns: Int
-  private(set) var rows: Int
-  private(set) var cells: [Cell]
-  private(set) var unknown: [String] = []
-  private(set) var colorCount = 0
-  private(set) var modes: Set<String> = []
+  package private(set) var columns: Int
+  package private(set) var rows: Int
+  package private(set) var cells: [Cell]
+  package private(set) var unknown: [String] = []
+  package private(set) var colorCount = 0
+  package private(set) var modes: Set<String> = []
   private var x = 0
   private var y = 0
   // After the last column the cursor waits there until the next character.
@@ -30,18 +32,18 @@ struct VTScreen {
   private var bottom: Int
   private var saved: (Int, Int) = (0, 0)
 
-  init(columns: Int, rows: Int) {
+  package init(columns: Int, rows: Int) {
     self.columns = columns
     self.rows = rows
     bottom = rows - 1
     cells = Array(repeating: Cell(), count: columns * rows)
   }
 
-  func text(row: Int) -> String {
+  package func text(row: Int) -> String {
     (0..<columns).map { cells[row * columns + $0].text }.joined()
   }
 
-  mutating func feed(_ bytes: [UInt8]) {
+  package mutating func feed(_ bytes: [UInt8]) {
     let scalars = Array(String(decoding: bytes, as: UTF8.self).unicodeScalars)
     var i = 0
     while i < scalars.count {
@@ -51,7 +53,8 @@ struct VTScreen {
       case 0x08: x = max(0, x - 1)
       case 0x0A: lineFeed()
       case 0x0D: x = 0
-      case 0x0E, 0x0F: break
+      // The last one ends a sequence that was cut.
+      case 0x0E, 0x0F, 0x18: break
       case 0x1B: escape(scalars, &i)
       case 0..<0x20: unknown.append("control \(scalar.value)")
       default: put(scalar)
@@ -104,6 +107,7 @@ struct VTScreen {
     case "[":
       var body = ""
       while i < scalars.count, !(0x40...0x7E).contains(scalars[i].value) {
+        if scalars[i].value == 0x18 { return }
         body.unicodeScalars.append(scalars[i])
         i += 1
       }

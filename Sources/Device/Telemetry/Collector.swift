@@ -34,6 +34,7 @@ public final class Collector: @unchecked Sendable {
   /// `UInt64.max` is unknown.
   let contextUsed = Atomic<UInt64>(UInt64.max)
   let keyValueBytes = Atomic<UInt64>(UInt64.max)
+  let pictures = PictureExchange()
   private let announced = Shared<[(level: EventLevel, text: [UInt8])]>([])
 
   // Recording thread only.
@@ -49,7 +50,7 @@ public final class Collector: @unchecked Sendable {
     let now = Interruptions.now(ofAllThreads: $0)
     return (now.majorFaults, now.involuntarySwitches)
   }
-  private var outputCount: UInt64 = 0
+  private(set) var outputCount: UInt64 = 0
 
   // Reading thread only.
   private var statistics: RunStatistics
@@ -277,6 +278,7 @@ public final class Collector: @unchecked Sendable {
     takeOutputs()
     var snapshot = statistics.snapshot(now: now, windowSeconds: windowSeconds)
     snapshot.monitorNanoseconds = monitorNanoseconds.load(ordering: .relaxed)
+    snapshot.picture = pictures.look()
     return snapshot
   }
 

@@ -226,6 +226,8 @@ public struct Snapshot: Sendable {
   /// Answers that a label was known for, and how many of them were right.
   public var labelledCount: UInt64 = 0
   public var correctCount: UInt64 = 0
+  /// What was asked about last, for a viewer who wants to see it.
+  public var picture = PictureReading.awaited
 
   public init() {}
 

@@ -9,6 +9,8 @@ import Testing
 func described(_ snapshot: Snapshot) -> String {
   var copy = snapshot
   copy.number = 0
+  // Recordings have none, and say so.
+  copy.picture = .awaited
   var text = ""
   dump(copy, to: &text, maxItems: .max)
   return text

@@ -8,7 +8,7 @@ import Bytes
 /// What a run says of itself to whoever calls.
 public struct RunGreeting: Equatable, Sendable {
   /// Of the messages; viewers of another version hang up.
-  public static var version: UInt8 { 1 }
+  public static var version: UInt8 { 2 }
 
   public var process = 0
   public var name = EscapedText("")
@@ -24,6 +24,8 @@ public struct ViewerWish: Equatable, Sendable {
   public var hertz = 4
   /// How far they look back, 1…600 s; nil is the whole run.
   public var windowSeconds: Int? = RateWindow.seconds
+  /// Whether they have pictures.
+  public var wantsPicture = false
 
   public init() {}
 }
@@ -146,6 +148,7 @@ extension ViewerWish: Fields {
   mutating func code(_ coder: inout FieldCoder) throws(RecordingError) {
     try coder.code(&hertz, limit: 10)
     try coder.code(&windowSeconds)
+    try coder.code(&wantsPicture)
     hertz = max(1, hertz)
     windowSeconds = windowSeconds.map { min(max($0, 1), RateWindow.longestSeconds) }
   }

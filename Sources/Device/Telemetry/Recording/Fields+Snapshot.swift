@@ -166,6 +166,7 @@ extension Snapshot: Fields {
     try coder.code(&events)
     try coder.code(&labelledCount)
     try coder.code(&correctCount)
+    try coder.code(&picture)
   }
 }
 

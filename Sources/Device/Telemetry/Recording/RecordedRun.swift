@@ -102,6 +102,8 @@ public final class RecordedRun: @unchecked Sendable {
 
   /// What was known at the moment that was reached. `windowSeconds`: 1…600; nil is the whole run.
   public func snapshot(windowSeconds: Int? = RateWindow.seconds) -> Snapshot {
-    statistics.snapshot(now: now, windowSeconds: windowSeconds)
+    var snapshot = statistics.snapshot(now: now, windowSeconds: windowSeconds)
+    snapshot.picture = PictureReading(unknown: EscapedText("recordings hold no pictures"))
+    return snapshot
   }
 }

@@ -16,6 +16,7 @@
 static inline WINDOW *kt_stdscr(void) { return stdscr; }
 static inline void kt_repaint(void) { clearok(curscr, 1); }
 static inline int kt_colors(void) { return COLORS; }
+static inline int kt_pairs(void) { return COLOR_PAIRS; }
 static inline unsigned kt_bold(void) { return (unsigned)A_BOLD; }
 static inline unsigned kt_dim(void) { return (unsigned)A_DIM; }
 static inline unsigned kt_reverse(void) { return (unsigned)A_REVERSE; }

@@ -95,6 +95,8 @@ final class DashboardLoop: @unchecked Sendable {
 
   private func draw(_ source: some MonitorSource, now: UInt64) {
     measureOwnCost(source, now)
+    source.setPictureShown(
+      ui.frozen == nil && MonitorView.showsPicture(ui, size: terminal.size))
     var fresh = source.snapshot(nowNanoseconds: now, windowSeconds: ui.window.seconds)
     fresh.monitorPercent = monitorPercent
     notes.join(&fresh)
@@ -231,10 +233,11 @@ final class DashboardLoop: @unchecked Sendable {
     case .resetStatistics: control.requestReset()
     case .mark: source.addEvent(.note, "mark", nowNanoseconds: kp_now_ns())
     case .saveSnapshot:
+      // In a file without colours a picture is made of characters.
+      let plain = Capabilities(colors: 0, isUnicode: terminal.capabilities.isUnicode)
       notes.save(
         snapshot,
-        MonitorView.frame(
-          snapshot, size: terminal.size, capabilities: terminal.capabilities, ui: ui))
+        MonitorView.frame(snapshot, size: terminal.size, capabilities: plain, ui: ui))
     case .trace:
       guard source.beginTrace(inferenceCount: Self.traceCount, nowNanoseconds: kp_now_ns()) else {
         return notes.say(

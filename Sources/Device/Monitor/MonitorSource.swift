@@ -31,11 +31,16 @@ public protocol MonitorSource: AnyObject, Sendable {
   func beginTrace(inferenceCount: Int, nowNanoseconds: UInt64) -> Bool
   /// Says that a thread of the monitor took so much processor time more.
   func addMonitorCost(nanoseconds: UInt64)
+  /// Says whether snapshots are to have the picture of the last item; a run makes none unasked.
+  func setPictureShown(_ isShown: Bool)
 }
 
 extension MonitorSource {
   /// What watching costs is told of a run in this process alone.
   public func addMonitorCost(nanoseconds: UInt64) {}
+
+  /// Nothing to ask of what has no pictures.
+  public func setPictureShown(_ isShown: Bool) {}
 
   /// A run elsewhere, or one that is over, is not traced from here.
   public func beginTrace(inferenceCount: Int, nowNanoseconds: UInt64) -> Bool { false }

@@ -85,6 +85,45 @@ struct AttachTests {
     }
   }
 
+  /// Pictures are made and sent for viewers who show them, and for nobody else.
+  @Test func picturesAreForThoseWhoAsk() throws {
+    let folder = SocketFolder()
+    let collector = collector(facts())
+    let run = ServedRun(collector, RunControl(catchesSignals: false), folder: folder.path)
+    let path = try #require(run.socketPath)
+    let asking = try AttachedRun(path: path)
+    let other = try AttachedRun(path: path)
+    var now = Self.second
+    func step(_ count: Int) {
+      for _ in 0..<count {
+        run.poll(nowNanoseconds: now)
+        if collector.wantsPicture() {
+          collector.recordOutput(Array("cat".utf8))
+          collector.recordPicture(Scene.reading(), caption: Array("cat".utf8))
+        }
+        now += Self.second / 2
+      }
+    }
+    func look(_ viewer: AttachedRun) -> PictureReading {
+      viewer.snapshot(nowNanoseconds: now, windowSeconds: 60).picture
+    }
+    step(4)
+    #expect(look(asking).thumbnail == nil && !collector.wantsPicture())
+    asking.setPictureShown(true)
+    _ = look(asking)
+    _ = look(other)
+    step(6)
+    #expect(look(asking).thumbnail == Scene.reading().thumbnail)
+    #expect(look(asking).boxes == Scene.boxes && look(asking).number > 40)
+    #expect(look(other).thumbnail == nil)
+    asking.setPictureShown(false)
+    _ = look(asking)
+    step(4)
+    #expect(look(asking).thumbnail == nil)
+    step(2)
+    #expect(!collector.wantsPicture())
+  }
+
   @Test func wishesAndRequestsArrive() throws {
     let folder = SocketFolder()
     let collector = collector(facts())
@@ -219,7 +258,7 @@ struct AttachTests {
     dump(again, to: &after, maxItems: .max)
     #expect(before == after)
     // What samples leave at its default travels as little as what is left out: count the fields.
-    #expect(Mirror(reflecting: sample).children.count == 41)
+    #expect(Mirror(reflecting: sample).children.count == 42)
     #expect(Mirror(reflecting: sample.power).children.count == 16)
     #expect(Mirror(reflecting: sample.memory).children.count == 13)
     #expect(Mirror(reflecting: sample.thermal).children.count == 12)

@@ -218,7 +218,7 @@ struct NavigationTests {
   }
 
   @Test func everyKeyOfTheHelpDoesSomething() {
-    for key in "qPzsrmbwtlueacM/[]+-?".utf8 {
+    for key in "qPzsrmbwtlueiacM/[]+-?".utf8 {
       #expect(Key.character(key).action != nil, "\(Character(Unicode.Scalar(key)))")
     }
   }

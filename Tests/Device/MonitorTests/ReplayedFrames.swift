@@ -202,6 +202,15 @@ struct ReplayedFrames {
     }
   }
 
+  /// A recorded run has no picture to show, and says so.
+  @Test func recordedRunsSayWhyThereIsNoPicture() throws {
+    let run = try RecordedRun(bytes: RecordedState.classifier.record())
+    try run.advance(toSeconds: .infinity)
+    let frame = MonitorView.frame(run, size: Size(columns: 80, rows: 24), keys: Array("i".utf8))
+    #expect(frame.row(3).contains("picture -  recordings hold no pictures"))
+    #expect(frame.text.contains("tabby cat"))
+  }
+
   /// What each state is about is there to be read, at every size.
   @Test(arguments: [
     (RecordedState.loading, "LOADING"), (.warmUp, "WARM-UP"), (.languageModel, "smollm"),

@@ -4,6 +4,7 @@ import Monitor
 import Randomness
 import Telemetry
 import Testing
+import VirtualTerminal
 
 // ncurses has one screen per process at a time.
 @Suite(.serialized) struct TerminalBytes {
@@ -60,11 +61,41 @@ import Testing
         case .selection: style.isReverse
         case .series: style.foreground == 75
         case .banner: style.foreground == 16 && style.background == 214
+        case .picture: false
         }
       if !isRight { Issue.record("cell \(i): \(cell.style) came as \(style)") }
       seen.insert(cell.style.rawValue)
     }
     #expect(seen.count >= 7)
+  }
+
+  /// The inks of a picture arrive, pair by pair; the same picture again costs nothing.
+  @Test(arguments: ["xterm-256color", "screen-256color"])
+  func picturesArrive(type: String) throws {
+    let size = Size(columns: 120, rows: 40)
+    let encoder = try encoder(type)
+    encoder.resize(size)
+    var screen = VTScreen(columns: 120, rows: 40)
+    var viewer = Viewer()
+    viewer.type("i")
+    for (width, height) in [(640, 480), (30, 90), (300, 20)] {
+      viewer.snapshot.picture = Scene.reading(width, height)
+      let frame = MonitorView.frame(
+        viewer.snapshot, size: size, capabilities: encoder.capabilities, ui: viewer.ui)
+      screen.feed(encoder.encode(frame))
+      expectSame(screen, frame, "\(width)x\(height)")
+      var inks: Set<UInt8> = []
+      for (i, cell) in frame.cells.enumerated() where cell.paper > 0 {
+        inks.formUnion([cell.ink, cell.paper])
+        let style = screen.cells[i].style
+        let isRight =
+          style.background == Int(Inks.terminalColor(cell.paper))
+          && (cell.scalar == 0x20 || style.foreground == Int(Inks.terminalColor(cell.ink)))
+        if !isRight { Issue.record("cell \(i): \(cell.ink) on \(cell.paper) came as \(style)") }
+      }
+      #expect(inks.count >= 6)
+      #expect(encoder.encode(frame).isEmpty)
+    }
   }
 
   @Test func noColorMeansNone() throws {

@@ -16,6 +16,7 @@ public final class AttachedRun: MonitorSource, @unchecked Sendable {
   private var isEnded = false
   private var error: RecordingError?
   private var wasPaused = false
+  private var isPictureShown = false
   private var looks: (count: Int, since: UInt64) = (0, 0)
   /// What the run said first; nil while it has said nothing.
   public private(set) var greeting: RunGreeting?
@@ -84,6 +85,9 @@ public final class AttachedRun: MonitorSource, @unchecked Sendable {
     say(.request(.pause))
   }
 
+  /// The wish goes with the next snapshot that is asked for.
+  public func setPictureShown(_ isShown: Bool) { isPictureShown = isShown }
+
   public func poll(nowNanoseconds now: UInt64) { receive() }
 
   public func snapshot(nowNanoseconds now: UInt64, windowSeconds: Int?) -> Snapshot {
@@ -107,6 +111,7 @@ public final class AttachedRun: MonitorSource, @unchecked Sendable {
     looks.count += 1
     var next = wish
     next.windowSeconds = windowSeconds
+    next.wantsPicture = isPictureShown
     if looks.since == 0 { looks = (0, now) }
     if now >= looks.since + 1_000_000_000 {
       next.hertz = min(max(looks.count, 1), 10)

@@ -8,6 +8,7 @@ public final class ServedRun: MonitorSource, @unchecked Sendable {
   private let collector: Collector
   private let control: RunControl
   private var server: ViewerServer?
+  private var isPictureShown = false
   /// Why nobody can attach; nil where one can.
   public let refusal: PlatformError?
 
@@ -35,7 +36,18 @@ public final class ServedRun: MonitorSource, @unchecked Sendable {
     collector.addMonitorCost(nanoseconds: nanoseconds)
   }
 
+  public func setPictureShown(_ isShown: Bool) {
+    isPictureShown = isShown
+    tellOfPictures()
+  }
+
+  /// Pictures are made for whoever watches, here or elsewhere.
+  private func tellOfPictures() {
+    collector.setPictureShown(isPictureShown || server?.wantsPicture ?? false)
+  }
+
   public func poll(nowNanoseconds now: UInt64) {
+    tellOfPictures()
     collector.poll(nowNanoseconds: now)
     server?.serve(collector, nowNanoseconds: now) { request in
       switch request {

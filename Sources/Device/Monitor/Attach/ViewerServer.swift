@@ -89,6 +89,9 @@ final class ViewerServer {
     }
   }
 
+  /// Whether a viewer is to be shown pictures.
+  var wantsPicture: Bool { viewers.contains { $0.wish.wantsPicture } }
+
   private func send(_ snapshot: Snapshot, to viewer: Viewer) {
     let facts = (snapshot.facts.steps.count, snapshot.facts.bundleName)
     if viewer.facts.map({ $0 != facts }) ?? true {
@@ -102,7 +105,9 @@ final class ViewerServer {
         viewer.send(.facts(fewer))
       }
     }
-    viewer.send(.snapshot(snapshot))
+    var told = snapshot
+    if !viewer.wish.wantsPicture { told.picture = .awaited }
+    viewer.send(.snapshot(told))
     _ = viewer.flush()
   }
 

@@ -22,6 +22,8 @@ public enum Style: UInt8, Sendable, CaseIterable {
   case series
   /// Frozen, paused: words in the header.
   case banner
+  /// A part of a picture: its inks are its own.
+  case picture
 
   /// A letter for text pictures of a frame's styles.
   public var letter: UInt8 {
@@ -36,6 +38,7 @@ public enum Style: UInt8, Sendable, CaseIterable {
     case .selection: 0x3E  // >
     case .series: 0x23  // #
     case .banner: 0x42  // B
+    case .picture: 0x70  // p
     }
   }
 }
@@ -47,11 +50,19 @@ public struct Cell: Equatable, Sendable {
   /// A combining mark on it; 0 for none. A second mark is dropped.
   public var mark: UInt32
   public var style: Style
+  /// Colours of a picture's cell, see `Inks`; 0 leaves them to the style.
+  package var ink: UInt8 = 0
+  package var paper: UInt8 = 0
 
   public init(_ scalar: UInt32, _ style: Style = .normal, mark: UInt32 = 0) {
     self.scalar = scalar
     self.mark = mark
     self.style = style
+  }
+
+  /// Whether it is shown in the same colours and attributes.
+  func looksLike(_ other: Cell) -> Bool {
+    style == other.style && ink == other.ink && paper == other.paper
   }
 
   static let blank = Cell(0x20)

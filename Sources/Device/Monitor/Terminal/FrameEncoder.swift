@@ -14,6 +14,7 @@ import CTerminal
   private let screen: OpaquePointer
   private var shown: Frame?
   private var runText: [UInt32] = []
+  private var isInkPairMade: [Bool] = []
   /// The palette; a new one is drawn with the next frame.
   public var theme = Theme.standard {
     didSet {
@@ -51,9 +52,28 @@ import CTerminal
     unsafe self.map = map
     unsafe self.screen = screen
     let colors = allowsColor ? max(0, Int(kt_colors())) : 0
-    capabilities = Capabilities(colors: colors < 8 ? 0 : colors, isUnicode: isUnicode)
+    capabilities = Capabilities(
+      colors: colors < 8 ? 0 : colors, isUnicode: isUnicode,
+      pairs: max(0, min(Int(kt_pairs()), Int(Int16.max))))
     restoreBytes = Self.readRestoreBytes()
     setPairs()
+  }
+
+  /// The pair of two inks; made when it is first used.
+  private func pair(_ cell: Cell) -> CInt {
+    guard cell.ink > 0 || cell.paper > 0 else { return CInt(cell.style.rawValue) + 1 }
+    let place = Int(cell.ink) * (Inks.count + 1) + Int(cell.paper)
+    let pair = Style.allCases.count + 1 + place
+    if isInkPairMade.isEmpty {
+      isInkPairMade = [Bool](repeating: false, count: Inks.pairCount)
+    }
+    if !isInkPairMade[place] {
+      isInkPairMade[place] = true
+      init_pair(
+        Int16(pair), cell.ink > 0 ? Inks.terminalColor(cell.ink) : -1,
+        cell.paper > 0 ? Inks.terminalColor(cell.paper) : -1)
+    }
+    return CInt(pair)
   }
 
   private func setPairs() {
@@ -176,22 +196,22 @@ import CTerminal
     return true
   }
 
-  /// Hands one row to ncurses in runs of equal style.
+  /// Hands one row to ncurses in runs of equal style and inks.
   private func transfer(_ frame: Frame, row: Int) {
     let start = row * frame.columns
     var x = 0
     while x < frame.columns {
-      let style = frame.cells[start + x].style
+      let cell = frame.cells[start + x]
       let first = x
       runText.removeAll(keepingCapacity: true)
-      while x < frame.columns, frame.cells[start + x].style == style {
+      while x < frame.columns, frame.cells[start + x].looksLike(cell) {
         x += append(frame.cells[start + x], isLast: x + 1 >= frame.columns)
       }
-      let look = theme.look(style, colors: capabilities.colors)
+      let look = theme.look(cell.style, colors: capabilities.colors)
       let attributes =
         (look.isBold ? kt_bold() : 0) | (look.isDim ? kt_dim() : 0)
         | (look.isReverse ? kt_reverse() : 0)
-      let pair: CInt = capabilities.colors > 0 ? CInt(style.rawValue) + 1 : 0
+      let pair: CInt = capabilities.colors > 0 ? pair(cell) : 0
       unsafe runText.withUnsafeBufferPointer {
         unsafe kt_put(CInt(row), CInt(first), $0.baseAddress, CInt($0.count), attributes, pair)
       }

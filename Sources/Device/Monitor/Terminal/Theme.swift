@@ -61,6 +61,7 @@ public enum Theme: UInt8, Equatable, Sendable, CaseIterable {
     case .selection: Look(isReverse: true)
     case .series: Look(foreground: 75)
     case .banner: Look(foreground: 16, background: 214)
+    case .picture: Look()
     }
   }
 
@@ -76,6 +77,7 @@ public enum Theme: UInt8, Equatable, Sendable, CaseIterable {
     case .selection: Look(isReverse: true)
     case .series: Look(foreground: 25)
     case .banner: Look(foreground: 16, background: 214)
+    case .picture: Look()
     }
   }
 
@@ -84,7 +86,7 @@ public enum Theme: UInt8, Equatable, Sendable, CaseIterable {
     switch style {
     case .warning: Look(isBold: true, isReverse: true)
     case .critical: Look(foreground: 7, background: 1, isBold: true)
-    case .label, .normal, .estimate, .unknown: Look()
+    case .label, .normal, .estimate, .unknown, .picture: Look()
     case .strong, .series: Look(isBold: true)
     case .selection, .banner: Look(isBold: true, isReverse: true)
     }
@@ -92,7 +94,7 @@ public enum Theme: UInt8, Equatable, Sendable, CaseIterable {
 
   private static func eight(_ style: Style) -> Look {
     switch style {
-    case .normal, .estimate: Look()
+    case .normal, .estimate, .picture: Look()
     case .label: Look(foreground: 6)
     case .strong: Look(isBold: true)
     case .warning: Look(foreground: 3, isBold: true)

@@ -24,7 +24,7 @@ public enum Action: Equatable, Sendable {
   case scrollToStart, scrollToEnd
   case faster, slower, help, repaint, suspend
   case zoom, details, longerWindow, shorterWindow, sort, filter
-  case saveSnapshot, trace, logarithmic, units, acknowledge, palette, mouse, explain
+  case saveSnapshot, trace, logarithmic, units, acknowledge, palette, mouse, explain, picture
   case click(column: Int, row: Int)
 }
 
@@ -113,6 +113,10 @@ struct KeyBinding: Sendable {
     KeyBinding(
       keys: [.character(0x65)], label: "e", short: "",
       meaning: "explain where a prediction comes from (drift)", action: .explain),
+    KeyBinding(
+      keys: [.character(0x69)], label: "i", short: "",
+      meaning: "the picture that the output is about, with what was found on it",
+      action: .picture),
     KeyBinding(
       keys: [.character(0x61)], label: "a", short: "", meaning: "acknowledge alarms",
       action: .acknowledge),

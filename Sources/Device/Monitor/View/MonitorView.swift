@@ -9,6 +9,8 @@ public enum MonitorView {
     _ snapshot: Snapshot, size: Size, capabilities: Capabilities, ui: UIState
   ) -> Frame {
     var frame = Frame(size)
+    var ui = ui
+    ui.pictureLook = capabilities.pictureLook(ui.theme)
     if frame.columns < 20 || frame.rows < 4 {
       CompactView.drawLine(snapshot, ui, &frame)
     } else if ui.isHelpShown {
@@ -26,6 +28,14 @@ public enum MonitorView {
     }
     if !capabilities.isUnicode { frame.reduceToASCII() }
     return frame
+  }
+
+  /// Whether a screen of this size shows the picture of the last item.
+  static func showsPicture(_ ui: UIState, size: Size) -> Bool {
+    guard ui.isPictureShown, !ui.isHelpShown, size.columns >= 20, size.rows >= 4 else {
+      return false
+    }
+    return ui.isZoomed ? zoomed(ui, size)?.isOutput ?? false : ui.tab == Panel.output.tab
   }
 
   private static func drawOverview(_ snapshot: Snapshot, _ ui: UIState, _ frame: inout Frame) {

@@ -24,6 +24,8 @@ struct Panel: Sendable {
     return isPart ? 1 : Panel.tabs.firstIndex { isNamed($0) }.map { $0 + 1 }
   }
 
+  var isOutput: Bool { isNamed(Panel.output) }
+
   private func isNamed(_ other: Panel) -> Bool { Panel.ascii(name) == Panel.ascii(other.name) }
 
   /// The panel with its box. `isChosen`: its title is shown as the selection is.

@@ -5,6 +5,7 @@ extension UIState {
   private static var operatorsTab: Int { 4 }
   private static var quantizationTab: Int { 5 }
   private static var driftTab: Int { 6 }
+  private static var outputTab: Int { 7 }
 
   /// More rows than any list has.
   private static var scrollLimit: Int { 100_000 }
@@ -56,6 +57,9 @@ extension UIState {
     case .explain:
       isExplained = tab == Self.driftTab ? !isExplained : true
       show(Self.driftTab)
+    case .picture:
+      isPictureShown = tab == Self.outputTab ? !isPictureShown : true
+      show(Self.outputTab)
     case .acknowledge: acknowledgedSeconds = snapshot.elapsedSeconds
     case .palette: theme = theme.following
     case .mouse: isMouseOn.toggle()
@@ -90,6 +94,8 @@ extension UIState {
       filter = []
     } else if isDetailShown {
       isDetailShown = false
+    } else if isPictureShown, tab == Self.outputTab {
+      isPictureShown = false
     } else if isZoomed {
       isZoomed = false
     } else if tab > 0 {

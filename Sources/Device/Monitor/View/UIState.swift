@@ -7,10 +7,19 @@ public struct Capabilities: Equatable, Sendable {
   public var colors: Int
   /// Whether it speaks UTF-8.
   public var isUnicode: Bool
+  /// How many pairs of colours it keeps apart.
+  public var pairs: Int
 
-  public init(colors: Int, isUnicode: Bool) {
+  public init(colors: Int, isUnicode: Bool, pairs: Int = 1 << 16) {
     self.colors = colors
     self.isUnicode = isUnicode
+    self.pairs = pairs
+  }
+
+  /// What it can make of a picture under a theme.
+  func pictureLook(_ theme: Theme) -> PictureLook {
+    let hasInks = colors >= 256 && pairs > Inks.pairCount + Style.allCases.count
+    return hasInks && isUnicode && theme != .mono ? .inks : .characters(onLight: theme == .light)
   }
 }
 
@@ -86,6 +95,10 @@ public struct UIState: Equatable, Sendable {
   public var isDetailShown = false
   public var isExplained = false
   public var isHelpShown = false
+  /// Whether the output is shown with the picture that it is about.
+  public var isPictureShown = false
+  /// How; set for each frame by what the terminal can show.
+  var pictureLook = PictureLook.characters(onLight: false)
   /// First key shown in a help that is longer than the screen.
   public var helpScroll = 0
   /// Lower-case ASCII that shown rows hold; empty shows all.

@@ -58,6 +58,7 @@ extension ModelRunner {
   /// become numbers: by the bundle's image task.
   public func fill(picture: Picture) throws(Failure) {
     guard let place = pictureInput else { throw pictureRefusal }
+    note(picture)
     let fitted = picture.converted(toChannels: place.channels).resized(
       width: place.width, height: place.height)
     let bytes = ModelRunner.ordered(fitted, place.layout)

@@ -5,6 +5,7 @@ import Platform
 import Programs
 import Runtime
 import Tasks
+import Telemetry
 import Tensors
 import Tokenizers
 
@@ -44,6 +45,9 @@ public final class ModelRunner {
   public private(set) var wasInterrupted = false
   /// The last text had nothing in it that the model knows.
   public internal(set) var hasNoTokens = false
+  /// Whether the picture of the next item is wanted, and what was kept of it; see `takePicture`.
+  var keepsPicture = false
+  var thumbnail: Thumbnail?
 
   /// Bytes that weights and working memory may take together; nil is what the machine has, for the
   /// working memory alone.

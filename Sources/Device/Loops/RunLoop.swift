@@ -213,7 +213,9 @@ public final class RunLoop {
   ) throws(Failure) {
     let opened = try item.opened()
     if opened != nil { collector.endStage(.read) }
+    runner.keepsPicture = collector.wantsPicture()
     let label = try runner.fill(opened ?? item)
+    let picture = runner.takePicture()
     collector.endStage(.prepare)
     let isProfiled = collector.wantsStepTimes()
     collector.beginInference()
@@ -237,6 +239,7 @@ public final class RunLoop {
     collector.endStage(.answer)
     defer { collector.endStage(.publish) }
     collector.recordOutput(line.span)
+    if let picture { collector.recordPicture(picture, caption: answer.line) }
     if let label { collector.recordAnswer(isCorrect: answer.classIndex == label) }
     guard isFirstPass else { return }
     if options.outputFile != nil, items.isBatch || index == 0 { try outputs.add(runner) }

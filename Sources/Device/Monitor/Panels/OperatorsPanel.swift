@@ -20,6 +20,12 @@ extension Panel {
       }
       row.put("sampled 1:", .label)
       row.put(Figure.plain(UInt64(max(1, snapshot.profileInterval))), .label)
+      if ui.tab > 0, let percent = snapshot.monitorPercent {
+        // Watching takes time too.
+        row.put("  monitor ", .label)
+        row.put(Figure.fixed(percent, 1), .label)
+        row.put(" % of a core", .label)
+      }
       return row
     },
     draw: { snapshot, ui, frame in

@@ -107,9 +107,11 @@ extension Panel {
     rows += clocks(snapshot.thermal)
     rows += cooling(snapshot.thermal)
     rows += accelerators(snapshot.accelerators)
-    rows.append(throttleLine(snapshot.throttle, elapsed: snapshot.elapsedSeconds))
-    rows += throttleLog(snapshot.throttle)
-    return rows
+    let line = throttleLine(snapshot.throttle, elapsed: snapshot.elapsedSeconds)
+    let log = throttleLog(snapshot.throttle)
+    guard snapshot.throttle.current != nil else { return rows + [line] + log }
+    // What is wrong now comes first: on a small screen the last rows are out of sight.
+    return [line] + log.prefix(1) + rows + log.dropFirst()
   }
 
   private static func zones(_ thermal: ThermalReading) -> [Row] {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -46,6 +47,30 @@ static int is_own(int fd) {
   return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) == 0 && peer.uid == geteuid();
 }
 
+// The first socket that this process listens at, for those who end the process at once.
+static char listening[sizeof(((struct sockaddr_un *)0)->sun_path)];
+enum { NONE, CHANGING, LISTENING };
+static atomic_int listening_state;
+
+void kp_socket_remove(void) {
+  if (atomic_load(&listening_state) == LISTENING) unlink(listening);
+}
+
+static void remember(const char *path) {
+  int none = NONE;
+  if (!atomic_compare_exchange_strong(&listening_state, &none, CHANGING)) return;
+  strcpy(listening, path);
+  atomic_store(&listening_state, LISTENING);
+}
+
+void kp_socket_close(int fd, const char *path) {
+  close(fd);
+  unlink(path);
+  int state = LISTENING;
+  if (strcmp(listening, path) == 0)
+    atomic_compare_exchange_strong(&listening_state, &state, NONE);
+}
+
 int kp_socket_listen(const char *path) {
   struct sockaddr_un a;
   int error = address(path, &a);
@@ -57,6 +82,7 @@ int kp_socket_listen(const char *path) {
   if (bind(fd, (struct sockaddr *)&a, sizeof a) != 0 || chmod(path, 0600) != 0 ||
       listen(fd, 8) != 0)
     return fail(fd, errno);
+  remember(path);
   return fd;
 }
 

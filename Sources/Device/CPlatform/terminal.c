@@ -1,5 +1,6 @@
 // The terminal guard: raw mode, signals, crashes. What runs in a handler is async-signal-safe.
 #include "platform.h"
+#include "socket.h"
 #include "terminal.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +29,7 @@ static _Atomic int writing;
 // A frame was cut in the middle: the next bytes may land inside an escape sequence.
 static _Atomic int cut;
 static _Atomic unsigned taken;
+static _Atomic int snapshot_asked;
 static _Atomic int stop_count;
 static _Atomic int stop_first;
 static int wake_pipe[2] = {-1, -1};
@@ -154,6 +156,7 @@ void kp_terminal_end(void) {
 _Noreturn void kp_die_by_signal(int signal_number) {
   kp_terminal_end();
   kp_temporary_remove();
+  kp_socket_remove();
   struct sigaction action;
   memset(&action, 0, sizeof action);
   action.sa_handler = SIG_DFL;
@@ -168,6 +171,7 @@ _Noreturn void kp_die_by_signal(int signal_number) {
 
 _Noreturn void kp_leave(int status) {
   kp_terminal_end();
+  kp_socket_remove();
   _exit(status);
 }
 
@@ -200,6 +204,13 @@ static void on_note(int signal_number) {
   kp_wake();
 }
 
+static void on_snapshot(int signal_number) {
+  (void)signal_number;
+  atomic_store(&snapshot_asked, 1);
+  kp_wake();
+}
+
+int kp_snapshot_asked(void) { return atomic_exchange(&snapshot_asked, 0); }
 unsigned kp_signals_taken(void) { return atomic_exchange(&taken, 0); }
 int kp_stop_signal(void) { return atomic_load_explicit(&stop_first, memory_order_relaxed); }
 
@@ -228,6 +239,8 @@ void kp_stop_signals_catch(void) {
     catch(stops[i], on_stop, SA_RESTART);
     sigaddset(&set, stops[i]);
   }
+  catch(SIGUSR1, on_snapshot, SA_RESTART);
+  sigaddset(&set, SIGUSR1);
   // A mask is inherited: whoever started us may have blocked what is to stop us.
   pthread_sigmask(SIG_UNBLOCK, &set, 0);
 }

@@ -74,6 +74,10 @@ final class DashboardLoop: @unchecked Sendable {
       if signals & UInt32(KP_STOP_ASKED) != 0 { suspend(source) }
       if signals & UInt32(KP_CONTINUED) != 0 { resume(source, stoppedAt: now) }
       if signals & UInt32(KP_RESIZED) != 0 { settling.note(kp_now_ns()) }
+      if kp_snapshot_asked() != 0 {
+        saveNow(source, now)
+        drawBy = 0
+      }
       if signals & ~UInt32(KP_RESIZED) != 0 { drawBy = 0 }
       if bits & Int32(KP_READABLE) != 0, listen(source, control, leave) { drawBy = 0 }
       if bits & Int32(KP_HUNG_UP) != 0 { isTerminalGone = true }
@@ -233,11 +237,8 @@ final class DashboardLoop: @unchecked Sendable {
     case .resetStatistics: control.requestReset()
     case .mark: source.addEvent(.note, "mark", nowNanoseconds: kp_now_ns())
     case .saveSnapshot:
-      // In a file without colours a picture is made of characters.
-      let plain = Capabilities(colors: 0, isUnicode: terminal.capabilities.isUnicode)
       notes.save(
-        snapshot,
-        MonitorView.frame(snapshot, size: terminal.size, capabilities: plain, ui: ui))
+        snapshot, ui, size: terminal.size, isUnicode: terminal.capabilities.isUnicode)
     case .trace:
       guard source.beginTrace(inferenceCount: Self.traceCount, nowNanoseconds: kp_now_ns()) else {
         return notes.say(
@@ -264,6 +265,17 @@ final class DashboardLoop: @unchecked Sendable {
   private func resume(_ source: some MonitorSource, stoppedAt: UInt64) {
     terminal.resume()
     source.exclude(fromNanoseconds: stoppedAt, toNanoseconds: kp_now_ns())
+  }
+
+  /// What is known now: what was drawn last is old where the view is frozen or the terminal gone.
+  private func saveNow(_ source: some MonitorSource, _ now: UInt64) {
+    var known = source.snapshot(nowNanoseconds: now, windowSeconds: ui.window.seconds)
+    known.monitorPercent = monitorPercent
+    notes.join(&known)
+    var live = ui
+    live.frozen = nil
+    notes.save(
+      known, live, size: terminal.size, isUnicode: terminal.capabilities.isUnicode)
   }
 
   private func changeRate(isFaster: Bool) {

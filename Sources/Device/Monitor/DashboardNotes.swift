@@ -1,7 +1,5 @@
 // What the dashboard itself has to say: where it saved a snapshot, why it did not.
-import Bytes
 import Platform
-import Reporting
 import Telemetry
 
 /// Events of the dashboard's own, which are no part of the run it shows.
@@ -23,14 +21,10 @@ struct DashboardNotes {
     }
   }
 
-  /// Writes what is shown into the state folder, as JSON and as the text of the screen, and says where.
-  mutating func save(_ snapshot: Snapshot, _ frame: Frame) {
+  /// Writes what is shown into the state folder, and says where.
+  mutating func save(_ snapshot: Snapshot, _ ui: UIState, size: Size, isUnicode: Bool) {
     do throws(PlatformError) {
-      let ending = ".json"
-      let path = try StateFolder.newPath(.snapshots, ending: ending)
-      try AtomicFile.write(SnapshotJSON.document(snapshot), to: path, isDurable: false)
-      let stem = String(decoding: Array(path.utf8.dropLast(ending.utf8.count)), as: UTF8.self)
-      try AtomicFile.write(frame.textBytes, to: stem + ".txt", isDurable: false)
+      let path = try SavedSnapshot.write(snapshot, ui, size: size, isUnicode: isUnicode)
       say(.note, Array("saved \(path) and .txt".utf8), atSeconds: snapshot.elapsedSeconds)
     } catch {
       say(.warning, Array("not saved: \(error)".utf8), atSeconds: snapshot.elapsedSeconds)

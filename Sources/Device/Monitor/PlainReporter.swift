@@ -45,6 +45,9 @@ public final class PlainReporter {
         let cpu = kp_thread_cpu_ns()
         source.addMonitorCost(nanoseconds: cpu - cost)
         cost = cpu
+        if kp_snapshot_asked() != 0 {
+          Self.save(source.snapshot(nowNanoseconds: now, windowSeconds: RateWindow.seconds))
+        }
         guard now >= due else { continue }
         due += max(1, (now - due) / interval + 1) * interval
         guard prints else { continue }
@@ -61,6 +64,17 @@ public final class PlainReporter {
     kp_wake()
     thread?.join()
     thread = nil
+  }
+
+  /// Saves a snapshot, and says where on standard error.
+  private static func save(_ snapshot: Snapshot) {
+    do throws(PlatformError) {
+      let path = try SavedSnapshot.write(
+        snapshot, UIState(), size: SavedSnapshot.size, isUnicode: kp_locale_is_utf8() != 0)
+      Standard.error.say("saved \(path) and .txt")
+    } catch {
+      Standard.error.say("not saved: \(error)")
+    }
   }
 
   /// `00:00:10 n=2014 p50=4.81ms … energy=33.9mJ temp=68.2C`, with a line feed. A figure that is

@@ -2,7 +2,8 @@
 
 import CPlatform
 
-/// A socket that processes of the same user can call. It is removed with this object.
+/// A socket that processes of the same user can call. It is removed with this object, and the first one of a
+/// process also where the process ends at once: by a second Ctrl-C, `q` typed twice, a crash on a terminal.
 public final class LocalListener: Sendable {
   public let path: String
   private let descriptor: Int32
@@ -16,8 +17,7 @@ public final class LocalListener: Sendable {
   }
 
   deinit {
-    close(descriptor)
-    unsafe path.withCString { path in _ = unsafe unlink(path) }
+    unsafe path.withCString { path in unsafe kp_socket_close(descriptor, path) }
   }
 
   /// The next caller; nil for none.

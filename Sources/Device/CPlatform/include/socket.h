@@ -13,6 +13,10 @@ int kp_process(void);
 /// A stream socket under this path, for this user alone, in place of what lay there. It never waits.
 /// Its descriptor, or -1 with errno.
 int kp_socket_listen(const char *path);
+/// Ends that, and removes it.
+void kp_socket_close(int fd, const char *path);
+/// Removes the first socket that this process listens at, if there is one. Safe in a signal handler.
+void kp_socket_remove(void);
 /// The next caller, who never waits either; -1 for none. Callers of other users are hung up on.
 int kp_socket_accept(int fd);
 /// Calls the socket at a path. Its descriptor, which never waits, or -1 with errno: EPERM where

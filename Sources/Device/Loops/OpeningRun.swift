@@ -53,6 +53,8 @@ package final class OpeningRun: MonitorSource, @unchecked Sendable {
     run.load()?.beginTrace(inferenceCount: inferenceCount, nowNanoseconds: now) ?? false
   }
 
+  package func setPictureShown(_ isShown: Bool) { run.load()?.setPictureShown(isShown) }
+
   package func addMonitorCost(nanoseconds: UInt64) {
     run.load()?.addMonitorCost(nanoseconds: nanoseconds)
   }

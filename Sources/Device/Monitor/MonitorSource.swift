@@ -39,9 +39,6 @@ extension MonitorSource {
   /// What watching costs is told of a run in this process alone.
   public func addMonitorCost(nanoseconds: UInt64) {}
 
-  /// Nothing to ask of what has no pictures.
-  public func setPictureShown(_ isShown: Bool) {}
-
   /// A run elsewhere, or one that is over, is not traced from here.
   public func beginTrace(inferenceCount: Int, nowNanoseconds: UInt64) -> Bool { false }
 }

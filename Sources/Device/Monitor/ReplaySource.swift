@@ -61,6 +61,7 @@ public final class ReplaySource: MonitorSource, @unchecked Sendable {
   public func exclude(fromNanoseconds: UInt64, toNanoseconds: UInt64) {}
   public func addEvent(_ level: EventLevel, _ text: StaticString, nowNanoseconds: UInt64) {}
   public func reset(nowNanoseconds: UInt64) {}
+  public func setPictureShown(_ isShown: Bool) {}
 }
 
 extension MonitorView {

@@ -4,6 +4,7 @@ import Foundation
 import Glibc
 import Synchronization
 import Testing
+import VirtualTerminal
 
 /// A pseudo-terminal with one process in it, which it ends with itself.
 ///
@@ -99,6 +100,21 @@ final class PseudoTerminal: Sendable {
 
   /// Everything that was sent so far.
   var output: [UInt8] { shown.withLock { $0 } }
+
+  /// The screen of a terminal that has kept its size.
+  func screen(columns: Int = 80, rows: Int = 24) -> VTScreen {
+    var screen = VTScreen(columns: columns, rows: rows)
+    screen.feed(output)
+    return screen
+  }
+
+  /// Waits until a row of that screen holds a text.
+  func waits(forRowWith text: String, seconds: Double = 20) -> Bool {
+    wait(seconds: seconds) {
+      let screen = screen()
+      return (0..<screen.rows).contains { screen.text(row: $0).contains(text) }
+    }
+  }
 
   /// Whether lines are edited and echoed by the terminal, as a shell needs it.
   var isCooked: Bool {

@@ -67,8 +67,8 @@ void kp_socket_close(int fd, const char *path) {
   close(fd);
   unlink(path);
   int state = LISTENING;
-  if (strcmp(listening, path) == 0)
-    atomic_compare_exchange_strong(&listening_state, &state, NONE);
+  if (atomic_compare_exchange_strong(&listening_state, &state, CHANGING))
+    atomic_store(&listening_state, strcmp(listening, path) == 0 ? NONE : LISTENING);
 }
 
 int kp_socket_listen(const char *path) {

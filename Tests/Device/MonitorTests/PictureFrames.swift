@@ -266,6 +266,9 @@ struct PictureFrames {
     var viewer = viewer(Size(columns: 80, rows: 24), showing: .awaited)
     #expect(viewer.frame.row(3).contains("picture -  it comes with the next item"))
     #expect(viewer.screen.contains("152380 tabby cat"))
+    viewer.ui.frozen = FrozenView(elapsedSeconds: 1, livePerSecond: nil)
+    #expect(viewer.frame.row(3).contains("with the next item, once the view goes on"))
+    viewer.ui.frozen = nil
     viewer.snapshot.picture = PictureReading(unknown: Samples.text("the model takes no pictures"))
     #expect(viewer.frame.row(3).contains("picture -  the model takes no pictures"))
   }

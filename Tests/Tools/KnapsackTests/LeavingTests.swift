@@ -61,7 +61,7 @@ struct LeavingTests {
   @Test(arguments: [false, true]) func leavingAScreenTwice(types: Bool) throws {
     defer { remove() }
     let terminal = try PseudoTerminal(.knapsackRun, try run(["--tui"]), environment: environment)
-    #expect(terminal.waits(for: "RUNNING"))
+    #expect(terminal.waits(forRowWith: "RUNNING"))
     #expect(isThere(socket(terminal.child)))
     if types { terminal.type("qq") } else { sendTwo(to: terminal.child) }
     let status = try #require(terminal.waitForEnd())
@@ -77,7 +77,7 @@ struct LeavingTests {
     defer { remove() }
     let terminal = try PseudoTerminal(
       tool, try run(["--tui", "--on-hangup", "continue"]), environment: environment)
-    #expect(terminal.waits(for: "RUNNING"))
+    #expect(terminal.waits(forRowWith: "RUNNING"))
     let child = terminal.child
     terminal.close()
     usleep(500_000)
@@ -103,7 +103,7 @@ struct LeavingTests {
     defer { remove() }
     let terminal = try PseudoTerminal(
       .knapsackRun, try run(["--tui", "--on-hangup", "continue"]), environment: environment)
-    #expect(terminal.waits(for: "RUNNING"))
+    #expect(terminal.waits(forRowWith: "RUNNING"))
     terminal.close()
     usleep(300_000)
     #expect(!terminal.isOver && isThere(socket(terminal.child)))
@@ -117,7 +117,7 @@ struct LeavingTests {
   @Test func aClosedTerminalIsTheEnd() throws {
     defer { remove() }
     let terminal = try PseudoTerminal(.knapsackRun, try run(["--tui"]), environment: environment)
-    #expect(terminal.waits(for: "RUNNING"))
+    #expect(terminal.waits(forRowWith: "RUNNING"))
     let path = socket(terminal.child)
     terminal.close()
     #expect(terminal.waitForEnd() == -SIGHUP)

@@ -31,7 +31,7 @@ struct PictureTests {
   private func leave(_ terminal: PseudoTerminal) {
     terminal.type("q")
     #expect(terminal.waitForEnd() == 0 && terminal.isCooked)
-    #expect(terminal.screen().unknown.isEmpty)
+    #expect(terminal.screen.unknown.isEmpty)
   }
 
   /// Columns of a row of the panel whose cells have this background.
@@ -48,12 +48,12 @@ struct PictureTests {
     terminal.type("i")
     #expect(terminal.waits(forRowWith: "60x40"))
     // 18 rows are 36 pixels, and 54 columns of the shape 3:2, half of them each.
-    let screen = terminal.screen()
+    let screen = terminal.screen
     #expect(columns(screen, row: 10, 196) == Array(2..<29))
     #expect(columns(screen, row: 10, 21) == Array(29..<56))
     terminal.type("i")
     #expect(terminal.waits(forRowWith: "i picture"))
-    #expect(columns(terminal.screen(), row: 10, 196).isEmpty)
+    #expect(columns(terminal.screen, row: 10, 196).isEmpty)
     leave(terminal)
   }
 
@@ -68,9 +68,27 @@ struct PictureTests {
     terminal.type("i")
     #expect(terminal.waits(forRowWith: "the model's input 8x8"))
     // Ink is bright and paper is black: both are there.
-    let screen = terminal.screen()
+    let screen = terminal.screen
     let colours = Set(screen.cells.map { $0.style.background })
     #expect(colours.contains(16) && colours.contains { $0 == 231 || $0 >= 247 }, "\(colours)")
+    leave(terminal)
+  }
+
+  /// Of a model whose numbers nobody explains: the reason, and no picture that may be wrong.
+  @Test func ofNumbersThatAreNoPicture() throws {
+    defer { remove() }
+    let bundle = folder.path("plain.knap")
+    let packed = try Tool.knapsack.run(
+      ["pack", Repository.digitsModel, "--scheme", "f32", "--output", bundle])
+    try #require(packed.status == 0, "\(packed.error)")
+    let terminal = try PseudoTerminal(
+      .knapsackRun, ["run", bundle, Repository.digitsData, "--loop", "--tui"],
+      environment: environment)
+    #expect(terminal.waits(forRowWith: "RUNNING"))
+    terminal.type("i")
+    #expect(
+      terminal.waits(
+        forRowWith: "picture -  nothing says how the model's numbers become a picture"))
     leave(terminal)
   }
 
@@ -82,7 +100,7 @@ struct PictureTests {
     #expect(terminal.waits(forRowWith: "RUNNING"))
     terminal.type("i")
     #expect(terminal.waits(forRowWith: "60x40"))
-    let screen = terminal.screen()
+    let screen = terminal.screen
     // Red is brighter than blue: 76 and 29 of 255.
     #expect(screen.text(row: 10).contains("-------......."), "\(screen.text(row: 10))")
     #expect(screen.colorCount == 0)
@@ -95,16 +113,16 @@ struct PictureTests {
     let outcome = try Tool.knapsackRun.run(
       ["run", try DigitsBundle.path(), try halves(), "--loop", "--detach"],
       environment: environment)
-    // Its number; the first answer may be behind it.
+    // Its number; the first answer may stand before or behind it.
     let process = try #require(
-      outcome.text.split(separator: "\n").first.flatMap { pid_t($0) }, "\(outcome.error)")
+      outcome.text.split(separator: "\n").compactMap { pid_t($0) }.first, "\(outcome.error)")
     defer { kill(process, SIGTERM) }
     let terminal = try PseudoTerminal(
       .knapsackRun, ["top", "\(process)", "--tui"], environment: environment)
     #expect(terminal.waits(forRowWith: "RUNNING"))
     terminal.type("i")
     #expect(terminal.waits(forRowWith: "60x40"))
-    #expect(columns(terminal.screen(), row: 10, 196) == Array(2..<29))
+    #expect(columns(terminal.screen, row: 10, 196) == Array(2..<29))
     leave(terminal)
   }
 }

@@ -12,6 +12,8 @@ import VirtualTerminal
 final class PseudoTerminal: Sendable {
   let child: pid_t
   private let master: Int32
+  private let columns: Int
+  private let rows: Int
   private let shown = Mutex<[UInt8]>([])
   private let ending = Atomic<Bool>(false)
   private let isOpen = Atomic<Bool>(true)
@@ -31,6 +33,8 @@ final class PseudoTerminal: Sendable {
       ioctl(master, 0x8004_5430, &number) == 0
     else { throw POSIXError(.ENODEV) }
     self.master = master
+    self.columns = columns
+    self.rows = rows
     var variables = ProcessInfo.processInfo.environment
     for name in ["KNAPSACK_TARGETS", "NO_COLOR", "CI", "TMUX", "COLORTERM", "COLUMNS", "LINES"] {
       variables[name] = nil
@@ -102,7 +106,7 @@ final class PseudoTerminal: Sendable {
   var output: [UInt8] { shown.withLock { $0 } }
 
   /// The screen of a terminal that has kept its size.
-  func screen(columns: Int = 80, rows: Int = 24) -> VTScreen {
+  var screen: VTScreen {
     var screen = VTScreen(columns: columns, rows: rows)
     screen.feed(output)
     return screen
@@ -111,7 +115,7 @@ final class PseudoTerminal: Sendable {
   /// Waits until a row of that screen holds a text.
   func waits(forRowWith text: String, seconds: Double = 20) -> Bool {
     wait(seconds: seconds) {
-      let screen = screen()
+      let screen = screen
       return (0..<screen.rows).contains { screen.text(row: $0).contains(text) }
     }
   }
@@ -132,11 +136,6 @@ final class PseudoTerminal: Sendable {
       usleep(5000)
     }
     return true
-  }
-
-  /// Waits until this text has been sent.
-  func waits(for text: String, seconds: Double = 20) -> Bool {
-    wait(seconds: seconds) { output.firstRange(of: Array(text.utf8)) != nil }
   }
 
   // MARK: The process

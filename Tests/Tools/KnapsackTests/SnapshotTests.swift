@@ -65,12 +65,12 @@ struct SnapshotTests {
     let terminal = try PseudoTerminal(
       .knapsackRun, ["run", try DigitsBundle.path(), Repository.digitsData, "--loop", "--tui"],
       columns: 100, rows: 30, environment: ["XDG_STATE_HOME": state.url.path])
-    #expect(terminal.waits(for: "RUNNING"))
+    #expect(terminal.waits(forRowWith: "RUNNING"))
     usleep(300_000)
     kill(terminal.child, SIGUSR1)
     waitForFiles(2)
     try checkFiles(columns: 100, rows: 30)
-    #expect(terminal.waits(for: "saved "))
+    #expect(terminal.waits(forRowWith: "saved "))
     terminal.type("w")
     waitForFiles(4)
     #expect(names.count == 4, "\(names)")

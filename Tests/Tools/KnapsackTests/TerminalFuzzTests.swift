@@ -84,7 +84,7 @@ struct TerminalFuzzTests {
     let terminal = try PseudoTerminal(
       tool, ["run", try DigitsBundle.path(), Repository.digitsData, "--loop", "--tui"],
       environment: ["XDG_STATE_HOME": state.url.path])
-    #expect(terminal.waits(for: "RUNNING"))
+    #expect(terminal.waits(forRowWith: "RUNNING"))
     let end = Date().addingTimeInterval(Self.seconds)
     var count = 0
     while Date() < end, !terminal.isOver {

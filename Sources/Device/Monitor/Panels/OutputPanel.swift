@@ -54,6 +54,7 @@ extension Panel {
     guard let thumbnail = reading.thumbnail else {
       var row = Row("picture -  ", .unknown)
       row.put(reading.reason.utf8, .unknown, canShrink: true)
+      if ui.frozen != nil { row.put(", once the view goes on", .unknown, drop: 1) }
       frame.put(row, row: 0)
       return drawLines(below: 1, column: 0, snapshot, ui, &frame)
     }

@@ -227,6 +227,15 @@ static void make_wake_pipe(void) {
   if (wake_pipe[0] < 0 && pipe2(wake_pipe, O_CLOEXEC | O_NONBLOCK) != 0) wake_pipe[0] = -1;
 }
 
+void kp_snapshot_catch(void) {
+  make_wake_pipe();
+  catch(SIGUSR1, on_snapshot, SA_RESTART);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
+  pthread_sigmask(SIG_UNBLOCK, &set, 0);
+}
+
 void kp_stop_signals_catch(void) {
   make_wake_pipe();
   static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
@@ -239,8 +248,6 @@ void kp_stop_signals_catch(void) {
     catch(stops[i], on_stop, SA_RESTART);
     sigaddset(&set, stops[i]);
   }
-  catch(SIGUSR1, on_snapshot, SA_RESTART);
-  sigaddset(&set, SIGUSR1);
   // A mask is inherited: whoever started us may have blocked what is to stop us.
   pthread_sigmask(SIG_UNBLOCK, &set, 0);
 }

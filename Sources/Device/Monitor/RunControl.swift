@@ -20,11 +20,12 @@ public final class RunControl: Sendable {
   public let continuesOnHangup: Bool
 
   /// Catches SIGINT, SIGTERM and SIGHUP unless told not to: the first asks the run to stop, a
-  /// second one restores the terminal and ends the process at once. SIGUSR1 then has whoever watches
+  /// second one restores the terminal and ends the process at once. SIGUSR1 always has whoever watches
   /// the run save a snapshot, in the dashboard and without one.
   /// SIGHUP is ignored where the run goes on without its terminal.
   public init(catchesSignals: Bool = true, continuesOnHangup: Bool = false) {
     self.continuesOnHangup = continuesOnHangup
+    kp_snapshot_catch()
     if continuesOnHangup { kp_ignore_hangup() }
     if catchesSignals { catchSignals() }
   }

@@ -258,6 +258,7 @@ private struct StepShape {
     case .binary(let op):
       variant = "\(op.kind)\(broadcast)"
       isOneExtent = broadcast != " broadcast"
+      if !isOneExtent { run = commonRun }
     case .reduce(let op):
       run = reducedRun(first?.shape ?? Shape(), out.shape)
       variant = "\(op.kind)" + (run > 0 ? "" : " strided")
@@ -307,6 +308,25 @@ private struct StepShape {
     let shapes = step.inputs.filter { $0 >= 0 }.map { tensors[$0].shape }
     if shapes.allSatisfy({ $0 == output }) { return "" }
     return shapes.contains { $0.elementCount == 1 } ? " scalar" : " broadcast"
+  }
+
+  /// Elements that meet in one go: of the trailing axes along which each operand either goes on or stands.
+  private var commonRun: Int {
+    let out = output
+    var run = 1
+    var stands: [Bool]?
+    for back in 1...max(out.rank, 1) where back <= out.rank {
+      let extent = out[out.rank - back]
+      if extent == 1 { continue }
+      let here = step.inputs.filter { $0 >= 0 }.map { t in
+        let shape = tensors[t].shape
+        return back > shape.rank || shape[shape.rank - back] == 1
+      }
+      if let stands, stands != here { break }
+      stands = here
+      run *= extent
+    }
+    return run
   }
 
   /// How many elements of the last axis fold into one; 0 where the axes that are reduced are not the

@@ -68,6 +68,11 @@ import Testing
     #expect(same.kind == "Binary add" && same.extents == [32])
     let row = try work(.binary(Binary(.add)), [[4, 8], [8]])
     #expect(row.kind == "Binary add broadcast" && row.extents == [32, 8])
+    let column = try work(.binary(Binary(.add)), [[128, 16], [128, 1]])
+    #expect(column.kind == "Binary add broadcast" && column.extents == [2048, 16])
+    // Along two axes the second operand stands still.
+    let channels = try work(.binary(Binary(.add)), [[64, 16, 5], [64, 1, 1]])
+    #expect(channels.extents == [5120, 80])
     let one = try work(.binary(Binary(.add)), [[4, 8], [1]])
     #expect(one.kind == "Binary add scalar" && one.extents == [32])
     let long = try work(.binary(Binary(.add)), [[4, 8], [4, 8]], type: .i64)

@@ -39,10 +39,11 @@ enum { KP_RESIZED = 1, KP_CONTINUED = 2, KP_STOP_ASKED = 4 };
 unsigned kp_signals_taken(void);
 /// Whether SIGUSR1 came since the last call: somebody wants a snapshot.
 int kp_snapshot_asked(void);
+/// Notes SIGUSR1 for `kp_snapshot_asked` from now on, rather than to be ended by it.
+void kp_snapshot_catch(void);
 
 /// Catches SIGINT, SIGTERM and SIGHUP (those not ignored already): the first is kept for
-/// `kp_stop_signal`, the second restores the terminal and ends the process at once. Notes SIGUSR1 for
-/// `kp_snapshot_asked`.
+/// `kp_stop_signal`, the second restores the terminal and ends the process at once.
 void kp_stop_signals_catch(void);
 /// The first of them that came; 0 while none has.
 int kp_stop_signal(void);

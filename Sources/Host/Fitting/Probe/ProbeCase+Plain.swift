@@ -17,7 +17,7 @@ extension ProbeCase {
     }
     let pairs = [
       ([1, 16], [1, 16]), ([1, 1024], [1, 1024]), ([64, 2048], [64, 2048]), ([128, 256], [256]),
-      ([64, 16, 16], [64, 1, 1]), ([4, 16], [16]),
+      ([64, 16, 16], [64, 1, 1]), ([4, 16], [16]), ([128, 16], [128, 1]),
     ]
     for kind in [BinaryKind.add, .sub, .mul, .div, .max] {
       for (a, b) in pairs { list.append { .plain(.binary(Binary(kind)), [a, b]) } }
@@ -101,7 +101,7 @@ extension ProbeCase {
           .plain(
             .reduce(Reduce(kind, axes: IntegerList([axis]), keepsAxes: true)), [[64, 512]])
         }
-        for shape in [[2, 32], [4096, 2], [512, 256], [1, 1024]] {
+        for shape in [[2, 32], [30, 32], [128, 16], [4096, 2], [512, 256], [1, 1024]] {
           list.append {
             .plain(.reduce(Reduce(kind, axes: IntegerList([axis]), keepsAxes: true)), [shape])
           }

@@ -26,6 +26,11 @@ static uint8_t restore_bytes[512];
 static size_t restore_count;
 static _Atomic int held;
 static _Atomic int writing;
+// A thread is taking the terminal; and whoever ends the process has begun to, so that none may.
+static _Atomic int taking;
+static _Atomic int leaving;
+// So many threads are giving it back.
+static _Atomic int giving;
 // A frame was cut in the middle: the next bytes may land inside an escape sequence.
 static _Atomic int cut;
 static _Atomic unsigned taken;
@@ -130,14 +135,16 @@ static void release_messages(void) {
   }
 }
 
-void kp_terminal_end(void) {
-  int error = errno;
-  if (!atomic_exchange(&held, 0)) return;
-  // Another thread may be in the middle of a write, which does not wait.
-  for (int i = 0; i < 20 && atomic_load(&writing); i++) {
+// Waits for another thread that is in the middle of what does not take long.
+static void await(_Atomic int *busy) {
+  for (int i = 0; i < 20 && atomic_load(busy); i++) {
     struct timespec t = {0, 1000000};
     nanosleep(&t, 0);
   }
+}
+
+static void give_back(void) {
+  await(&writing);
   // CAN ends an escape sequence that was cut short.
   static const uint8_t can[] = {0x18};
   int taken_whole = (!atomic_exchange(&cut, 0) || write_patiently(can, 1)) &&
@@ -149,12 +156,31 @@ void kp_terminal_end(void) {
     write_patiently(restore_bytes, restore_count);
   }
   set_mode(&saved_mode);
-  release_messages();
+}
+
+void kp_terminal_end(void) {
+  int error = errno;
+  await(&taking);
+  atomic_fetch_add(&giving, 1);
+  if (atomic_exchange(&held, 0)) {
+    give_back();
+    release_messages();
+  }
+  atomic_fetch_sub(&giving, 1);
   errno = error;
 }
 
-_Noreturn void kp_die_by_signal(int signal_number) {
+// For who ends the process: also where another thread, or the one that was interrupted, is about to give
+// the terminal back and will not get to it.
+static void end_terminal_now(void) {
+  atomic_store(&leaving, 1);
   kp_terminal_end();
+  await(&giving);
+  if (atomic_load(&giving)) give_back();
+}
+
+_Noreturn void kp_die_by_signal(int signal_number) {
+  end_terminal_now();
   kp_temporary_remove();
   kp_socket_remove();
   struct sigaction action;
@@ -170,7 +196,7 @@ _Noreturn void kp_die_by_signal(int signal_number) {
 }
 
 _Noreturn void kp_leave(int status) {
-  kp_terminal_end();
+  end_terminal_now();
   kp_socket_remove();
   _exit(status);
 }
@@ -292,9 +318,14 @@ int kp_terminal_begin(int fd, const uint8_t *restore, size_t bytes) {
 
 void kp_terminal_resume(void) {
   if (terminal < 0) return;
-  atomic_store(&held, 1);
-  hold_messages();
-  make_raw();
+  atomic_store(&taking, 1);
+  // A signal that stops the run may come with the one that continues it: then it ends the process.
+  if (!atomic_load(&leaving)) {
+    atomic_store(&held, 1);
+    hold_messages();
+    make_raw();
+  }
+  atomic_store(&taking, 0);
 }
 
 void kp_terminal_suspend(void) {

@@ -12,6 +12,8 @@ import VirtualTerminal
 final class PseudoTerminal: Sendable {
   let child: pid_t
   private let master: Int32
+  /// The process's side, held open: the kernel forgets a terminal's mode when the last one closes it.
+  private let side: Int32
   private let columns: Int
   private let rows: Int
   private let shown = Mutex<[UInt8]>([])
@@ -33,6 +35,7 @@ final class PseudoTerminal: Sendable {
       ioctl(master, 0x8004_5430, &number) == 0
     else { throw POSIXError(.ENODEV) }
     self.master = master
+    side = open("/dev/pts/\(number)", O_RDWR | O_NOCTTY | O_CLOEXEC)
     self.columns = columns
     self.rows = rows
     var variables = ProcessInfo.processInfo.environment
@@ -52,6 +55,7 @@ final class PseudoTerminal: Sendable {
     close()
     if !isOver { kill(child, SIGKILL) }
     _ = waitForEnd(seconds: 10)
+    Glibc.close(side)
   }
 
   private static func setSize(_ master: Int32, _ columns: Int, _ rows: Int) {
@@ -123,7 +127,7 @@ final class PseudoTerminal: Sendable {
   /// Whether lines are edited and echoed by the terminal, as a shell needs it.
   var isCooked: Bool {
     var mode = termios()
-    guard tcgetattr(master, &mode) == 0 else { return false }
+    guard tcgetattr(side, &mode) == 0 else { return false }
     let needed = tcflag_t(ICANON | ECHO)
     return mode.c_lflag & needed == needed
   }

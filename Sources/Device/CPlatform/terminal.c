@@ -119,20 +119,25 @@ static void hold_messages(void) {
   dup2(message_file, 2);
 }
 
-static void release_messages(void) {
-  if (message_stream < 0) return;
+static void print_messages(int stream) {
   off_t count = lseek(message_file, 0, SEEK_CUR);
-  dup2(message_stream, 2);
-  close(message_stream);
-  message_stream = -1;
   for (off_t at = 0; at < count;) {
     uint8_t part[512];
     ssize_t n = pread(message_file, part, sizeof part, at);
     if (n <= 0) return;
     if (n > count - at) n = (ssize_t)(count - at);
-    if (write(2, part, (size_t)n) < 0) return;
+    if (write(stream, part, (size_t)n) < 0) return;
     at += n;
   }
+}
+
+static void release_messages(void) {
+  if (message_stream < 0) return;
+  int stream = message_stream;
+  dup2(stream, 2);
+  message_stream = -1;
+  close(stream);
+  print_messages(2);
 }
 
 // Waits for another thread that is in the middle of what does not take long.
@@ -176,7 +181,10 @@ static void end_terminal_now(void) {
   atomic_store(&leaving, 1);
   kp_terminal_end();
   await(&giving);
-  if (atomic_load(&giving)) give_back();
+  if (!atomic_load(&giving)) return;
+  give_back();
+  int stream = message_stream;
+  if (stream >= 0) print_messages(stream);
 }
 
 _Noreturn void kp_die_by_signal(int signal_number) {
@@ -197,6 +205,7 @@ _Noreturn void kp_die_by_signal(int signal_number) {
 
 _Noreturn void kp_leave(int status) {
   end_terminal_now();
+  kp_temporary_remove();
   kp_socket_remove();
   _exit(status);
 }

@@ -62,6 +62,8 @@ public final class RunLoop {
     collector.hasSeveralThreads = runner.session.threadCount > 1
     control = view.control
     stream = ResultStream(control, continuesOnHangup: options.continuesOnHangup)
+    // From here on there is what a signal must not leave behind.
+    control.catchSignals()
     recorder = try RunLoop.beginRecording(options, collector)
     served = ServedRun(collector, control)
     if let refusal = served.refusal {
@@ -86,10 +88,12 @@ public final class RunLoop {
     let reporter = PlainReporter(prints: options.format == .text)
     collector.setState(.running)
     view.watch(served, leave: leave())
-    if !isDrawn { reporter.start(source: served, control: control) }
+    // Without a thread there is no dashboard after all.
+    let prints = !view.isDrawn
+    if prints { reporter.start(source: served, control: control) }
     Background.announceStart()
     do throws(Failure) {
-      try loop(prints: !isDrawn)
+      try loop(prints: prints)
     } catch {
       failure = error
     }

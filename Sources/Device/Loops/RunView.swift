@@ -59,14 +59,13 @@ public final class RunView {
     try open(isLong: isLive || isMore || count >= Self.fewInferences)
   }
 
-  /// Shows the run itself, and has signals ask it to stop. From now on `served` belongs to the dashboard's
+  /// Shows the run itself. From now on `served` belongs to the dashboard's
   /// thread, which calls `leave` when it ends the process.
   func watch(
     _ served: ServedRun, leave: @escaping @Sendable (Snapshot, StopReason) -> Void
   ) {
     self.leave.use { $0 = leave }
     source.become(served)
-    control.catchSignals()
     start()
   }
 
@@ -91,9 +90,10 @@ public final class RunView {
     isStarted = true
     control.catchSignals()
     let leave = leave
-    dashboard.start(source: source, control: control) { snapshot, reason in
+    let isRunning = dashboard.start(source: source, control: control) { snapshot, reason in
       leave.use { $0 }(snapshot, reason)
     }
+    if !isRunning { self.dashboard = nil }
   }
 }
 

@@ -158,7 +158,7 @@ final class DashboardLoop: @unchecked Sendable {
     // The loop has noticed: it may take its time to write results.
     case .stopping, .done, .failed: leaveBy = nil
     // Nothing has been run, and opening a model cannot be told to stop.
-    case .loading: leaveBy = now
+    case .loading where source.stopsWithView: leaveBy = now
     default: leaveBy = leaveBy ?? now + Self.graceNanoseconds
     }
   }

@@ -61,6 +61,8 @@ public struct ReportingOptions: Sendable {
   /// Where the report of the run goes; nil is the state folder, for runs that loop or last.
   public var reportFile: String?
   public var writesReport = true
+  /// Whether also a short run leaves one.
+  public var isReportAsked = false
   /// A trace of the first inferences.
   public var traceFile: String?
   public var traceCount = 100

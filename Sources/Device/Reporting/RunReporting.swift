@@ -182,7 +182,8 @@ public final class RunReporting: @unchecked Sendable {
   public func writeReport(
     _ snapshot: Snapshot, isLasting: Bool, stopped: String?, more: (inout JSONWriter) -> Void
   ) -> String? {
-    guard options.writesReport, isLasting || options.reportFile != nil else { return nil }
+    let isAsked = options.isReportAsked || options.reportFile != nil
+    guard options.writesReport, isLasting || isAsked else { return nil }
     do throws(PlatformError) {
       let path = try Self.path(options.reportFile, .runs)
       let document = SnapshotJSON.report(snapshot, stopped: stopped, more: more)

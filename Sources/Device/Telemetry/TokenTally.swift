@@ -2,22 +2,31 @@
 
 /// Durations of events that are rare enough to be kept one by one.
 struct EventLog {
-  /// The latest that windows see: more come only where requests take less than 0.6 s for ten minutes.
-  static let kept = 1024
+  /// The latest that windows see: more come only where requests take less than 0.3 s for ten minutes.
+  static let kept = 4096
 
   private var entries: [(end: UInt64, nanoseconds: UInt64, amount: UInt64)] = []
+  private var areDropped = false
   /// All of them.
   private(set) var overall = LatencyHistogram()
   private(set) var nanoseconds: UInt64 = 0
   private(set) var amount: UInt64 = 0
 
   mutating func take(_ sample: Sample) {
-    if entries.count >= Self.kept { entries.removeFirst(Self.kept / 2) }
+    if entries.count >= Self.kept {
+      entries.removeFirst(Self.kept / 2)
+      areDropped = true
+    }
     let duration = sample.durationNanoseconds
     entries.append((sample.startNanoseconds &+ duration, duration, UInt64(sample.detail)))
     overall.record(nanoseconds: duration)
     nanoseconds &+= duration
     amount &+= UInt64(sample.detail)
+  }
+
+  /// Whether all of those from a moment on are kept.
+  func isWhole(since moment: UInt64) -> Bool {
+    !areDropped || entries.first.map { $0.end < moment } ?? true
   }
 
   /// Those from a moment on: their durations, all of them together, and what they amount to.
@@ -113,7 +122,7 @@ struct TokenTally {
     reading.request = LatencySummary(request)
     reading.overallFirstToken = firstTokens.overall
     reading.overallRequest = requests.overall
-    if let joulesPerToken, request.count > 0 {
+    if let joulesPerToken, request.count > 0, from.map({ requests.isWhole(since: $0) }) ?? true {
       reading.joulesPerRequest = joulesPerToken * Double(tokens.count) / Double(request.count)
     }
     reading.latestPromptTokens = latestPrompt

@@ -17,7 +17,8 @@ extension MeasuredSpeeds {
     kernels = try object.text("kernels")
     dispatchSeconds = try object.number("dispatch_seconds", Plausible.seconds)
     contextFactor = try object.number("context_factor", 0.25...4)
-    wideFactor = try object.number("wide_factor", 0.25...4)
+    // Profiles of before it was measured.
+    wideFactor = try object.optionalNumber("wide_factor", 0.25...4) ?? contextFactor
     weightExposure = try object.number("weight_exposure", 0...16)
     wakeSeconds = try object.number("wake_seconds", 0...1)
     runtimeBytes = try object.integer("runtime_bytes", Plausible.bytes)

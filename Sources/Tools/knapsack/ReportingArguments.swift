@@ -27,7 +27,7 @@ struct ReportingArguments: ParsableArguments {
       valueName: "file"))
   var reportFile: String?
 
-  @Flag(inversion: .prefixedNo, help: "Write a report, or none.")
+  @Flag(inversion: .prefixedNo, help: "Write a report, of a short run too; or none.")
   var report: Bool?
 
   @Option(
@@ -59,7 +59,8 @@ struct ReportingArguments: ParsableArguments {
     options.metricsFile = metricsFile
     options.metricsListen = metricsListen.flatMap(ListenAddress.init)
     options.reportFile = reportFile
-    options.writesReport = report ?? (settings[.report] != "false")
+    options.writesReport = report ?? (reportFile != nil || settings[.report] != "false")
+    options.isReportAsked = report == true
     options.traceFile = trace
     options.traceCount = traceCount
     return options

@@ -217,8 +217,8 @@ struct RecordingTests {
     #expect(refusal([]) == RecordingError(offset: 0, reason: .notARecording))
     #expect(refusal(Array("NOTAREC".utf8)) == RecordingError(offset: 0, reason: .notARecording))
     var newer = good
-    newer[7] = 2
-    #expect(refusal(newer) == RecordingError(offset: 7, reason: .version(found: 2, known: 1)))
+    newer[7] = 3
+    #expect(refusal(newer) == RecordingError(offset: 7, reason: .version(found: 3, known: 2)))
     // Start at 5 ns, noon, no grid intensity.
     let head = Array(good.prefix(8)) + [5, 0xC0, 0xD1, 2, 0]
     #expect(refusal(head) == nil)

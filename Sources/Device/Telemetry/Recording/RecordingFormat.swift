@@ -40,7 +40,7 @@ enum RecordedKind {
 
 enum RecordingFormat {
   static let magic: [UInt8] = [0x4B, 0x4E, 0x41, 0x50, 0x52, 0x45, 0x43]
-  static let version: UInt8 = 1
+  static let version: UInt8 = 2
   /// The longest entry's fields.
   static let entryLimit = 4 << 20
   /// The latest moment on the monotonic clock: 2^62 ns are 146 years.

@@ -14,6 +14,8 @@ struct SlowestList {
   private(set) var entries: [Entry] = []
   /// Where the shortest of a full list is.
   private var least = 0
+  /// What an inference must take longer than to be kept; 0 while there is room.
+  private(set) var floor: UInt64 = 0
 
   mutating func take(_ entry: Entry) {
     guard entries.count == Self.kept else {
@@ -22,7 +24,7 @@ struct SlowestList {
       if entries.count == Self.kept { findLeast() }
       return
     }
-    guard entry.durationNanoseconds > entries[least].durationNanoseconds else { return }
+    guard entry.durationNanoseconds > floor else { return }
     entries[least] = entry
     findLeast()
   }
@@ -33,13 +35,17 @@ struct SlowestList {
     where entries[i].durationNanoseconds < entries[least].durationNanoseconds {
       least = i
     }
+    floor = entries[least].durationNanoseconds
   }
 
   mutating func merge(_ other: borrowing SlowestList) {
     for i in 0..<other.entries.count { take(other.entries[i]) }
   }
 
-  mutating func reset() { entries.removeAll(keepingCapacity: true) }
+  mutating func reset() {
+    entries.removeAll(keepingCapacity: true)
+    floor = 0
+  }
 
   /// The longest first; of equal ones the later.
   var sorted: [Entry] {

@@ -2,6 +2,7 @@
 #include "socket.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -87,6 +88,9 @@ int kp_socket_listen(const char *path) {
 }
 
 int kp_socket_accept(int fd) {
+  // accept4 makes a socket before it looks whether anybody calls.
+  struct pollfd calls = {.fd = fd, .events = POLLIN};
+  if (poll(&calls, 1, 0) <= 0) return fail(-1, EAGAIN);
   int caller = accept4(fd, 0, 0, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (caller < 0) return -1;
   return is_own(caller) ? caller : fail(caller, EPERM);

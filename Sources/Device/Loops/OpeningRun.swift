@@ -6,7 +6,9 @@ import Telemetry
 
 /// A run that is opening its model, and then the run itself.
 package final class OpeningRun: MonitorSource, @unchecked Sendable {
-  private let run = AtomicLazyReference<ServedRun>()
+  private let opened = AtomicLazyReference<ServedRun>()
+  /// Of the monitor's thread, which asks twenty times a second.
+  private var known: ServedRun?
   private let progress: LoadProgress
   private let begin: UInt64
   private var opening = Snapshot()
@@ -20,16 +22,22 @@ package final class OpeningRun: MonitorSource, @unchecked Sendable {
   }
 
   /// From now on this is watched; its collector began when the opening did. Any thread, once.
-  package func become(_ served: ServedRun) { _ = run.storeIfNil(served) }
+  package func become(_ served: ServedRun) { _ = opened.storeIfNil(served) }
 
-  package var runState: RunState { run.load()?.runState ?? .loading }
+  private var run: ServedRun? {
+    if known == nil { known = opened.load() }
+    return known
+  }
+
+  package var runState: RunState { run?.runState ?? .loading }
   package var stopsWithView: Bool { true }
-  package var secondOfDay: Int? { run.load()?.secondOfDay }
-  package func setPaused(_ isPaused: Bool) { run.load()?.setPaused(isPaused) }
-  package func poll(nowNanoseconds now: UInt64) { run.load()?.poll(nowNanoseconds: now) }
+  package var secondOfDay: Int? { run?.secondOfDay }
+  package func setPaused(_ isPaused: Bool) { run?.setPaused(isPaused) }
+  package var pollNanoseconds: UInt64 { run?.pollNanoseconds ?? 100_000_000 }
+  package func poll(nowNanoseconds now: UInt64) { run?.poll(nowNanoseconds: now) }
 
   package func snapshot(nowNanoseconds now: UInt64, windowSeconds: Int?) -> Snapshot {
-    if let run = run.load() {
+    if let run {
       return run.snapshot(nowNanoseconds: now, windowSeconds: windowSeconds)
     }
     opening.number += 1
@@ -40,22 +48,22 @@ package final class OpeningRun: MonitorSource, @unchecked Sendable {
   }
 
   package func exclude(fromNanoseconds from: UInt64, toNanoseconds to: UInt64) {
-    run.load()?.exclude(fromNanoseconds: from, toNanoseconds: to)
+    run?.exclude(fromNanoseconds: from, toNanoseconds: to)
   }
 
   package func addEvent(_ level: EventLevel, _ text: StaticString, nowNanoseconds now: UInt64) {
-    run.load()?.addEvent(level, text, nowNanoseconds: now)
+    run?.addEvent(level, text, nowNanoseconds: now)
   }
 
-  package func reset(nowNanoseconds now: UInt64) { run.load()?.reset(nowNanoseconds: now) }
+  package func reset(nowNanoseconds now: UInt64) { run?.reset(nowNanoseconds: now) }
 
   package func beginTrace(inferenceCount: Int, nowNanoseconds now: UInt64) -> Bool {
-    run.load()?.beginTrace(inferenceCount: inferenceCount, nowNanoseconds: now) ?? false
+    run?.beginTrace(inferenceCount: inferenceCount, nowNanoseconds: now) ?? false
   }
 
-  package func setPictureShown(_ isShown: Bool) { run.load()?.setPictureShown(isShown) }
+  package func setPictureShown(_ isShown: Bool) { run?.setPictureShown(isShown) }
 
   package func addMonitorCost(nanoseconds: UInt64) {
-    run.load()?.addMonitorCost(nanoseconds: nanoseconds)
+    run?.addMonitorCost(nanoseconds: nanoseconds)
   }
 }

@@ -4,7 +4,6 @@ import Telemetry
 
 /// The state of the dashboard's thread; used by that thread alone once it runs.
 final class DashboardLoop: @unchecked Sendable {
-  private static let pollNanoseconds: UInt64 = 100_000_000
   /// Settling, then ten seconds of measuring.
   private static let idleNanoseconds: UInt64 = 11_000_000_000
   private static let graceNanoseconds: UInt64 = 2_000_000_000
@@ -66,7 +65,7 @@ final class DashboardLoop: @unchecked Sendable {
         // A view that is held still only says how fast the run goes.
         drawBy = now + 1_000_000_000 / UInt64(ui.frozen == nil ? ui.redrawHertz : 1)
       }
-      let next = min(settling.due ?? .max, now + Self.pollNanoseconds)
+      let next = min(settling.due ?? .max, now + source.pollNanoseconds)
       let wake = drawBy > now ? min(drawBy, next) : next
       let bits = isTerminalGone ? sleepOnly() : terminal.wait(milliseconds: milliseconds(now, wake))
       if bits & Int32(KP_WRITABLE) != 0 { finishFrame() }

@@ -16,8 +16,10 @@ public protocol MonitorSource: AnyObject, Sendable {
 
   /// Asks the run to rest, or to go on; said as often as the dashboard wakes.
   func setPaused(_ isPaused: Bool)
-  /// Takes in what is new. To be called at least ten times a second.
+  /// Takes in what is new. To be called again within `pollNanoseconds`.
   func poll(nowNanoseconds: UInt64)
+  /// How long this need not be polled after a poll, in nanoseconds.
+  var pollNanoseconds: UInt64 { get }
   /// What is known now. `windowSeconds`: 1…600; nil is the whole run.
   func snapshot(nowNanoseconds: UInt64, windowSeconds: Int?) -> Snapshot
   /// Says that this process was stopped in this stretch of time.
@@ -36,6 +38,8 @@ public protocol MonitorSource: AnyObject, Sendable {
 }
 
 extension MonitorSource {
+  public var pollNanoseconds: UInt64 { 100_000_000 }
+
   /// What watching costs is told of a run in this process alone.
   public func addMonitorCost(nanoseconds: UInt64) {}
 

@@ -33,8 +33,10 @@ public final class PlainReporter {
       var due = kp_now_ns() + interval
       var resets = control.resetCount
       var cost = kp_thread_cpu_ns()
+      var rest = source.pollNanoseconds
       while !flag.isSet {
-        _ = kp_terminal_wait(100, 0)
+        let wait = min(rest, due - min(due, kp_now_ns()))
+        _ = kp_terminal_wait(Int32(clamping: (wait + 999_999) / 1_000_000), 0)
         let now = kp_now_ns()
         if control.resetCount != resets {
           resets = control.resetCount
@@ -42,6 +44,7 @@ public final class PlainReporter {
         }
         source.setPaused(control.isPaused)
         source.poll(nowNanoseconds: now)
+        rest = source.pollNanoseconds
         let cpu = kp_thread_cpu_ns()
         source.addMonitorCost(nanoseconds: cpu - cost)
         cost = cpu

@@ -130,29 +130,29 @@ public enum Summary {
     let first = LatencySummary(tokens.overallFirstToken)
     let unit = TimeUnit.fitting(first.p50.map { Double($0) })
     var wait = TextBuffer()
-    for (name, value) in [
-      ("p50 ", first.p50), ("  p95 ", first.p95), ("  p99 ", first.p99), ("  max ", first.max),
-    ] {
-      wait.put(name)
-      wait.put(bytes: unit.three(value))
-    }
+    put(first, unit, into: &wait)
     return [
       ("tokens", speed), ("first token \(EscapedText(unit.plainName).string)", wait),
     ]
+  }
+
+  /// `p50 4.81  p95 5.02  p99 6.10  max 18.2`.
+  private static func put(_ latency: LatencySummary, _ unit: TimeUnit, into text: inout TextBuffer)
+  {
+    for (name, value) in [
+      ("p50 ", latency.p50), ("  p95 ", latency.p95), ("  p99 ", latency.p99),
+      ("  max ", latency.max),
+    ] {
+      text.put(name)
+      text.put(bytes: unit.three(value))
+    }
   }
 
   private static func latency(_ snapshot: Snapshot) -> (String, TextBuffer) {
     let overall = snapshot.overall
     let unit = TimeUnit.fitting((overall.p50 ?? snapshot.lastNanoseconds).map { Double($0) })
     var text = TextBuffer()
-    text.put("p50 ")
-    text.put(bytes: unit.three(overall.p50))
-    text.put("  p95 ")
-    text.put(bytes: unit.three(overall.p95))
-    text.put("  p99 ")
-    text.put(bytes: unit.three(overall.p99))
-    text.put("  max ")
-    text.put(bytes: unit.three(overall.max))
+    put(overall, unit, into: &text)
     if let first = snapshot.firstNanoseconds {
       text.put("  first ")
       text.put(bytes: unit.three(first))

@@ -9,6 +9,10 @@ public final class PolledFile {
   public let path: String
   private let descriptor: Int32
   private var buffer: [UInt8]
+  /// Whether a reading has given the whole text at once: then it always does while the text is short.
+  private var comesWhole = false
+  /// Texts of /proc that come in pieces have pieces of half a page and more.
+  private static let shortBytes = 2048
 
   /// Opens a file whose text is shorter than `capacity` bytes.
   public init(path: String, capacity: Int = 128) throws(PlatformError) {
@@ -25,6 +29,7 @@ public final class PolledFile {
   /// too long to be the one that was meant.
   public func read<T>(_ body: (Span<UInt8>) -> T?) -> T? {
     var used = 0
+    var pieces = 0
     while used < buffer.count {
       let got = unsafe buffer.withUnsafeMutableBytes { bytes in
         unsafe pread(descriptor, bytes.baseAddress! + used, bytes.count - used, off_t(used))
@@ -32,11 +37,13 @@ public final class PolledFile {
       if got < 0, kp_errno() == EINTR { continue }
       guard got >= 0 else { return nil }
       // Texts of /proc come in pieces.
-      if got == 0 {
-        let text = buffer
-        return body(text.span.extracting(0..<used))
-      }
+      let isWhole = comesWhole && used == 0 && got < min(Self.shortBytes, buffer.count)
+      if got == 0 { comesWhole = pieces == 1 }
       used += got
+      pieces += 1
+      guard got == 0 || isWhole else { continue }
+      let text = buffer
+      return body(text.span.extracting(0..<used))
     }
     return nil
   }

@@ -19,6 +19,7 @@ public final class Collector: @unchecked Sendable {
   /// What the model says, apart: a fast model says more than anyone reads, and must not push events out.
   private let outputs: TextRing
   private let loaded = AtomicLazyReference<LoadedFacts>()
+  private let isLoaded = Atomic<Bool>(false)
   private let state = Atomic<UInt8>(RunState.loading.rawValue)
   private let progress = Atomic<UInt64>(UInt64.max)
   private let labelled = Atomic<UInt64>(0)
@@ -53,6 +54,8 @@ public final class Collector: @unchecked Sendable {
   private(set) var outputCount: UInt64 = 0
 
   // Reading thread only.
+  private var polledAt: UInt64?
+  private var halfFullNanoseconds = Collector.soonNanoseconds
   private var statistics: RunStatistics
   private let sampler: SystemSampler
   private var recorder: Recorder?
@@ -104,6 +107,7 @@ public final class Collector: @unchecked Sendable {
   /// Gives all facts, once the bundle is loaded. Only the first call counts.
   public func setLoaded(_ facts: RunFacts) {
     _ = loaded.storeIfNil(LoadedFacts(facts))
+    isLoaded.store(true, ordering: .releasing)
   }
 
   /// Says that a thread of the monitor took so much processor time more.
@@ -152,11 +156,24 @@ public final class Collector: @unchecked Sendable {
 
   // MARK: Reading
 
-  /// Takes in what was recorded and samples the system where it is time to. Call at least ten
-  /// times a second: a full ring drops timings.
+  private static let soonNanoseconds: UInt64 = 100_000_000
+  /// In a quarter of a second the fastest models fill no ring, even where they begin in it.
+  private static let restNanoseconds: UInt64 = 250_000_000
+
+  /// How long the reader may rest after a poll, in nanoseconds: until half of the ring is full at the
+  /// pace of late, and a tenth of a second at most where a meter, a sink, a recording or a trace wants
+  /// more than timings.
+  public var pollNanoseconds: UInt64 {
+    let isAsked = recorder != nil || trace != nil || !sinks.isEmpty || sampler.metersPower
+    let longest = isAsked ? Self.soonNanoseconds : Self.restNanoseconds
+    return min(max(halfFullNanoseconds, Self.soonNanoseconds / 10), longest)
+  }
+
+  /// Takes in what was recorded and samples the system where it is time to. Call it again within
+  /// `pollNanoseconds`: a full ring drops timings.
   public func poll(nowNanoseconds now: UInt64) {
     recorder?.put(moment: now)
-    if !statistics.isLoaded, let loaded = loaded.load() {
+    if !statistics.isLoaded, isLoaded.load(ordering: .acquiring), let loaded = loaded.load() {
       statistics.take(loaded.facts)
       recorder?.put(loaded.facts)
     }
@@ -164,7 +181,7 @@ public final class Collector: @unchecked Sendable {
       statistics.take(text: text, tag: level.rawValue, now: now)
       recorder?.put(text: text, tag: level.rawValue)
     }
-    statistics.take(samples, recorder, trace)
+    takeSamples(now)
     while let (tag, _, text) = texts.pop() {
       statistics.take(text: text, tag: tag, now: now)
       recorder?.put(text: text, tag: tag)
@@ -181,6 +198,18 @@ public final class Collector: @unchecked Sendable {
       sinks[i].step(past: now)
       sinks[i].take(make(nowNanoseconds: now, windowSeconds: sinks[i].windowSeconds))
     }
+  }
+
+  private func takeSamples(_ now: UInt64) {
+    let count = statistics.take(samples, recorder, trace)
+    // Two polls at one moment say nothing of the pace.
+    guard let last = polledAt, now > last + Self.soonNanoseconds / 100 else {
+      polledAt = polledAt ?? now
+      return
+    }
+    polledAt = now
+    let gap = min(now - last, 1 << 40)
+    halfFullNanoseconds = gap * UInt64(samples.capacity / 2) / UInt64(max(count, 1))
   }
 
   private func takeAll<T>(_ list: inout [T]) -> [T] {
@@ -243,14 +272,16 @@ public final class Collector: @unchecked Sendable {
 
   /// Samples the system where it is time to.
   private func lookAround(_ now: UInt64) {
-    if statistics.wantsPower(at: now) {
+    let wantsReading = statistics.wantsReading(at: now)
+    // Without a meter there is only the machine's sleep to ask for.
+    if statistics.wantsPower(at: now), wantsReading || sampler.metersPower {
       var look = PowerLook()
       look.asleepNanoseconds = sampler.asleep()
       look.sample = sampler.power(nowNanoseconds: now)
       statistics.take(look, at: now)
       recorder?.put(look)
     }
-    guard statistics.wantsReading(at: now) else { return }
+    guard wantsReading else { return }
     if statistics.endedAt != nil
       || residenceAt.map({ now &- $0 >= Self.residenceNanoseconds }) ?? true
     {

@@ -56,6 +56,29 @@ public struct LatencyHistogram: Sendable {
     sumNanoseconds = Self.sum(sumNanoseconds, nanoseconds)
   }
 
+  /// Counts the durations of samples, as one by one. Does not allocate unless the storage is shared.
+  mutating func record(_ samples: Span<Sample>) {
+    guard samples.count > 0 else { return }
+    var low = UInt64.max
+    var high: UInt64 = 0
+    var sum: UInt64 = 0
+    var counts = buckets.mutableSpan
+    for i in samples.indices {
+      let duration = samples[i].durationNanoseconds
+      let bucket = Self.bucket(of: duration)
+      counts[bucket] = Self.sum(counts[bucket], 1)
+      low = min(low, duration)
+      high = max(high, duration)
+      sum = Self.sum(sum, duration)
+    }
+    lowest = min(lowest, Self.bucket(of: low))
+    highest = max(highest, Self.bucket(of: high))
+    minNanoseconds = count == 0 ? low : min(minNanoseconds, low)
+    maxNanoseconds = max(maxNanoseconds, high)
+    count = Self.sum(count, UInt64(samples.count))
+    sumNanoseconds = Self.sum(sumNanoseconds, sum)
+  }
+
   private static func sum<T: FixedWidthInteger>(_ a: T, _ b: T) -> T {
     let (sum, overflow) = a.addingReportingOverflow(b)
     return overflow ? T.max : sum

@@ -108,6 +108,18 @@ public struct RateWindow: Sendable {
     }
   }
 
+  /// Adds a stretch of time in which the run was running, to each second what belongs to it.
+  mutating func addActive(from: UInt64, to end: UInt64) {
+    // What lies further back is in no window, and a recording may claim any stretch.
+    let longest = UInt64(Self.longestSeconds) * 1_000_000_000 + coarse.slotNanoseconds
+    var at = max(from, end - min(end, longest))
+    while at < end {
+      let next = min(end, (at / fine.slotNanoseconds + 1) * fine.slotNanoseconds)
+      advance(to: next - 1, activeNanoseconds: next - at, cpuNanoseconds: 0)
+      at = next
+    }
+  }
+
   /// Adds energy, and the time it was measured over.
   public mutating func add(joules: Double, overNanoseconds: UInt64, at moment: UInt64) {
     let energy = EnergySpan(joules: joules, nanoseconds: overNanoseconds)

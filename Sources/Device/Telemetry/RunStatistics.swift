@@ -17,6 +17,11 @@ struct RunStatistics {
   struct StepTime {
     var sum: UInt64 = 0
     var count: UInt64 = 0
+
+    mutating func add(_ nanoseconds: UInt64) {
+      sum &+= nanoseconds
+      count += 1
+    }
   }
 
   var facts: RunFacts
@@ -46,6 +51,8 @@ struct RunStatistics {
   var overallDetail = WindowDetail()
   /// nil for models that do not generate.
   var tokens: TokenTally?
+  /// Whether there are `tokens`, which takes longer to see of themselves.
+  private var generates = false
   var steps: [StepTime]
 
   /// What the run said of itself at the last `advance`.
@@ -76,6 +83,7 @@ struct RunStatistics {
     self.gridGramsPerKilowattHour = gridGramsPerKilowattHour
     steps = Array(repeating: StepTime(), count: facts.steps.count)
     tokens = facts.generation.map { _ in TokenTally() }
+    generates = facts.generation != nil
     startedAt = nowNanoseconds
     advancedTo = nowNanoseconds
   }
@@ -92,17 +100,92 @@ struct RunStatistics {
     self.facts = facts
     steps = Array(repeating: StepTime(), count: facts.steps.count)
     tokens = facts.generation.map { _ in TokenTally() }
+    generates = facts.generation != nil
   }
 
   // MARK: What was recorded
 
-  /// Everything that waits. Fast models give thousands at a time.
-  mutating func take(_ samples: SampleRing, _ recorder: Recorder?, _ trace: TraceRecorder?) {
-    while let sample = samples.pop() {
-      take(sample)
-      trace?.take(sample)
-      recorder?.put(sample)
+  /// Everything that waits, and how much that is. Fast models give thousands at a time.
+  mutating func take(
+    _ samples: SampleRing, _ recorder: Recorder?, _ trace: TraceRecorder?
+  ) -> Int {
+    var count = 0
+    while samples.takeSome({ some in
+      take(some)
+      count += some.count
+      guard trace != nil || recorder != nil else { return }
+      for i in some.indices {
+        trace?.take(some[i])
+        recorder?.put(some[i])
+      }
+    }) {}
+    return count
+  }
+
+  /// As taking them one by one.
+  mutating func take(_ samples: Span<Sample>) {
+    var at = 0
+    while at < samples.count {
+      let begin = at
+      at = takeSteps(samples, from: takePlain(samples, from: at))
+      guard at == begin else { continue }
+      take(samples[at])
+      at += 1
     }
+  }
+
+  /// Takes steps that follow each other; where they end.
+  private mutating func takeSteps(_ samples: Span<Sample>, from begin: Int) -> Int {
+    var at = begin
+    while at < samples.count, samples[at].step >= 0 {
+      takeStep(samples[at])
+      at += 1
+    }
+    return at
+  }
+
+  private mutating func takeStep(_ sample: Sample) {
+    let step = Int(sample.step)
+    // Steps come before their inference: `seenCount` inferences are over.
+    guard seenCount >= facts.warmUpCount, step < steps.count else { return }
+    steps[step].add(sample.durationNanoseconds)
+  }
+
+  /// Takes inferences that follow each other within one second and one slice of the history, the way of
+  /// nearly all; where they end.
+  private mutating func takePlain(_ samples: Span<Sample>, from begin: Int) -> Int {
+    guard countedSince != nil, seenCount >= facts.warmUpCount, excluded == nil, !generates,
+      !history.isEmpty
+    else { return begin }
+    let until = min(sliceEnd, batchBegin &+ Self.batchNanoseconds)
+    let budget = facts.latencyBudgetNanoseconds ?? .max
+    var floor = batchSlowest.floor
+    var longest = sliceLongest
+    var end: UInt64 = 0
+    var at = begin
+    while at < samples.count, samples[at].step == SampleKind.inferenceCode {
+      let duration = samples[at].durationNanoseconds
+      let thisEnd = samples[at].startNanoseconds &+ duration
+      guard thisEnd >= batchBegin, thisEnd < until else { break }
+      end = thisEnd
+      if duration > floor {
+        batchSlowest.take(SlowestList.Entry(samples[at]))
+        floor = batchSlowest.floor
+      }
+      longest = max(longest, duration)
+      if duration > budget { missed += 1 }
+      at += 1
+    }
+    guard at > begin else { return begin }
+    batch.record(samples.extracting(begin..<at))
+    if longest > sliceLongest {
+      sliceLongest = longest
+      history[history.count - 1] = longest
+    }
+    seenCount += at - begin
+    last = samples[at - 1].durationNanoseconds
+    lastEnd = end
+    return at
   }
 
   /// Adds the batch to every sum.
@@ -118,15 +201,8 @@ struct RunStatistics {
 
   /// One sample; it is in the sums after `advance` or `snapshot`.
   mutating func take(_ sample: Sample) {
-    guard sample.step < 0 else {
-      let step = Int(sample.step)
-      // Steps come before their inference: `seenCount` inferences are over.
-      guard seenCount >= facts.warmUpCount, step < steps.count else { return }
-      steps[step].sum &+= sample.durationNanoseconds
-      steps[step].count += 1
-      return
-    }
-    guard sample.step == SampleKind.inference.code else {
+    if sample.step >= 0 { return takeStep(sample) }
+    guard sample.step == SampleKind.inferenceCode else {
       if let kind = SampleKind(code: sample.step) { takeAround(sample, kind) }
       return
     }
@@ -146,12 +222,9 @@ struct RunStatistics {
     batch.record(nanoseconds: duration)
     // Fast models give tens of thousands a second, of which few are slow.
     if duration > batchSlowest.floor {
-      batchSlowest.take(
-        SlowestList.Entry(
-          startNanoseconds: sample.startNanoseconds, durationNanoseconds: duration,
-          mark: SlowMark(bits: sample.detail)))
+      batchSlowest.take(SlowestList.Entry(sample))
     }
-    tokens?.takeToken(nanoseconds: duration, endingAt: end)
+    if generates { tokens?.takeToken(nanoseconds: duration, endingAt: end) }
     if let budget = facts.latencyBudgetNanoseconds, duration > budget { missed += 1 }
     if end < sliceEnd, !history.isEmpty {
       guard duration > sliceLongest else { return }
@@ -217,7 +290,7 @@ struct RunStatistics {
       let from = max(advancedTo, countedSince)
       if state != .paused, state != .inputLost, state != .loading, end > from {
         activeNanoseconds &+= end - from
-        window.advance(to: end, activeNanoseconds: end - from, cpuNanoseconds: 0)
+        window.addActive(from: from, to: end)
       }
     }
     advancedTo = max(advancedTo, now)

@@ -35,12 +35,13 @@ enum SampleKind: Equatable {
   case request
   case stage(ItemStage)
 
+  static var inferenceCode: Int32 { -1 }
   private static var firstStage: Int32 { -16 }
 
   /// What stands in `Sample.step`.
   var code: Int32 {
     switch self {
-    case .inference: -1
+    case .inference: Self.inferenceCode
     case .prompt: -2
     case .firstToken: -3
     case .request: -4
@@ -51,7 +52,7 @@ enum SampleKind: Equatable {
   /// nil for steps and for codes of nothing.
   init?(code: Int32) {
     switch code {
-    case -1: self = .inference
+    case Self.inferenceCode: self = .inference
     case -2: self = .prompt
     case -3: self = .firstToken
     case -4: self = .request
@@ -88,6 +89,9 @@ enum SampleKind: Equatable {
 
   deinit { unsafe slots.deallocate() }
 
+  /// How many samples can wait.
+  var capacity: Int { mask + 1 }
+
   /// How many samples were dropped because the ring was full.
   public var lostCount: Int { lost.load(ordering: .relaxed) }
 
@@ -109,5 +113,18 @@ enum SampleKind: Equatable {
     let sample = unsafe slots[next & mask]
     read.store(next &+ 1, ordering: .releasing)
     return sample
+  }
+
+  /// Removes the oldest samples, at most 256 of them, and has them looked at as they lie there: the two
+  /// threads then share a cache line once for many. False when there is none. Reading thread only.
+  func takeSome(_ body: (Span<Sample>) -> Void) -> Bool {
+    let next = read.load(ordering: .relaxed)
+    let waiting = written.load(ordering: .acquiring) &- next
+    guard waiting > 0 else { return false }
+    let first = next & mask
+    let count = min(waiting, mask + 1 - first, 256)
+    unsafe body(Span(_unsafeStart: slots + first, count: count))
+    read.store(next &+ count, ordering: .releasing)
+    return true
   }
 }

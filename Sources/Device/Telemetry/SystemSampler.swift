@@ -85,6 +85,9 @@ public final class SystemSampler {
     ).tried
   }
 
+  /// Whether there is a meter or a battery to read.
+  var metersPower: Bool { !found.meters.isEmpty }
+
   /// What the power meter says now. Energy is counted from one call to the next: call it ten times
   /// a second.
   public func power(nowNanoseconds now: UInt64) -> PowerSample {
@@ -96,9 +99,10 @@ public final class SystemSampler {
   public func reading(nowNanoseconds now: UInt64) -> SystemReading {
     let sources = found
     var reading = SystemReading()
-    reading.memory = memory(sources, now)
+    let stat = sources.stat?.read { ProcessStat(stat: $0) }
+    reading.memory = memory(sources, stat, now)
     reading.memory.pressure = sources.pressure.read()
-    reading.cpuNanoseconds = cpuNanoseconds(sources)
+    reading.cpuNanoseconds = stat.flatMap { Self.cpuNanoseconds($0) }
     if callsUntilSlow > 0 {
       callsUntilSlow -= 1
     } else {
@@ -115,7 +119,7 @@ public final class SystemSampler {
   }
 
   /// Memory of this process; what the kernel does not tell is nil.
-  private func memory(_ sources: Sources, _ now: UInt64) -> MemoryReading {
+  private func memory(_ sources: Sources, _ stat: ProcessStat?, _ now: UInt64) -> MemoryReading {
     var memory = MemoryReading()
     let status = sources.status?.read { ProcessStatus(status: $0) }
     memory.resident = status?.residentBytes
@@ -127,7 +131,7 @@ public final class SystemSampler {
     {
       memory.resident = pages * Self.pageBytes
     }
-    let faults = stat(sources)?.majorFaults
+    let faults = stat?.majorFaults
     let switches = tree.root.isEmpty ? Self.ownSwitches() : status?.involuntarySwitches
     if let before, now > before.at {
       let seconds = Double(now - before.at) / 1e9
@@ -146,14 +150,9 @@ public final class SystemSampler {
   /// Of all threads, which /proc tells only thread by thread.
   private static func ownSwitches() -> UInt64? { UInt64(exactly: kp_involuntary_switches()) }
 
-  private func stat(_ sources: Sources) -> ProcessStat? {
-    sources.stat?.read { ProcessStat(stat: $0) }
-  }
-
-  /// Processor time of this process so far; nil where /proc does not tell.
-  private func cpuNanoseconds(_ sources: Sources) -> UInt64? {
-    guard let ticks = stat(sources)?.cpuTicks else { return nil }
-    let (nanoseconds, overflow) = ticks.multipliedReportingOverflow(by: Self.nanosecondsPerTick)
+  /// Processor time of this process so far; nil where it is out of range.
+  private static func cpuNanoseconds(_ stat: ProcessStat) -> UInt64? {
+    let (nanoseconds, overflow) = stat.cpuTicks.multipliedReportingOverflow(by: nanosecondsPerTick)
     return overflow ? nil : nanoseconds
   }
 }

@@ -15,6 +15,12 @@ import Synchronization
   private let written = Atomic<Int>(0)
   private let read = Atomic<Int>(0)
   private let lost = Atomic<Int>(0)
+  /// Where a text begins that at least so many have followed.
+  private let behind = Atomic<Int>(0)
+  private static let behindCount = 256
+  // Writing thread only.
+  private var pushedCount = 0
+  private var behindNext = 0
 
   /// A ring of at least `byteCount` bytes, rounded up to a power of two of at least 4096.
   public init(byteCount: Int) {
@@ -54,6 +60,11 @@ import Synchronization
     for i in 0..<count {
       unsafe storage[(start &+ Self.headerBytes &+ i) & mask] = text[i]
     }
+    if pushedCount % Self.behindCount == 0 {
+      behind.store(behindNext, ordering: .releasing)
+      behindNext = start
+    }
+    pushedCount &+= 1
     written.store(start &+ Self.headerBytes &+ count, ordering: .releasing)
   }
 
@@ -79,7 +90,12 @@ import Synchronization
   /// Removes the oldest texts unread until at most `count` are left of those that wait: what nobody
   /// would see need not be copied. Reading thread only.
   public func dropOldest(keeping count: Int) {
+    // First: what is written by then lies behind it.
+    let behind = behind.load(ordering: .acquiring)
     let end = written.load(ordering: .acquiring)
+    if count <= Self.behindCount, behind &- read.load(ordering: .relaxed) > 0 {
+      read.store(behind, ordering: .releasing)
+    }
     var waiting = 0
     var at = read.load(ordering: .relaxed)
     while at != end {

@@ -8,6 +8,12 @@ struct SlowestList {
     var startNanoseconds: UInt64
     var durationNanoseconds: UInt64
     var mark: SlowMark
+
+    init(_ inference: Sample) {
+      startNanoseconds = inference.startNanoseconds
+      durationNanoseconds = inference.durationNanoseconds
+      mark = SlowMark(bits: inference.detail)
+    }
   }
 
   /// In no order.

@@ -33,16 +33,20 @@ struct DoctorReport {
     line("settings", chosen.isEmpty ? "none" : "\(chosen.count), see knapsack config")
   }
 
+  /// The column behind the longest subject.
+  private static let wordsAt = 15
+
   private mutating func line(_ subject: String, _ words: String, isBad: Bool = false) {
     text.put(isBad ? "! " : "  ")
     text.put(subject)
-    text.pad(to: 13)
+    text.pad(to: Self.wordsAt)
     text.put(untrusted: Array(words.utf8))
     text.put("\n")
   }
 
   private mutating func remedy(_ words: String) {
-    text.put("             \(words)\n")
+    text.pad(to: Self.wordsAt)
+    text.put("\(words)\n")
   }
 
   private var systemName: String {

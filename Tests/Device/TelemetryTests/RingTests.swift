@@ -109,4 +109,22 @@ struct RingTests {
     ring.dropOldest(keeping: 0)
     #expect(ring.pop() == nil)
   }
+
+  /// As many as are asked for are left, whatever lies in the ring; what was lost is no text of it.
+  @Test(arguments: [0, 1, 200, 256, 257, 700]) func asManyOldTextsAreLeftAsAsked(kept: Int) {
+    let ring = TextRing(byteCount: 1 << 15)
+    for round in 0..<30 {
+      let count = [100, 900, 3000][round % 3]
+      var pushed: [UInt64] = []
+      for i in 0..<count {
+        let lost = ring.lostCount
+        ring.push(tag: 1, number: UInt64(i), [UInt8](repeating: 0x61, count: i % 11).span)
+        if ring.lostCount == lost { pushed.append(UInt64(i)) }
+      }
+      ring.dropOldest(keeping: kept)
+      var left: [UInt64] = []
+      while let got = ring.pop() { left.append(got.number) }
+      #expect(left == pushed.suffix(kept))
+    }
+  }
 }

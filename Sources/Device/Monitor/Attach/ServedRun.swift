@@ -58,6 +58,11 @@ public final class ServedRun: MonitorSource, @unchecked Sendable {
     }
   }
 
+  public var pollNanoseconds: UInt64 {
+    let own = collector.pollNanoseconds
+    return server.map { min(own, $0.pollNanoseconds) } ?? own
+  }
+
   public func snapshot(nowNanoseconds now: UInt64, windowSeconds: Int?) -> Snapshot {
     collector.snapshot(nowNanoseconds: now, windowSeconds: windowSeconds)
   }

@@ -89,6 +89,9 @@ final class ViewerServer {
     }
   }
 
+  /// How long `serve` need not be called: viewers want ten snapshots a second, callers wait longer.
+  var pollNanoseconds: UInt64 { viewers.isEmpty ? 500_000_000 : 100_000_000 }
+
   /// Whether a viewer is to be shown pictures.
   var wantsPicture: Bool { viewers.contains { $0.wish.wantsPicture } }
 

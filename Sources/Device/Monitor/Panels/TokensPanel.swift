@@ -67,14 +67,9 @@ extension Panel {
   /// `context 1 204 of 2 048   ████░░░░`
   private static func context(_ tokens: TokenReading, _ width: Int) -> Row {
     var row = Row()
-    row.put(ascii("context"), .label, left: 8)
-    guard let used = tokens.contextUsed else {
-      row.put("-", .unknown)
-      row.put("  nothing in it yet", .unknown, drop: 1)
-      return row
-    }
-    row.put(Figure.count(used))
-    guard let limit = tokens.contextLimit, limit > 0 else { return row }
+    guard let used = begin("context", tokens.contextUsed, "  nothing in it yet", &row),
+      let limit = tokens.contextLimit, limit > 0
+    else { return row }
     row.put(" of ", .label)
     row.put(Figure.count(limit))
     row.put("  ", drop: 1)
@@ -86,17 +81,27 @@ extension Panel {
   /// `latest  212 in  188 out  generating`
   private static func latest(_ tokens: TokenReading) -> Row {
     var row = Row()
-    row.put(ascii("latest"), .label, left: 8)
-    guard let prompt = tokens.latestPromptTokens else {
-      row.put("-", .unknown)
-      row.put("  no request yet", .unknown, drop: 1)
+    guard begin("latest", tokens.latestPromptTokens, "  no request yet", &row) != nil else {
       return row
     }
-    row.put(Figure.count(prompt))
     row.put(" in  ", .label)
     row.put(Figure.count(tokens.latestOutputTokens))
     row.put(" out", .label)
     row.put(tokens.isGenerating ? "  generating" : "  done", .label, drop: 1)
     return row
+  }
+
+  /// Begins a row with a count, or why there is none.
+  private static func begin(
+    _ name: StaticString, _ count: UInt64?, _ reason: StaticString, _ row: inout Row
+  ) -> UInt64? {
+    row.put(ascii(name), .label, left: 8)
+    if let count {
+      row.put(Figure.count(count))
+    } else {
+      row.put("-", .unknown)
+      row.put(reason, .unknown, drop: 1)
+    }
+    return count
   }
 }

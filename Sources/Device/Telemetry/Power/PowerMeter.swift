@@ -145,6 +145,9 @@ final class PowerMeters {
     note("battery", .noFigure, String(decoding: reading.reason.utf8, as: UTF8.self))
   }
 
+  /// Whether there is anything to read.
+  var isEmpty: Bool { meter == nil && battery == nil }
+
   /// What the meter says now, with the battery's state beside it. Without a meter the battery is
   /// one, while it discharges.
   func read(nowNanoseconds now: UInt64) -> PowerSample {

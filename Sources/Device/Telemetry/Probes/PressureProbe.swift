@@ -34,13 +34,15 @@ final class PressureProbe {
     return nil
   }
 
+  private static func averages(_ file: PolledFile?) -> (some: Double?, full: Double?) {
+    file?.read { (average("some", in: $0), average("full", in: $0)) } ?? (nil, nil)
+  }
+
   func read() -> PressureReading {
     var reading = PressureReading()
-    reading.memorySome = memory?.read { Self.average("some", in: $0) }
-    reading.memoryFull = memory?.read { Self.average("full", in: $0) }
-    reading.cpuSome = cpu?.read { Self.average("some", in: $0) }
-    reading.ioSome = io?.read { Self.average("some", in: $0) }
-    reading.ioFull = io?.read { Self.average("full", in: $0) }
+    (reading.memorySome, reading.memoryFull) = Self.averages(memory)
+    (reading.cpuSome, _) = Self.averages(cpu)
+    (reading.ioSome, reading.ioFull) = Self.averages(io)
     if memory == nil, cpu == nil, io == nil {
       reading.reason = EscapedText("no /proc/pressure")
     } else if reading.memorySome == nil {

@@ -199,7 +199,7 @@ let package = Package(
         "Bytes", "CAllocationCounter", "CPlatform", "GraphRunning", "Graphs", "Kernels", "Lowering",
         "Operators", "Programs", "Tensors",
       ]),
-    tests("Device", "Tasks", ["Bytes", "Platform", "Tensors", "Tokenizers"]),
+    tests("Device", "Tasks", ["Bytes", "Platform", "Randomness", "Tensors", "Tokenizers"]),
     tests(
       "Device", "Monitor",
       ["Bytes", "Platform", "RecordedMachines", "Randomness", "Telemetry", "VirtualTerminal"]),

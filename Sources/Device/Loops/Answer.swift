@@ -3,6 +3,7 @@ import Bytes
 import Programs
 import Runtime
 import Tasks
+import Telemetry
 import Tensors
 
 /// One raw output.
@@ -19,6 +20,7 @@ public struct AnswerTensor: Sendable {
 public enum Answer {
   case labels([(name: String, score: Float)], index: Int)
   case vector([Float])
+  case found(FoundObjects)
   /// Raw outputs.
   case tensors([AnswerTensor])
 
@@ -28,6 +30,10 @@ public enum Answer {
       let vector = runner.embedding(task)
     {
       self = .vector(vector)
+      return
+    }
+    if case .objectDetection(let task) = runner.model.task {
+      self = .found(runner.found(task))
       return
     }
     if let ranking = runner.model.task.ranking {
@@ -57,6 +63,9 @@ public enum Answer {
   /// The class the model chose; nil for answers that are no class.
   public var classIndex: Int? { if case .labels(_, let index) = self { index } else { nil } }
 
+  /// What was found on a picture, as boxes on it.
+  var boxes: [PictureBox] { if case .found(let found) = self { found.boxes } else { [] } }
+
   /// One line.
   public var line: [UInt8] {
     var text = TextBuffer()
@@ -70,6 +79,7 @@ public enum Answer {
       }
     case .vector(let vector):
       Answer.put(vector, count: 6, into: &text)
+    case .found(let found): Answer.put(found, into: &text)
     case .tensors(let list):
       for (i, t) in list.enumerated() {
         if i > 0 { text.put("   ") }
@@ -85,6 +95,22 @@ public enum Answer {
       }
     }
     return text.bytes
+  }
+
+  /// `dog 0.621 [109 178 273 444]`: the label, how sure, and the edges in pixels.
+  private static func put(_ found: FoundObjects, into text: inout TextBuffer) {
+    if found.objects.isEmpty { text.put("nothing found") }
+    for (i, object) in found.objects.enumerated() {
+      if i > 0 { text.put("   ") }
+      text.put(untrusted: Array(object.label.utf8))
+      text.put(" ")
+      text.put(Double(object.score), places: 3)
+      for (k, edge) in [object.left, object.top, object.right, object.bottom].enumerated() {
+        text.put(k == 0 ? " [" : " ")
+        text.put(Int(edge.rounded()))
+      }
+      text.put("]")
+    }
   }
 
   private static func put(
@@ -139,6 +165,25 @@ public enum Answer {
       json.key("embedding")
       json.beginArray()
       for x in vector { json.value(x) }
+      json.endArray()
+    case .found(let found):
+      json.field("width_pixels", found.width)
+      json.field("height_pixels", found.height)
+      json.key("objects")
+      json.beginArray()
+      for object in found.objects {
+        json.beginObject()
+        json.field("label", object.label)
+        json.field("score", object.score)
+        json.field("class", object.classIndex)
+        json.key("box_pixels")
+        json.beginArray()
+        for edge in [object.left, object.top, object.right, object.bottom] {
+          json.value(Float(edge))
+        }
+        json.endArray()
+        json.endObject()
+      }
       json.endArray()
     case .tensors(let list):
       json.key("outputs")

@@ -12,7 +12,7 @@ extension ModelRunner {
     public var width: Int
     public var height: Int
     public var channels: Int
-    public var layout: ImageClassification.Layout
+    public var layout: PictureInputs.Layout
   }
 
   /// The picture that the model's only input takes.
@@ -24,9 +24,9 @@ extension ModelRunner {
     else { return nil }
     let extents = input.dimensions.map { extent($0) }
     guard extents[0] == 1 else { return nil }
-    var layout: ImageClassification.Layout
-    if case .imageClassification(let task) = model.task {
-      layout = task.layout
+    var layout: PictureInputs.Layout
+    if let inputs = model.task.pictureInputs {
+      layout = inputs.layout
     } else if [1, 3].contains(extents[1]) {
       layout = .planar
     } else {
@@ -55,13 +55,23 @@ extension ModelRunner {
   }
 
   /// Fills the input with a picture of any size. An input of real numbers needs to be told how pixels
-  /// become numbers: by the bundle's image task.
+  /// become numbers: by the bundle's task.
   public func fill(picture: Picture) throws(Failure) {
     guard let place = pictureInput else { throw pictureRefusal }
     note(picture)
-    let fitted = picture.converted(toChannels: place.channels).resized(
-      width: place.width, height: place.height)
-    let bytes = ModelRunner.ordered(fitted, place.layout)
+    let inputs = model.task.pictureInputs
+    let colored = picture.converted(toChannels: place.channels)
+    var view = PictureView(width: picture.width, height: picture.height)
+    let fitted: Picture
+    if let free = inputs?.letterbox {
+      (fitted, view.widthShare, view.heightShare) = colored.letterboxed(
+        width: place.width, height: place.height, free: free)
+    } else {
+      fitted = colored.resized(width: place.width, height: place.height)
+    }
+    var order = inputs ?? PictureInputs()
+    order.layout = place.layout
+    let bytes = order.ordered(fitted)
     let isPlanar = place.layout == .planar
     let shape =
       isPlanar
@@ -70,15 +80,16 @@ extension ModelRunner {
     var shapes = [Shape?](repeating: nil, count: model.program.inputs.count)
     shapes[place.input] = shape
     try prepare(shapes)
-    let view = session.input(place.input)
-    if view.elementType == .u8 {
-      for (i, byte) in bytes.enumerated() { view.elements(UInt8.self)[i] = byte }
+    pictureView = view
+    let target = session.input(place.input)
+    if target.elementType == .u8 {
+      for (i, byte) in bytes.enumerated() { target.elements(UInt8.self)[i] = byte }
       return
     }
-    guard case .imageClassification(let task) = model.task else {
+    guard let inputs else {
       throw Failure(
         .usage,
-        "\(model.name): nothing says how pixels become its input's numbers: pack it with the task image-classification"
+        "\(model.name): nothing says how pixels become its input's numbers: pack it with the task image-classification or object-detection"
       )
     }
     var numbers = [Float](repeating: 0, count: bytes.count)
@@ -86,28 +97,11 @@ extension ModelRunner {
       var span = numbers.mutableSpan
       var one = Shape()
       for axis in 1..<shape.rank { one.append(shape[axis]) }
-      try unsafe task.prepare(bytes.span.bytes, .u8, one, into: &span)
+      try unsafe inputs.prepare(bytes.span.bytes, .u8, one, into: &span)
     } catch {
       throw Failure(.badData, "\(model.name): \(error)")
     }
-    for (i, number) in numbers.enumerated() { view.setNumber(Double(number), at: i) }
-  }
-
-  /// Pixel after pixel, or channel after channel.
-  private static func ordered(
-    _ picture: Picture, _ layout: ImageClassification.Layout
-  ) -> [UInt8] {
-    guard layout == .planar, picture.channels > 1 else { return picture.bytes }
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(picture.bytes.count)
-    for channel in 0..<picture.channels {
-      var i = channel
-      while i < picture.bytes.count {
-        bytes.append(picture.bytes[i])
-        i += picture.channels
-      }
-    }
-    return bytes
+    for (i, number) in numbers.enumerated() { target.setNumber(Double(number), at: i) }
   }
 
   // MARK: Sound

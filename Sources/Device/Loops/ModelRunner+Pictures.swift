@@ -33,26 +33,28 @@ extension ModelRunner {
     return reading
   }
 
-  /// The input's numbers brought back to pixels, as the bundle's image task made them of pixels.
+  /// The input's numbers brought back to pixels, as the bundle's task made them of pixels.
   private func thumbnail(ofInput place: PictureInput) -> Thumbnail? {
     let view = session.input(place.input)
     let plane = place.width * place.height
     guard view.shape.elementCount == plane * place.channels else { return nil }
     var bytes = [UInt8](repeating: 0, count: plane * place.channels)
     var numbers: [Float]?
+    let inputs = model.task.pictureInputs
     var (scale, shift): ([Float], [Float]) = ([1], [0])
     if view.elementType != .u8 {
-      guard case .imageClassification(let task) = model.task else { return nil }
+      guard let inputs else { return nil }
       numbers = view.numbers(bytes.count)
-      (scale, shift) = (task.scale, task.shift)
+      (scale, shift) = (inputs.scale, inputs.shift)
       guard numbers?.count == bytes.count, [1, place.channels].contains(scale.count),
         [1, place.channels].contains(shift.count), !scale.contains(0)
       else { return nil }
     }
     for channel in 0..<place.channels {
       for i in 0..<plane {
-        let target = i * place.channels + channel
-        let source = place.layout == .planar ? channel * plane + i : target
+        let color = inputs?.isBlueFirst == true ? place.channels - 1 - channel : channel
+        let target = i * place.channels + color
+        let source = place.layout == .planar ? channel * plane + i : i * place.channels + channel
         if let numbers {
           let number =
             (numbers[source] - shift[shift.count == 1 ? 0 : channel])

@@ -48,6 +48,8 @@ public final class ModelRunner {
   /// Whether the picture of the next item is wanted, and what was kept of it; see `takePicture`.
   var keepsPicture = false
   var thumbnail: Thumbnail?
+  /// How the picture of the current item lies in the input; nil where the item is no picture.
+  var pictureView: PictureView?
 
   /// Bytes that weights and working memory may take together; nil is what the machine has, for the
   /// working memory alone.
@@ -97,11 +99,13 @@ public final class ModelRunner {
 
   /// Makes the session ready for these input shapes.
   public func prepare(_ shapes: [Shape?]) throws(Failure) {
+    pictureView = nil
     do throws(SessionError) {
       try session.prepare(shapes: shapes)
     } catch {
       throw ModelRunner.failure(error, model, memoryLimit)
     }
+    try checkDetection()
   }
 
   // MARK: Running

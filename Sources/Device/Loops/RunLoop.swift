@@ -243,7 +243,10 @@ public final class RunLoop {
     collector.endStage(.answer)
     defer { collector.endStage(.publish) }
     collector.recordOutput(line.span)
-    if let picture { collector.recordPicture(picture, caption: answer.line) }
+    if var picture {
+      picture.boxes = answer.boxes
+      collector.recordPicture(picture, caption: answer.line)
+    }
     if let label { collector.recordAnswer(isCorrect: answer.classIndex == label) }
     guard isFirstPass else { return }
     if options.outputFile != nil, items.isBatch || index == 0 { try outputs.add(runner) }

@@ -1,104 +1,20 @@
 // A label for a picture.
 
 import Bytes
-import Tensors
 
 /// Picture in, label out.
-///
-/// The model takes f32 [pictures, channels, height, width] or [pictures, height, width, channels].
-/// A u8 tensor is a picture: each channel is scaled and shifted. A tensor of real numbers is what
-/// the model takes already and only converted.
 public struct ImageClassification: Equatable, Sendable {
-  public enum Layout: UInt8, Sendable {
-    /// Channel after channel: NCHW.
-    case planar
-    /// Pixel after pixel: NHWC.
-    case interleaved
-  }
-
-  public var inputName = "image"
-  public var layout = Layout.planar
-  /// Each channel's value times `scale` plus `shift`; one element stands for all channels.
-  public var scale: [Float] = [1]
-  public var shift: [Float] = [0]
+  public var picture = PictureInputs()
   public var ranking = LabelRanking()
 
   public init() {}
-
-  /// Makes the model's input of one picture.
-  ///
-  /// `bytes`: the elements of `shape` without the axis of pictures, [channels, height, width] or
-  /// [height, width, channels] after `layout`, [height, width] for one channel.
-  public func prepare(
-    _ bytes: RawSpan, _ elementType: ElementType, _ shape: Shape,
-    into result: inout MutableSpan<Float>
-  ) throws(TaskError) {
-    let count = result.count
-    guard shape.checkedElementCount == count, bytes.byteCount / elementType.byteCount == count,
-      bytes.byteCount % elementType.byteCount == 0
-    else { throw .invalid(key: inputName, expected: "\(count) elements") }
-    guard elementType == .u8 else {
-      guard elementType.isFloatingPoint else {
-        throw .invalid(key: inputName, expected: "u8 or real numbers")
-      }
-      for i in 0..<count { result[i] = realNumber(in: bytes, elementType, at: i) }
-      return
-    }
-    var channels = 1
-    if shape.rank >= 3 {
-      channels = shape[layout == .planar ? shape.rank - 3 : shape.rank - 1]
-    }
-    guard scale.count == 1 || scale.count == channels, shift.count == 1 || shift.count == channels
-    else {
-      throw .invalid(key: inputName, expected: "\(max(scale.count, shift.count)) channels")
-    }
-    let plane = layout == .planar ? max(count / max(channels, 1), 1) : 1
-    for i in 0..<count {
-      let channel = i / plane % max(channels, 1)
-      let value = Float(unsafe bytes.unsafeLoad(fromByteOffset: i, as: UInt8.self))
-      result[i] =
-        value * scale[scale.count == 1 ? 0 : channel] + shift[shift.count == 1 ? 0 : channel]
-    }
-  }
-}
-
-/// Element `i` of floating-point elements, to the nearest f32.
-func realNumber(in bytes: RawSpan, _ elementType: ElementType, at i: Int) -> Float {
-  switch elementType {
-  case .f64:
-    return Float(unsafe bytes.unsafeLoadUnaligned(fromByteOffset: i * 8, as: Double.self))
-  case .f32: return unsafe bytes.unsafeLoadUnaligned(fromByteOffset: i * 4, as: Float.self)
-  case .bf16, .f16:
-    return elementType.number(
-      unsafe bytes.unsafeLoadUnaligned(fromByteOffset: i * 2, as: UInt16.self))
-  default:
-    return elementType.number(
-      UInt16(unsafe bytes.unsafeLoad(fromByteOffset: i, as: UInt8.self)))
-  }
 }
 
 extension ImageClassification {
-  var fields: [CBORPair] {
-    ranking.fields + [
-      CBORPair("input", .text(inputName)),
-      CBORPair("layout", .text(layout == .planar ? "NCHW" : "NHWC")),
-      CBORPair("scale", .array(scale.map { .double(Double($0)) })),
-      CBORPair("shift", .array(shift.map { .double(Double($0)) })),
-    ]
-  }
+  var fields: [CBORPair] { ranking.fields + picture.fields }
 
   init(_ reader: inout TaskReader) throws(TaskError) {
     ranking = try LabelRanking(&reader)
-    inputName = try reader.text("input")
-    scale = try reader.floats("scale", limit: 4096)
-    shift = try reader.floats("shift", limit: 4096)
-    let name = try reader.text("layout")
-    if name.hasSameBytes(as: "NCHW") {
-      layout = .planar
-    } else if name.hasSameBytes(as: "NHWC") {
-      layout = .interleaved
-    } else {
-      throw .invalid(key: "layout", expected: "NCHW or NHWC")
-    }
+    picture = try PictureInputs(&reader)
   }
 }

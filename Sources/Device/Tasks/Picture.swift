@@ -122,6 +122,27 @@ public struct Picture: Equatable, Sendable {
     return Picture(width: newWidth, height: newHeight, channels: channels, bytes: result) ?? self
   }
 
+  /// The picture in the upper left corner of one of another size, as large as fits with its proportions
+  /// kept, and the shares of width and height that it has there. `free`: the value of the pixels around it.
+  public func letterboxed(
+    width newWidth: Int, height newHeight: Int, free: UInt8
+  ) -> (picture: Picture, width: Double, height: Double) {
+    let scale = min(Double(newWidth) / Double(width), Double(newHeight) / Double(height))
+    let ownWidth = min(max(1, Int(Double(width) * scale)), newWidth)
+    let ownHeight = min(max(1, Int(Double(height) * scale)), newHeight)
+    let own = resized(width: ownWidth, height: ownHeight)
+    var bytes = [UInt8](repeating: free, count: newWidth * newHeight * channels)
+    for y in 0..<ownHeight {
+      for i in 0..<ownWidth * channels {
+        bytes[y * newWidth * channels + i] = own.bytes[y * ownWidth * channels + i]
+      }
+    }
+    let whole = Picture(width: newWidth, height: newHeight, channels: channels, bytes: bytes)
+    return (
+      whole ?? self, Double(ownWidth) / Double(newWidth), Double(ownHeight) / Double(newHeight)
+    )
+  }
+
   /// For each place of the new line the places of the old one that it is made of: a triangle as wide as
   /// two of the coarser line's steps, centres at half a step.
   private static func weights(

@@ -9,10 +9,14 @@ public enum Task: Equatable, Sendable {
   case sentenceEmbedding(SentenceEmbedding)
   case textClassification(TextClassification)
   case imageClassification(ImageClassification)
+  case objectDetection(ObjectDetection)
 
   /// Every task by the name people type.
   public static var names: [String] {
-    ["tensor", "sentence-embedding", "text-classification", "image-classification"]
+    [
+      "tensor", "sentence-embedding", "text-classification", "image-classification",
+      "object-detection",
+    ]
   }
 
   /// The task of this name with its defaults; nil where there is none.
@@ -25,6 +29,8 @@ public enum Task: Equatable, Sendable {
       self = .textClassification(TextClassification())
     } else if name.hasSameBytes(as: "image-classification") {
       self = .imageClassification(ImageClassification())
+    } else if name.hasSameBytes(as: "object-detection") {
+      self = .objectDetection(ObjectDetection())
     } else {
       return nil
     }
@@ -36,6 +42,7 @@ public enum Task: Equatable, Sendable {
     case .sentenceEmbedding: Task.names[1]
     case .textClassification: Task.names[2]
     case .imageClassification: Task.names[3]
+    case .objectDetection: Task.names[4]
     }
   }
 
@@ -44,7 +51,16 @@ public enum Task: Equatable, Sendable {
     switch self {
     case .sentenceEmbedding(let task): task.inputs
     case .textClassification(let task): task.inputs
-    case .tensor, .imageClassification: nil
+    case .tensor, .imageClassification, .objectDetection: nil
+    }
+  }
+
+  /// The input of the tasks that take a picture.
+  public var pictureInputs: PictureInputs? {
+    switch self {
+    case .imageClassification(let task): task.picture
+    case .objectDetection(let task): task.picture
+    case .tensor, .sentenceEmbedding, .textClassification: nil
     }
   }
 
@@ -53,7 +69,7 @@ public enum Task: Equatable, Sendable {
     switch self {
     case .textClassification(let task): task.ranking
     case .imageClassification(let task): task.ranking
-    case .tensor, .sentenceEmbedding: nil
+    case .tensor, .sentenceEmbedding, .objectDetection: nil
     }
   }
 }
@@ -67,6 +83,7 @@ extension Task {
     case .sentenceEmbedding(let task): fields += task.fields
     case .textClassification(let task): fields += task.fields
     case .imageClassification(let task): fields += task.fields
+    case .objectDetection(let task): fields += task.fields
     }
     return .map(fields)
   }
@@ -85,6 +102,8 @@ extension Task {
       task = .textClassification(try TextClassification(&reader))
     case .imageClassification:
       task = .imageClassification(try ImageClassification(&reader))
+    case .objectDetection:
+      task = .objectDetection(try ObjectDetection(&reader))
     }
     try reader.finish()
     self = task
@@ -155,6 +174,31 @@ struct TaskReader {
       throw .invalid(key: key, expected: "\(range.lowerBound) to \(range.upperBound)")
     }
     return count
+  }
+
+  /// Whether there is such a key, which is not taken by that.
+  func has(_ key: String) -> Bool {
+    pairs.contains {
+      if case .text(let name) = $0.key { name.hasSameBytes(as: key) } else { false }
+    }
+  }
+
+  /// The place of a text among those that it may be.
+  mutating func choice(_ key: String, _ names: [String]) throws(TaskError) -> Int {
+    let name = try text(key)
+    for (i, choice) in names.enumerated() where name.hasSameBytes(as: choice) { return i }
+    var expected = names[0]
+    for choice in names.dropFirst() { expected += " or " + choice }
+    throw .invalid(key: key, expected: expected)
+  }
+
+  /// A number from 0 to 1.
+  mutating func share(_ key: String) throws(TaskError) -> Float {
+    guard let value = value(key) else { throw .missingKey(key) }
+    guard let number = value.doubleValue, number >= 0, number <= 1 else {
+      throw .invalid(key: key, expected: "0 to 1")
+    }
+    return Float(number)
   }
 
   mutating func floats(_ key: String, limit: Int) throws(TaskError) -> [Float] {

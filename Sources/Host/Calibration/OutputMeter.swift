@@ -38,7 +38,7 @@ public struct OutputMeter: Equatable, Sendable {
       let metric: LossMetric = ranking?.appliesSoftmax == true ? .logits : .probabilities
       let output = named(ranking?.outputName) ?? 0
       return [OutputMeter(output: output, metric: metric)]
-    case .tensor:
+    case .tensor, .objectDetection:
       return all { output in
         switch maker(of: program.outputs[output].tensor, in: program) {
         case .softmax(let op): op.isLogarithm ? .logits : .probabilities

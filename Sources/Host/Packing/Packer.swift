@@ -285,8 +285,25 @@ public enum Packer {
       task.ranking.labels = model.labels
       task.ranking.topCount = max(1, min(model.labels.count, 3))
       return .textClassification(task)
-    case .tokenClassification, nil: return .tensor
+    case .tokenClassification, nil: return detectionTask(of: model) ?? .tensor
     }
+  }
+
+  /// A model that takes pixels as they are and ends in TFLite's detection operator finds things.
+  private static func detectionTask(of model: ImportedModel) -> Task? {
+    let graph = model.graph
+    guard let input = graph.inputs.first, graph.inputs.count == 1, input.elementType == .u8,
+      let channels = input.dimensions.last, channels == .constant(3)
+    else { return nil }
+    let ends = graph.nodes.contains { node in
+      if case .detection = node.op { node.outputs == graph.outputs.map(\.value) } else { false }
+    }
+    guard ends else { return nil }
+    var task = ObjectDetection()
+    task.picture.name = graph[input.value].name
+    task.picture.layout = .interleaved
+    task.labels = graph.labels
+    return .objectDetection(task)
   }
 
   /// A classifier's probabilities need no softmax; a model of word vectors gives a text's.

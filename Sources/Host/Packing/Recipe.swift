@@ -103,9 +103,14 @@ public struct Recipe: Sendable {
     switch task {
     case .imageClassification(var image):
       image.ranking.labels = labels
-      if let before { try Recipe.apply(before, to: &image) }
+      if let before { try Recipe.apply(before, to: &image.picture) }
       try Recipe.apply(after, to: &image.ranking)
       return .imageClassification(image)
+    case .objectDetection(var detection):
+      detection.labels = labels
+      if let before { try Recipe.apply(before, to: &detection.picture) }
+      if let after { try Recipe.apply(after, to: &detection) }
+      return .objectDetection(detection)
     case .textClassification(var text):
       text.ranking.labels = labels
       try Recipe.refuse(before, "preprocessing", fields, task)
@@ -125,14 +130,21 @@ public struct Recipe: Sendable {
   }
 
   private static func apply(
-    _ before: RecipeObject, to image: inout ImageClassification
+    _ before: RecipeObject, to image: inout PictureInputs
   ) throws {
     try before.allow([
       "input", "layout", "channels", "height_pixels", "width_pixels", "scale", "shift",
+      "letterbox",
     ])
-    image.inputName = try before.optionalText("input") ?? image.inputName
+    image.name = try before.optionalText("input") ?? image.name
     if try before.name("layout", among: ["NCHW", "NHWC"]) == "NHWC" { image.layout = .interleaved }
-    _ = try before.name("channels", among: ["gray", "rgb"])
+    image.isBlueFirst = try before.name("channels", among: ["gray", "rgb", "bgr"]) == "bgr"
+    if let free = try before.integer("letterbox") {
+      guard let value = UInt8(exactly: free) else {
+        throw before.error("letterbox", "expected 0 to 255")
+      }
+      image.letterbox = value
+    }
     for key in ["height_pixels", "width_pixels"] {
       if let n = try before.integer(key), !(1...(1 << 16)).contains(n) {
         throw before.error(key, "expected 1 to 65536")
@@ -140,6 +152,46 @@ public struct Recipe: Sendable {
     }
     if let scale = try before.numbers("scale") { image.scale = scale }
     if let shift = try before.numbers("shift") { image.shift = shift }
+  }
+
+  private static func apply(
+    _ after: RecipeObject, to detection: inout ObjectDetection
+  ) throws {
+    try after.allow([
+      "head", "outputs", "threshold", "overlap", "limit", "background", "strides_pixels",
+    ])
+    let heads = ObjectDetection.headNames
+    if let name = try after.name("head", among: heads), let at = heads.firstIndex(of: name) {
+      detection.head = ObjectDetection.Head(rawValue: UInt8(at)) ?? detection.head
+    }
+    detection.outputNames = try after.texts("outputs")
+    guard [0, detection.outputCount].contains(detection.outputNames.count) else {
+      throw after.error("outputs", "expected \(detection.outputCount) names, or none")
+    }
+    func share(_ key: String) throws -> Float? {
+      guard let numbers = try after.numbers(key) else { return nil }
+      guard numbers.count == 1, (0...1).contains(numbers[0]) else {
+        throw after.error(key, "expected a number from 0 to 1")
+      }
+      return numbers[0]
+    }
+    detection.threshold = try share("threshold") ?? detection.threshold
+    detection.overlap = try share("overlap") ?? detection.overlap
+    if let limit = try after.integer("limit") {
+      detection.limit = min(max(limit, 1), ObjectDetection.resultLimit)
+    }
+    detection.hasBackground = try after.bool("background") ?? detection.hasBackground
+    if let strides = try after.numbers("strides_pixels") {
+      detection.strides = try strides.map { stride in
+        guard let whole = Int(exactly: stride), (1...4096).contains(whole) else {
+          throw after.error("strides_pixels", "expected whole numbers from 1 to 4096")
+        }
+        return whole
+      }
+      guard (1...16).contains(detection.strides.count) else {
+        throw after.error("strides_pixels", "expected 1 to 16 of them")
+      }
+    }
   }
 
   private static func apply(_ after: RecipeObject?, to ranking: inout LabelRanking) throws {
@@ -161,104 +213,4 @@ public struct RecipeError: Error, Sendable, CustomStringConvertible {
   public var message: String
 
   public var description: String { "\(path): \(message)" }
-}
-
-/// A JSON object whose unknown and mistyped keys are errors that name them.
-private struct RecipeObject {
-  private let value: JSONValue
-  private let path: String
-  private let key: String
-
-  init(_ value: JSONValue, path: String, key: String) {
-    self.value = value
-    self.path = path
-    self.key = key
-  }
-
-  func error(_ name: String, _ message: String) -> RecipeError {
-    let offset = value[name]?.offset ?? value.offset
-    let full = key.isEmpty ? name : "\(key).\(name)"
-    return RecipeError(path: path, message: "key '\(full)', byte \(offset): \(message)")
-  }
-
-  func members() throws -> [(String, JSONValue)] {
-    guard let members = value.objectValue else {
-      throw RecipeError(path: path, message: "byte \(value.offset): expected an object")
-    }
-    return members.map { ($0.key, $0.value) }
-  }
-
-  func allow(_ names: [String]) throws {
-    for (name, _) in try members() where !names.contains(name) {
-      let nearest = nearestName(to: name, among: names).map { "; did you mean '\($0)'?" } ?? ""
-      throw error(name, "unknown key\(nearest)")
-    }
-  }
-
-  func optionalText(_ name: String) throws -> String? {
-    guard let v = value[name] else { return nil }
-    guard let text = v.stringValue else { throw error(name, "expected text, found \(v.kind.name)") }
-    return text
-  }
-
-  func text(_ name: String) throws -> String {
-    guard let text = try optionalText(name) else { throw error(name, "is missing") }
-    return text
-  }
-
-  /// One of a few names.
-  func name(_ key: String, among names: [String]) throws -> String? {
-    guard let name = try optionalText(key) else { return nil }
-    guard names.contains(name) else {
-      throw error(key, "expected " + names.joined(separator: " or ") + ", found '\(name)'")
-    }
-    return name
-  }
-
-  /// A path inside the recipe's folder.
-  func path(_ name: String, in folder: String) throws -> String {
-    let text = try text(name)
-    guard !text.hasPrefix("/"), !text.split(separator: "/").contains("..") else {
-      throw error(name, "expected a path inside the folder")
-    }
-    return folder + "/" + text
-  }
-
-  func object(_ name: String) throws -> RecipeObject? {
-    guard let v = value[name] else { return nil }
-    guard v.objectValue != nil else { throw error(name, "expected an object") }
-    return RecipeObject(v, path: path, key: key.isEmpty ? name : "\(key).\(name)")
-  }
-
-  func integer(_ name: String) throws -> Int? {
-    guard let v = value[name] else { return nil }
-    guard let n = v.integerValue else { throw error(name, "expected a whole number") }
-    return n
-  }
-
-  func bool(_ name: String) throws -> Bool? {
-    guard let v = value[name] else { return nil }
-    guard let b = v.boolValue else { throw error(name, "expected true or false") }
-    return b
-  }
-
-  func texts(_ name: String) throws -> [String] {
-    guard let v = value[name] else { return [] }
-    guard let list = v.arrayValue else { throw error(name, "expected a list of texts") }
-    return try list.map { item in
-      guard let text = item.stringValue else { throw error(name, "expected a list of texts") }
-      return text
-    }
-  }
-
-  /// One number or a list of them.
-  func numbers(_ name: String) throws -> [Float]? {
-    guard let v = value[name] else { return nil }
-    if let n = v.numberValue { return [Float(n)] }
-    let list = v.arrayValue?.compactMap(\.numberValue) ?? []
-    guard let count = v.arrayValue?.count, count == list.count, count > 0 else {
-      throw error(name, "expected numbers")
-    }
-    return list.map { Float($0) }
-  }
 }

@@ -10,7 +10,8 @@ import Testing
 
 /// Runs in virtual time on a board of files, each recorded up to the moment that is looked at.
 enum RecordedState: String, CaseIterable, Sendable {
-  case loading, warmUp, classifier, languageModel, throttled, noMeter, overBudget, frozen, paused
+  case loading, warmUp, classifier, languageModel, throttled, noMeter, overBudget, frozen, paused,
+    inputLost
 
   /// What is typed before the frame is drawn.
   var keys: String { self == .frozen ? " " : "" }
@@ -116,8 +117,15 @@ enum RecordedState: String, CaseIterable, Sendable {
         collector.poll(nowNanoseconds: now)
       }
     }
-    if self == .paused {
-      collector.setPaused(true)
+    if self == .paused || self == .inputLost {
+      if self == .paused {
+        collector.setPaused(true)
+      } else {
+        let text = Array("/dev/video0: no such device: looked for again until it is back".utf8)
+        collector.recordPhase(text)
+        collector.recordEvent(.critical, text)
+        collector.setState(.inputLost)
+      }
       for _ in 0..<50 {
         now += 100_000_000
         collector.poll(nowNanoseconds: now)

@@ -36,13 +36,26 @@ private func unusualTasks() -> [Task] {
   text.inputs = inputs
   text.ranking = ranking
   var image = ImageClassification()
-  image.inputName = "pixels"
-  image.layout = .interleaved
-  image.scale = [0.1, 0.2, 1 / 3]
-  image.shift = [-1, 0, 1.5]
+  image.picture.name = "pixels"
+  image.picture.layout = .interleaved
+  image.picture.scale = [0.1, 0.2, 1 / 3]
+  image.picture.shift = [-1, 0, 1.5]
   image.ranking = ranking
+  var detection = ObjectDetection()
+  detection.picture = image.picture
+  detection.picture.isBlueFirst = true
+  detection.picture.letterbox = 114
+  detection.labels = ["cat", "dog"]
+  detection.head = .grid
+  detection.outputNames = ["rows"]
+  detection.threshold = 0.25
+  detection.overlap = 0.5
+  detection.limit = 7
+  detection.hasBackground = true
+  detection.strides = [4, 8]
   return [
     .tensor, .sentenceEmbedding(embedding), .textClassification(text), .imageClassification(image),
+    .objectDetection(detection),
   ]
 }
 
@@ -227,9 +240,9 @@ struct LabelRankingTests {
   }
 }
 
-struct ImageClassificationTests {
+struct PictureInputsTests {
   private func prepared(
-    _ task: ImageClassification, _ bytes: [UInt8], _ type: ElementType, _ shape: [Int], _ count: Int
+    _ task: PictureInputs, _ bytes: [UInt8], _ type: ElementType, _ shape: [Int], _ count: Int
   ) throws -> [Float] {
     var result = [Float](repeating: 0, count: count)
     var span = result.mutableSpan
@@ -239,7 +252,7 @@ struct ImageClassificationTests {
   }
 
   @Test func pixelsAreScaledByChannel() throws {
-    var task = ImageClassification()
+    var task = PictureInputs()
     task.scale = [1, 10]
     task.shift = [0, -1]
     #expect(try prepared(task, [1, 2, 3, 4], .u8, [2, 1, 2], 4) == [1, 2, 29, 39])
@@ -252,7 +265,7 @@ struct ImageClassificationTests {
   }
 
   @Test func realNumbersAreOnlyConverted() throws {
-    var task = ImageClassification()
+    var task = PictureInputs()
     task.scale = [9]
     let expected = try Expected.load()
     let half = expected.halfBits.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }

@@ -49,8 +49,35 @@ import Testing
     #expect(image.ranking.labels == (0...9).map { "\($0)" })
     #expect(image.ranking.topCount == 3 && image.ranking.outputName == "probabilities")
     #expect(!image.ranking.appliesSoftmax, "the output holds probabilities")
-    #expect(image.inputName == "image" && image.layout == .planar)
-    #expect(image.scale == [0.062745098])
+    #expect(image.picture.name == "image" && image.picture.layout == .planar)
+    #expect(image.picture.scale == [0.062745098])
+  }
+
+  @Test func objectDetection() throws {
+    let recipe = try recipe(
+      """
+      {
+        name: "x", model: "m", task: "object-detection", labels: ["a", "b"],
+        preprocessing: {channels: "bgr", letterbox: 114, layout: "NHWC"},
+        postprocessing: {
+          head: "scored", outputs: ["boxes", "scores"], threshold: 0.7, overlap: 0.3, limit: 9,
+          background: true, strides_pixels: [8, 16],
+        },
+      }
+      """)
+    var expected = ObjectDetection()
+    expected.labels = ["a", "b"]
+    expected.picture.isBlueFirst = true
+    expected.picture.letterbox = 114
+    expected.picture.layout = .interleaved
+    expected.head = .scored
+    expected.outputNames = ["boxes", "scores"]
+    expected.threshold = 0.7
+    expected.overlap = 0.3
+    expected.limit = 9
+    expected.hasBackground = true
+    expected.strides = [8, 16]
+    #expect(recipe.task == .objectDetection(expected))
   }
 
   @Test func whatMayBeLeftOut() throws {
@@ -104,6 +131,26 @@ import Testing
     (
       #"{name: "x", model: "m", task: "image-classification", preprocessing: {channels: "grey"}}"#,
       ["'preprocessing.channels'"]
+    ),
+    (
+      #"{name: "x", model: "m", task: "object-detection", postprocessing: {head: "boxes"}}"#,
+      ["'postprocessing.head'", "ranked or scored or grid"]
+    ),
+    (
+      #"{name: "x", model: "m", task: "object-detection", postprocessing: {outputs: ["a"]}}"#,
+      ["'postprocessing.outputs'", "4 names"]
+    ),
+    (
+      #"{name: "x", model: "m", task: "object-detection", postprocessing: {threshold: 2}}"#,
+      ["'postprocessing.threshold'"]
+    ),
+    (
+      #"{name: "x", model: "m", task: "object-detection", postprocessing: {strides_pixels: [0]}}"#,
+      ["'postprocessing.strides_pixels'"]
+    ),
+    (
+      #"{name: "x", model: "m", task: "object-detection", preprocessing: {letterbox: 256}}"#,
+      ["'preprocessing.letterbox'", "0 to 255"]
     ),
     (#"{name: "x", name: "y", model: "m"}"#, ["name"]),
     (#"{name: "x", model: "m", preprocessing: {input: "i"}}"#, ["'preprocessing'"]),

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes the safetensors and .npy files and the expected numbers of TasksTests, beside this script.
+"""Writes the safetensors and .npy files, the expected numbers of TasksTests and a detector, beside this script.
 
-    pip install numpy==2.4.6 safetensors==0.8.0 && ./make_task_fixtures.py
+    pip install numpy==2.4.6 onnx==1.23.2 safetensors==0.8.0 && ./make_task_fixtures.py
 """
 
 import json
@@ -9,6 +9,7 @@ import pathlib
 
 import numpy
 from numpy.lib import format as npy
+from onnx import checker, helper, numpy_helper
 from safetensors.numpy import save_file
 
 HERE = pathlib.Path(__file__).parent
@@ -27,6 +28,26 @@ def tensors():
     found["empty"] = numpy.zeros((0, 4), numpy.int16)
     found["ünïcödé \"quoted\""] = numpy.array([1, 2, 3], numpy.uint8)
     return found
+
+
+def detector():
+    """Finds red and blue squares of 4x4 pixels on pictures of 8x12: rows of a grid with steps of 4."""
+    weights = numpy.zeros((7, 3, 4, 4), numpy.float32)
+    weights[4, [0, 2]] = 1 / 16  # There is something where the place is red or blue.
+    weights[5, 0] = 1 / 16
+    weights[6, 2] = 1 / 16
+    bias = numpy.array([0.5, 0.5, 0, 0, 0, 0, 0], numpy.float32)  # In the middle, as large as a place.
+    shape = numpy.array([1, 7, 6], numpy.int64)
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["image", "w", "b"], ["map"], strides=[4, 4]),
+         helper.make_node("Reshape", ["map", "shape"], ["flat"]),
+         helper.make_node("Transpose", ["flat"], ["rows"], perm=[0, 2, 1])],
+        "detector", [helper.make_tensor_value_info("image", 1, [1, 3, 8, 12])],
+        [helper.make_tensor_value_info("rows", 1, [1, 6, 7])],
+        [numpy_helper.from_array(a, n) for n, a in (("w", weights), ("b", bias), ("shape", shape))])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    checker.check_model(model)
+    (HERE / "detector.onnx").write_bytes(model.SerializeToString())
 
 
 def pooling(dice):
@@ -52,6 +73,7 @@ def softmaxes(dice):
 
 
 def main():
+    detector()
     dice = numpy.random.default_rng(11)
     save_file(tensors(), HERE / "python.safetensors", metadata={"made by": "numpy", "b": "\n"})
     values = {k: [str(x) for x in v.flatten().tolist()] for k, v in tensors().items()}

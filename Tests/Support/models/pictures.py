@@ -2,6 +2,7 @@
 
 import csv
 import json
+import tempfile
 
 import numpy
 from PIL import Image
@@ -210,6 +211,53 @@ def yolox(runner):
     yield (folder, "objects found %", 100 * ours / total, 100 * theirs / total, total)
 
 
+DETECTORS = [
+    # Folder, model, evaluation, lowest score of the reference's boxes, what its recipe says.
+    ("det-ssd-mobilenet-v1-uint8", "ssd_mobilenet_v1_uint8.tflite", "detections", 0.4,
+     {"layout": "NHWC", "input": "normalized_input_image_tensor"}, {"head": "ranked", "threshold": 0.4}),
+    ("det-yolox-nano", "yolox_nano.onnx", "detections", 0.4,
+     {"input": "images", "channels": "bgr", "letterbox": 114}, {"head": "grid", "threshold": 0.4}),
+    ("face-ultraface-320", "ultraface_rfb_320.onnx", "faces_rfb", 0.7,
+     {"scale": 1 / 128, "shift": -127 / 128},
+     {"head": "scored", "outputs": ["boxes", "scores"], "background": True, "threshold": 0.7, "overlap": 0.3}),
+]
+
+
+def shared(a, b):
+    """The area that two boxes share as part of what they cover together."""
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0
+    both = width * height
+    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
+
+
+def detectors(runner):
+    """From photos to boxes in pixels by the task: as many as the reference's, at the same places."""
+    for folder, model, table, least, before, after in DETECTORS:
+        names = json.loads(runner.path(f"{folder}/meta.json").read_text()).get("labels", ["face"])
+        lines = [json.loads(l) for l in runner.path(f"{folder}/eval/{table}.jsonl").open()]
+        with tempfile.TemporaryDirectory() as place:
+            files = []
+            for i, line in enumerate(lines):
+                files.append(f"{place}/{i:03}.ppm")
+                photo(runner, folder, line["image"]).save(files[-1])
+            recipe = {"task": "object-detection", "labels": names, "preprocessing": before, "postprocessing": after}
+            found = runner.results(recipe, f"{folder}/{model}", files)
+        same = ours = theirs = 0
+        for line, result in zip(lines, found):
+            reference = [r for r in line["reference"] if r["score"] >= least]
+            free = list(result["objects"])
+            ours, theirs = ours + len(free), theirs + len(reference)
+            for r in reference:
+                near = [o for o in free if o["label"] == r.get("cls", "face") and shared(o["box_pixels"], r["box"]) > 0.8]
+                if near:
+                    free.remove(near[0])
+                    same += 1
+        # Boxes that only one of both has count against us.
+        yield (folder, "boxes as reference %", 200 * same / (ours + theirs), 100.0, theirs)
+
+
 def tflite_photos(runner):
     """ImageNet classes of photos by the TFLite models, float and integer."""
     for folder, file, table, last, score in (
@@ -277,4 +325,5 @@ def ssd(runner):
     yield (folder, "objects found %", 100 * ours / total, 100 * theirs / total, total)
 
 
-EVALUATIONS = [mnist, mobilenet, plates, text_lines, text_direction, faces, yolox, tflite_photos, cifar, pose, ssd]
+EVALUATIONS = [
+    mnist, mobilenet, plates, text_lines, text_direction, faces, yolox, detectors, tflite_photos, cifar, pose, ssd]

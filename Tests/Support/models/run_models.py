@@ -56,6 +56,20 @@ class Runner:
                 raise RuntimeError(done.stderr.strip().splitlines()[-1] if done.stderr else "no message")
             return {n.removeprefix("output."): a for n, a in load_file(result).items()}
 
+    def results(self, recipe, model, items, scheme="f32"):
+        """What `run` says of files, in their order, for a recipe without its model's name."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = self.path(model)
+            Path(folder, file.name).symlink_to(file.resolve())
+            Path(folder, "bundle.json5").write_text(json.dumps({"name": file.stem, "model": file.name, **recipe}))
+            bundle = f"{folder}/bundle.knap"
+            for command in ([self.knapsack, "pack", folder, "--scheme", scheme, "--output", bundle],
+                            [self.knapsack, "run", bundle, *map(str, items), "--format", "ndjson", "--no-tui"]):
+                done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                if done.returncode:
+                    raise RuntimeError(done.stderr.strip().splitlines()[-1] if done.stderr else "no message")
+            lines = [json.loads(line) for line in done.stdout.splitlines()]
+            return [line for line in lines if line["schema"] == "knapsack.result"]
 
     def labels(self, model, texts):
         """The first label of every text, for models that take text."""

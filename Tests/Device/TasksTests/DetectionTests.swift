@@ -82,7 +82,9 @@ struct DetectionTests {
   @Test(arguments: [ObjectDetection.Head.ranked, .scored, .grid])
   func anyNumbersAtAll(head: ObjectDetection.Head) {
     var random = SeededRandom(state: UInt64(head.rawValue) + 7)
-    let odd: [Float] = [.nan, .infinity, -.infinity, 1e38, -1e38, .leastNonzeroMagnitude, -0.0, 3, 0.99]
+    let odd: [Float] = [
+      .nan, .infinity, -.infinity, 1e38, -1e38, .leastNonzeroMagnitude, -0.0, 3, 0.99,
+    ]
     func number() -> Float {
       Int.random(in: 0..<4, using: &random) == 0
         ? odd[Int.random(in: 0..<odd.count, using: &random)]

@@ -53,33 +53,35 @@ struct DetectionTests {
     struct Object: Decodable {
       var label: String
       var score: Double
-      var box_pixels: [Double]
+      var boxPixels: [Double]
     }
     var schema: String
-    var width_pixels: Int?
-    var height_pixels: Int?
+    var widthPixels: Int?
+    var heightPixels: Int?
     var objects: [Object]?
   }
 
   private func objects(_ tool: Tool, _ bundle: String, _ picture: String) throws -> Line {
     let outcome = try tool.run(["run", bundle, picture, "--format", "ndjson", "--no-tui"])
     try #require(outcome.status == 0, "\(outcome.error)")
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
     let lines = try outcome.text.split(separator: "\n").map {
-      try JSONDecoder().decode(Line.self, from: Data($0.utf8))
+      try decoder.decode(Line.self, from: Data($0.utf8))
     }
     return try #require(lines.first { $0.schema == "knapsack.result" })
   }
 
   private func isNear(_ found: Line.Object, _ label: String, _ box: [Double]) -> Bool {
     found.label == label && found.score > 0.8
-      && zip(found.box_pixels, box).allSatisfy { abs($0 - $1) < 0.01 }
+      && zip(found.boxPixels, box).allSatisfy { abs($0 - $1) < 0.01 }
   }
 
   @Test(arguments: [Tool.knapsack, .knapsackRun]) func boxesAreOnThePicture(tool: Tool) throws {
     // Twice as large as the model's 12x8.
     let picture = try picture(24, 16, red: (8, 0), blue: (16, 8))
     let line = try objects(tool, try bundle(), picture)
-    #expect(line.width_pixels == 24 && line.height_pixels == 16)
+    #expect(line.widthPixels == 24 && line.heightPixels == 16)
     let found = (line.objects ?? []).sorted { $0.label > $1.label }
     try #require(found.count == 2)
     #expect(isNear(found[0], "red", [8, 0, 16, 8]))
@@ -94,7 +96,7 @@ struct DetectionTests {
       try bundle(
         #", letterbox: 0, channels: "bgr""#,
         #"head: "grid", strides_pixels: [4], threshold: 0.6"#), picture)
-    #expect(line.width_pixels == 16)
+    #expect(line.widthPixels == 16)
     let found = (line.objects ?? []).sorted { $0.label > $1.label }
     try #require(found.count == 2)
     #expect(isNear(found[0], "red", [0, 8, 8, 16]))

@@ -40,6 +40,8 @@ final class DashboardLoop: @unchecked Sendable {
     resets = control.resetCount
     cpuMark = (kp_now_ns(), kp_thread_cpu_ns())
     var drawBy: UInt64 = 0
+    // A storm of signals wakes more often than the source needs.
+    var pollBy: UInt64 = 0
     while !isEnding.isSet {
       let now = kp_now_ns()
       if let moment = resumeAt, now >= moment || !control.isPaused {
@@ -47,7 +49,10 @@ final class DashboardLoop: @unchecked Sendable {
         control.setPaused(false)
       }
       source.setPaused(control.isPaused)
-      source.poll(nowNanoseconds: now)
+      if now >= pollBy || (now >= drawBy && settling.due == nil) {
+        source.poll(nowNanoseconds: now)
+        pollBy = now + source.pollNanoseconds
+      }
       if control.resetCount != resets {
         resets = control.resetCount
         source.reset(nowNanoseconds: now)
@@ -65,7 +70,7 @@ final class DashboardLoop: @unchecked Sendable {
         // A view that is held still only says how fast the run goes.
         drawBy = now + 1_000_000_000 / UInt64(ui.frozen == nil ? ui.redrawHertz : 1)
       }
-      let next = min(settling.due ?? .max, now + source.pollNanoseconds)
+      let next = min(settling.due ?? .max, pollBy)
       let wake = drawBy > now ? min(drawBy, next) : next
       let bits = isTerminalGone ? sleepOnly() : terminal.wait(milliseconds: milliseconds(now, wake))
       if bits & Int32(KP_WRITABLE) != 0 { finishFrame() }

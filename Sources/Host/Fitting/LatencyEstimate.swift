@@ -115,6 +115,8 @@ public struct LatencyEstimate: Equatable, Sendable {
 private struct StepTime {
   var alone: Double
   var shared: Double
+  /// What is added where it is shared.
+  var handover = 0.0
   var spread: Double
   var bound: LatencyEstimate.Bound
 
@@ -128,6 +130,7 @@ private struct StepTime {
       idle += alone
       return alone
     }
+    let shared = shared + handover
     let isAsleep = idle > StepTime.spinSeconds
     let seconds = isAsleep ? min(alone, shared + wake) : shared
     idle = 0
@@ -171,33 +174,48 @@ private enum StepSpeeds {
     case .table(let measured, var tables):
       defer { self = .table(measured, tables) }
       // Weights come from where all of them find room, data from where the step before left them.
-      let way = max(
-        measured.readSeconds(work.weightBytes, workingSet: workingSet, threads: threads),
-        Double(work.dataBytes) / 2
-          / (measured.copyBytesPerSecond(workingSet: work.dataBytes, threads: 1) ?? .infinity))
+      func way(_ threads: Int) -> Double {
+        max(
+          measured.readSeconds(work.weightBytes, workingSet: workingSet, threads: threads),
+          Double(work.dataBytes) / 2
+            / (measured.copyBytesPerSecond(workingSet: work.dataBytes, threads: 1) ?? .infinity))
+      }
       guard let found = tables.seconds(work, measured, threads) else {
+        let way = way(threads)
         let seconds = max(measured.generalSeconds(work), way) * measured.context(of: work)
         let bound = StepSpeeds.bound(seconds, way: way, dispatch: measured.dispatchSeconds)
         return StepTime(alone: seconds, shared: seconds, spread: 1, bound: bound)
       }
       // The table's step found its own weights where the step alone finds room.
-      let further =
-        measured.readSeconds(work.weightBytes, workingSet: workingSet, threads: threads)
-        - measured.readSeconds(work.weightBytes, workingSet: work.weightBytes, threads: threads)
-      let exposure = work.readsWeightsOnce ? 1 : measured.weightExposure
+      func further(_ threads: Int) -> Double {
+        let all = measured.readSeconds(work.weightBytes, workingSet: workingSet, threads: threads)
+        return max(
+          all
+            - measured.readSeconds(
+              work.weightBytes, workingSet: work.weightBytes, threads: threads), 0)
+      }
+      let exposure =
+        work.readsWeightsOnce
+        ? measured.rowWeightExposure
+        : work.isInteger ? measured.integerWeightExposure : measured.weightExposure
       var alone = max(found.seconds, measured.dispatchSeconds)
       if let epilogue = work.epilogue {
         // It is done where the results are stored, by the thread that stores them.
         alone +=
           tables.seconds(epilogue, measured, 1)?.seconds ?? measured.generalSeconds(epilogue)
       }
-      func inModel(_ seconds: Double) -> Double {
-        max(seconds * measured.context(of: work) + max(further, 0) * exposure, way)
+      func inModel(_ seconds: Double, _ threads: Int) -> Double {
+        max(seconds * measured.context(of: work) + further(threads) * exposure, way(threads))
       }
-      let shared = inModel(alone * found.left)
+      // What one thread does alone it also reads alone.
+      let sharing = found.left < 1 - StepSharing.gain ? threads : 1
+      let shared = inModel(alone * found.left, sharing)
       return StepTime(
-        alone: inModel(alone), shared: shared, spread: found.spread,
-        bound: StepSpeeds.bound(shared, way: way, dispatch: measured.dispatchSeconds))
+        alone: inModel(alone, 1), shared: shared,
+        handover: sharing > 1 ? measured.handoverSeconds : 0,
+        spread: found.spread,
+        bound: StepSpeeds.bound(
+          shared, way: way(sharing), dispatch: measured.dispatchSeconds))
     }
   }
 

@@ -17,9 +17,13 @@ extension MeasuredSpeeds {
     kernels = try object.text("kernels")
     dispatchSeconds = try object.number("dispatch_seconds", Plausible.seconds)
     contextFactor = try object.number("context_factor", 0.25...4)
-    // Profiles of before it was measured.
+    // Profiles of before it was measured; so with others below.
     wideFactor = try object.optionalNumber("wide_factor", 0.25...4) ?? contextFactor
     weightExposure = try object.number("weight_exposure", 0...16)
+    integerWeightExposure =
+      try object.optionalNumber("integer_weight_exposure", 0...16) ?? weightExposure
+    rowWeightExposure = try object.optionalNumber("row_weight_exposure", 0...16) ?? 1
+    handoverSeconds = try object.optionalNumber("handover_seconds", 0...1) ?? 0
     wakeSeconds = try object.number("wake_seconds", 0...1)
     runtimeBytes = try object.integer("runtime_bytes", Plausible.bytes)
     conditions = try MachineConditions(object.object("conditions"))
@@ -47,6 +51,9 @@ extension MeasuredSpeeds {
     json.field("context_factor", contextFactor)
     json.field("wide_factor", wideFactor)
     json.field("weight_exposure", weightExposure)
+    json.field("integer_weight_exposure", integerWeightExposure)
+    json.field("row_weight_exposure", rowWeightExposure)
+    json.field("handover_seconds", handoverSeconds)
     json.field("wake_seconds", wakeSeconds)
     json.field("runtime_bytes", runtimeBytes)
     json.key("conditions")

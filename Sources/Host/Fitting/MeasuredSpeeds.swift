@@ -17,6 +17,13 @@ public struct MeasuredSpeeds: Equatable, Sendable {
   /// come from further away: below 1 where reading goes on behind the arithmetic, above where a
   /// kernel reads more slowly than memory could.
   public var weightExposure: Double
+  /// The same of integer steps.
+  public var integerWeightExposure: Double
+  /// The same of steps that use each weight once.
+  public var rowWeightExposure: Double
+  /// What a step that threads share takes longer where another step has just written its data, in the
+  /// caches of several cores.
+  public var handoverSeconds: Double
   /// Until a thread that went to sleep works again; 0 where there is one thread only.
   public var wakeSeconds: Double
   /// Resident bytes of the tool before it opens a model.
@@ -32,7 +39,9 @@ public struct MeasuredSpeeds: Equatable, Sendable {
 
   public init(
     kernels: String, dispatchSeconds: Double, contextFactor: Double = 1,
-    wideFactor: Double = 1, weightExposure: Double = 1, wakeSeconds: Double = 0, runtimeBytes: Int,
+    wideFactor: Double = 1, weightExposure: Double = 1, integerWeightExposure: Double = 1,
+    rowWeightExposure: Double = 1, handoverSeconds: Double = 0, wakeSeconds: Double = 0,
+    runtimeBytes: Int,
     conditions: MachineConditions = MachineConditions(loadAverage: nil), memory: [MemoryPoint],
     steps: [StepTable], power: MeasuredPower? = nil
   ) {
@@ -41,6 +50,9 @@ public struct MeasuredSpeeds: Equatable, Sendable {
     self.contextFactor = contextFactor
     self.wideFactor = wideFactor
     self.weightExposure = weightExposure
+    self.integerWeightExposure = integerWeightExposure
+    self.rowWeightExposure = rowWeightExposure
+    self.handoverSeconds = handoverSeconds
     self.wakeSeconds = wakeSeconds
     self.runtimeBytes = runtimeBytes
     self.conditions = conditions

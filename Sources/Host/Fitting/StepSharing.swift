@@ -11,7 +11,7 @@ struct StepSharing {
   private let places: [(logs: [Double], left: Double)]
 
   /// A step counts as shared where at least this share of its time is gone.
-  private static let gain = 0.15
+  static let gain = 0.15
 
   /// nil where no point is in both.
   init?(_ one: MeasuredSpeeds.StepTable, _ several: MeasuredSpeeds.StepTable) {

@@ -59,7 +59,9 @@ import Testing
     MeasuredSpeeds(
       kernels: "fast-kernels", dispatchSeconds: 1.25e-7, contextFactor: 1.125,
       wideFactor: 1.375,
-      weightExposure: 2.5, wakeSeconds: 3e-5, runtimeBytes: 21_000_000,
+      weightExposure: 2.5, integerWeightExposure: 3.5, rowWeightExposure: 1.5,
+      handoverSeconds: 5e-7, wakeSeconds: 3e-5,
+      runtimeBytes: 21_000_000,
       conditions: MachineConditions(
         loadAverage: 0.25, governor: "performance", clockHertz: 2.4e9, throttleCount: 0),
       memory: [
@@ -119,6 +121,15 @@ import Testing
     ("\"context_factor\": 1.125", "\"context_factor\": 9", "measured.context_factor"),
     ("\"wide_factor\": 1.375", "\"wide_factor\": 0", "measured.wide_factor"),
     ("\"weight_exposure\": 2.5", "\"weight_exposure\": -1", "measured.weight_exposure"),
+    (
+      "\"integer_weight_exposure\": 3.5", "\"integer_weight_exposure\": 17",
+      "measured.integer_weight_exposure"
+    ),
+    (
+      "\"row_weight_exposure\": 1.5", "\"row_weight_exposure\": 17",
+      "measured.row_weight_exposure"
+    ),
+    ("\"handover_seconds\": 5e-07", "\"handover_seconds\": -1", "measured.handover_seconds"),
     ("\"governor\"", "\"governer\"", "measured.conditions.governer"),
     ("\"throttle_count\": 0", "\"throttle_count\": -3", "measured.conditions.throttle_count"),
     ("\"meter\"", "\"metre\"", "measured.power.metre"),

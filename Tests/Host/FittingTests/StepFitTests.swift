@@ -135,6 +135,25 @@ import Testing
     }
   }
 
+  /// What threads share, and that alone, takes so much longer where others have written its data.
+  @Test func sharedStepsAreHandedOver() throws {
+    func law(_ e: [Int]) -> Double { 1e-9 * Double(e[0]) }
+    let extents = [1 << 10, 1 << 14, 1 << 16, 1 << 20].map { [$0] }
+    let one = table("Unary exp", extents, { $0[0] }, law)
+    let two = table("Unary exp", threads: 2, extents, \.[0]) { e in
+      e[0] < 32768 ? law(e) : law(e) * 0.5
+    }
+    var both = speeds([one, two])
+    for (count, handovers) in [(1 << 10, 0.0), (1 << 18, 1)] {
+      let work = try step(.unary(Unary(.exp)), [[count]])
+      both.handoverSeconds = 0
+      let plain = try seconds(work, both, threads: 2)
+      both.handoverSeconds = 3e-6
+      #expect(try abs(seconds(work, both, threads: 2) - plain - handovers * 3e-6) < 1e-12)
+      #expect(try seconds(work, both) == seconds(work, speeds([one])))
+    }
+  }
+
   /// Behind steps that one thread takes longer for than others spin, a shared step waits for them to
   /// wake up, or is done before they come.
   @Test func sleepingThreadsComeLate() throws {

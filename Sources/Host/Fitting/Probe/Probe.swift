@@ -58,6 +58,7 @@ public struct Probe {
   private struct Chain {
     var kind: ProbeCase.ChainKind
     var make: ProbeCase.Maker
+    var threads = 1
     var model: ProbeModel?
     var seconds = Double.infinity
   }
@@ -92,8 +93,11 @@ public struct Probe {
     for threads in threadCounts {
       for make in ProbeCase.all { jobs.append(Job(make: make, threads: threads)) }
     }
-    var chains = ProbeCase.chains.map {
-      Chain(kind: $0.kind, make: $0.make)
+    var chains = ProbeCase.chains.map { Chain(kind: $0.kind, make: $0.make) }
+    if threads > 1 {
+      // Each reads what all threads have just written; the cores' own caches hold the weights.
+      let make: ProbeCase.Maker = { ProbeCase.rows(2, of: 448) }
+      chains.append(Chain(kind: .rows, make: make, threads: threads))
     }
     var pools: [Int: ThreadPool] = [:]
     for threads in threadCounts where threads > 1 {
@@ -110,7 +114,7 @@ public struct Probe {
         progress(min(max(elapsed() / seconds, pass == 0 ? inPass * 0.5 : 0), 1))
         // Chains are few and weigh much: they are spread over the passes.
         if n % Self.chainInterval == 0 {
-          try measure(&chains[n / Self.chainInterval % chains.count])
+          try measure(&chains[n / Self.chainInterval % chains.count], pools)
         }
       }
       pass += 1
@@ -132,19 +136,24 @@ public struct Probe {
   /// What chains tell beyond their steps: one figure after the other, with those before it in place.
   private func setContext(_ chains: [Chain], _ measured: inout MeasuredSpeeds) {
     measured.weightExposure = 1
+    measured.integerWeightExposure = 1
+    measured.rowWeightExposure = 1
     func fit(
-      _ kind: ProbeCase.ChainKind, _ figure: WritableKeyPath<MeasuredSpeeds, Double>
+      _ kind: ProbeCase.ChainKind, _ figure: WritableKeyPath<MeasuredSpeeds, Double>,
+      unit: Double = 1
     ) -> Double? {
       var found: [Double] = []
       for chain in chains where chain.kind == kind {
         guard let model = chain.model else { continue }
         // Predicted time grows linearly with the figure.
         let seconds = [1.0, 2].map { value in
-          measured[keyPath: figure] = value
-          return LatencyEstimate(model.all, measured: measured, threads: 1).seconds.value
+          measured[keyPath: figure] = value * unit
+          return LatencyEstimate(model.all, measured: measured, threads: chain.threads)
+            .seconds.value
         }
         if seconds[1] > seconds[0] {
-          found.append(1 + (chain.seconds - seconds[0]) / (seconds[1] - seconds[0]))
+          found.append(
+            unit * (1 + (chain.seconds - seconds[0]) / (seconds[1] - seconds[0])))
         }
       }
       return found.isEmpty ? nil : found.reduce(0, +) / Double(found.count)
@@ -154,7 +163,15 @@ public struct Probe {
     measured.contextFactor = near
     measured.wideFactor = fit(.wide, \.wideFactor).map { min(max($0, 0.9), 2) } ?? near
     // A cache line at a time, memory is an order of magnitude slower than in one go.
-    measured.weightExposure = fit(.weights, \.weightExposure).map { min(max($0, 0), 10) } ?? 1
+    let exposure = fit(.weights, \.weightExposure).map { min(max($0, 0), 10) } ?? 1
+    let integer =
+      fit(.integerWeights, \.integerWeightExposure).map { min(max($0, 0), 10) } ?? exposure
+    measured.weightExposure = exposure
+    measured.integerWeightExposure = integer
+    measured.rowWeightExposure =
+      fit(.rowWeights, \.rowWeightExposure).map { min(max($0, 0), 10) } ?? 1
+    let handover = fit(.rows, \.handoverSeconds, unit: 1e-7) ?? 0
+    measured.handoverSeconds = min(max(handover, 0), 1e-5)
   }
 
   /// How much later than awake a thread that sleeps comes to a shared step: behind steps that leave it
@@ -192,8 +209,11 @@ public struct Probe {
     }
   }
 
-  private func measure(_ chain: inout Chain) throws {
-    if chain.model == nil { chain.model = try ProbeModel(chain.make(), threads: 1) }
+  private func measure(_ chain: inout Chain, _ pools: [Int: ThreadPool]) throws {
+    if chain.model == nil {
+      chain.model = try ProbeModel(
+        chain.make(), threads: chain.threads, pool: pools[chain.threads])
+    }
     guard let model = chain.model else { return }
     chain.seconds = min(chain.seconds, try model.measure(seconds: 0.02, isLong: true))
   }

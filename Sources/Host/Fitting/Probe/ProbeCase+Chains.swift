@@ -6,16 +6,33 @@ import Tensors
 extension ProbeCase {
   /// What a small model tells of the machine.
   enum ChainKind {
-    /// Steps that a near cache holds; steps whose data none does; steps whose weights none does.
-    case near, wide, weights
+    /// Steps that a near cache holds; steps whose data none does; steps whose weights none does, of real
+    /// numbers, of integers, and of steps that use each of them once; short steps that threads share.
+    case near, wide, weights, integerWeights, rowWeights, rows
   }
 
   /// A picture's way through a small network, a larger one's, and a sentence's through layers.
   static let chains: [(kind: ChainKind, make: Maker)] = [
     (.near, { pictures(128, 16, [(32, 1), (64, 2), (64, 1), (128, 2), (128, 1), (128, 1)]) }),
     (.wide, { pictures(320, 16, [(32, 1), (32, 1), (48, 1), (64, 2), (64, 1)]) }),
-    (.weights, { layers(.f32) }), (.weights, { layers(.int8) }),
+    (.weights, { layers(.f32) }), (.integerWeights, { layers(.int8) }),
+    (.rowWeights, { rows(10, of: 256) }),
   ]
+
+  /// So many products of a row of this length, one behind the other.
+  static func rows(_ count: Int, of length: Int) -> ProbeCase {
+    var made = ProbeCase()
+    var random = ProbeRandom()
+    var x = made.input([1, length])
+    for _ in 0..<count {
+      let w = made.constant(random.floats([length, length]))
+      let bias = made.constant(random.floats([length]))
+      let op = MatMul(activation: FusedActivation(.relu))
+      x = made.graph.add(.matMul(op), [x, w, bias], name: "product")
+    }
+    made.graph.addOutput("x", x)
+    return made
+  }
 
   /// Steps that one thread takes some 100 µs for and more, and behind them one that all share.
   static func waiting(isShared: Bool) -> ProbeCase {

@@ -24,8 +24,8 @@ public enum Answer {
   /// Raw outputs.
   case tensors([AnswerTensor])
 
-  /// The answer after a run, by the model's task.
-  public init(_ runner: ModelRunner, _ scratch: inout [RankedLabel]) {
+  /// The answer after a run, by the model's task. Throws where the outputs are not what the task says.
+  public init(_ runner: ModelRunner, _ scratch: inout [RankedLabel]) throws(Failure) {
     if case .sentenceEmbedding(let task) = runner.model.task,
       let vector = runner.embedding(task)
     {
@@ -33,7 +33,7 @@ public enum Answer {
       return
     }
     if case .objectDetection(let task) = runner.model.task {
-      self = .found(runner.found(task))
+      self = .found(try runner.found(task))
       return
     }
     if let ranking = runner.model.task.ranking {

@@ -46,42 +46,44 @@ extension ModelRunner {
     }
   }
 
-  /// Refuses a model whose outputs are not what its task says they are.
-  func checkDetection() throws(Failure) {
-    guard case .objectDetection(let task) = model.task else { return }
+  /// What was found on the item that was just run. Throws where the model's outputs are not what its task
+  /// says they are, which only a run tells where shapes follow from data.
+  func found(_ task: ObjectDetection) throws(Failure) -> FoundObjects {
     guard let place = pictureInput else { throw pictureRefusal }
+    // An input of open extents may be smaller than it could be.
+    let shape = session.input(place.input).shape
+    let isPlanar = place.layout == .planar
+    let input = PictureView(width: shape[isPlanar ? 3 : 2], height: shape[isPlanar ? 2 : 1])
     let views = outputs(of: task)
+    var values: [[Float]] = []
     do throws(TaskError) {
-      try task.check(views.map(\.shape), width: place.width, height: place.height)
+      try task.check(views.map { $0.shape }, width: input.width, height: input.height)
     } catch {
       throw Failure(.badData, "\(model.name): \(error)")
     }
-    guard views.allSatisfy({ $0.elementType.isFloatingPoint && $0.encoding == nil }) else {
-      throw Failure(.badData, "\(model.name): boxes and scores have to be real numbers")
+    for view in views {
+      guard let numbers = view.numbers() else {
+        throw Failure(.badData, "\(model.name): boxes and scores have to be real numbers")
+      }
+      values.append(numbers)
     }
-  }
-
-  /// What was found on the item that was just run.
-  func found(_ task: ObjectDetection) -> FoundObjects {
-    let place = pictureInput
-    let input = PictureView(width: place?.width ?? 1, height: place?.height ?? 1)
     let view = pictureView ?? input
-    let values = outputs(of: task).map { $0.numbers() ?? [] }
     var found = FoundObjects(width: view.width, height: view.height)
     for detection in task.detections(values, width: input.width, height: input.height) {
-      // What lies beside the picture is on none of it.
       func across(_ x: Float) -> Double {
         min(Double(x) / view.widthShare, 1) * Double(view.width)
       }
       func down(_ y: Float) -> Double {
         min(Double(y) / view.heightShare, 1) * Double(view.height)
       }
+      let (left, right) = (across(detection.left), across(detection.right))
+      let (top, bottom) = (down(detection.top), down(detection.bottom))
+      // What was seen beside the picture is not on it.
+      guard left < right, top < bottom else { continue }
       found.objects.append(
         FoundObject(
           label: task.label(detection.classIndex), score: detection.score,
-          classIndex: detection.classIndex, left: across(detection.left),
-          top: down(detection.top), right: across(detection.right),
-          bottom: down(detection.bottom)))
+          classIndex: detection.classIndex, left: left, top: top, right: right, bottom: bottom))
     }
     return found
   }

@@ -35,9 +35,11 @@ extension ModelRunner {
     let isPlanar = layout == .planar
     let channels = extents[isPlanar ? 1 : 3]
     guard [1, 3].contains(channels) else { return nil }
+    let (width, height) = (extents[isPlanar ? 3 : 2], extents[isPlanar ? 2 : 1])
+    let sides = 1...Picture.longestSide
+    guard sides.contains(width), sides.contains(height) else { return nil }
     return PictureInput(
-      input: i, width: extents[isPlanar ? 3 : 2], height: extents[isPlanar ? 2 : 1],
-      channels: channels, layout: layout)
+      input: i, width: width, height: height, channels: channels, layout: layout)
   }
 
   private func extent(_ dimension: Dimension) -> Int {

@@ -105,7 +105,6 @@ public final class ModelRunner {
     } catch {
       throw ModelRunner.failure(error, model, memoryLimit)
     }
-    try checkDetection()
   }
 
   // MARK: Running

@@ -238,7 +238,7 @@ public final class RunLoop {
       }
     }
     collector.recordInference(startNanoseconds: begin, durationNanoseconds: duration)
-    let answer = Answer(runner, &ranked)
+    let answer = try Answer(runner, &ranked)
     let line = named(answer.line, item)
     collector.endStage(.answer)
     defer { collector.endStage(.publish) }

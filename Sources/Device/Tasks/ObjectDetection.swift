@@ -122,10 +122,12 @@ public struct ObjectDetection: Equatable, Sendable {
 
   private func ranked(_ values: [[Float]]) -> [Detection] {
     let (boxes, classes, scores) = (values[0], values[1], values[2])
+    guard let count = values[3].first else { return [] }
     // Comparisons with what is no number are false.
-    let said = values[3][0] > 0 ? Int(min(values[3][0], Float(1 << 20))) : 0
+    let said = count > 0 ? Int(min(count, Float(1 << 20))) : 0
     var found: [Detection] = []
-    for i in 0..<min(said, scores.count) where scores[i] >= threshold && found.count < limit {
+    for i in 0..<min(said, scores.count, classes.count, boxes.count / 4)
+    where scores[i] >= threshold && found.count < limit {
       let number = classes[i] > 0 ? Int(min(classes[i], Float(1 << 20))) : 0
       add(
         Detection(
@@ -157,6 +159,7 @@ public struct ObjectDetection: Equatable, Sendable {
     var places = 0
     for stride in strides { places += (width / stride) * (height / stride) }
     let columns = places > 0 ? rows.count / places : 0
+    guard columns > 5 else { return [] }
     var found: [Detection] = []
     var row = 0
     for stride in strides {

@@ -154,9 +154,11 @@ struct RunStatistics {
   /// Takes inferences that follow each other within one second and one slice of the history, the way of
   /// nearly all; where they end.
   private mutating func takePlain(_ samples: Span<Sample>, from begin: Int) -> Int {
-    guard countedSince != nil, seenCount >= facts.warmUpCount, excluded == nil, !generates,
+    guard countedSince != nil, seenCount >= facts.warmUpCount, !generates,
       !history.isEmpty
     else { return begin }
+    // What began before the last gap ended is looked at closely.
+    let earliest = excluded?.to ?? 0
     let until = min(sliceEnd, batchBegin &+ Self.batchNanoseconds)
     let budget = facts.latencyBudgetNanoseconds ?? .max
     var floor = batchSlowest.floor
@@ -166,7 +168,8 @@ struct RunStatistics {
     while at < samples.count, samples[at].step == SampleKind.inferenceCode {
       let duration = samples[at].durationNanoseconds
       let thisEnd = samples[at].startNanoseconds &+ duration
-      guard thisEnd >= batchBegin, thisEnd < until else { break }
+      guard thisEnd >= batchBegin, thisEnd < until, samples[at].startNanoseconds >= earliest
+      else { break }
       end = thisEnd
       if duration > floor {
         batchSlowest.take(SlowestList.Entry(samples[at]))

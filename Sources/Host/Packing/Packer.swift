@@ -293,7 +293,8 @@ public enum Packer {
   private static func detectionTask(of model: ImportedModel) -> Task? {
     let graph = model.graph
     guard let input = graph.inputs.first, graph.inputs.count == 1, input.elementType == .u8,
-      let channels = input.dimensions.last, channels == .constant(3)
+      input.dimensions.count == 4, input.dimensions[0] == .constant(1),
+      input.dimensions[3] == .constant(3)
     else { return nil }
     let ends = graph.nodes.contains { node in
       if case .detection = node.op { node.outputs == graph.outputs.map(\.value) } else { false }

@@ -109,7 +109,7 @@ struct Int8Inputs {
       }
       if case .row(_, _, let label?) = item {
         comparison.labelled += 1
-        for (i, runner) in runners.enumerated() where Self.choice(runner) == label {
+        for (i, runner) in runners.enumerated() where try Self.choice(runner) == label {
           comparison.right[i] += 1
         }
       }
@@ -118,9 +118,9 @@ struct Int8Inputs {
   }
 
   /// The class that a model chose: its task says how, else the largest element of its only output.
-  private static func choice(_ runner: ModelRunner) -> Int? {
+  private static func choice(_ runner: ModelRunner) throws -> Int? {
     var ranked: [RankedLabel] = []
-    if let index = Answer(runner, &ranked).classIndex { return index }
+    if let index = try Answer(runner, &ranked).classIndex { return index }
     guard runner.model.program.outputs.count == 1, let scores = runner.session.output(0).numbers()
     else { return nil }
     return scores.indices.max { scores[$0] < scores[$1] }

@@ -51,7 +51,7 @@ import Testing
     try runner.fillWithSamples()
     try runner.run()
     var ranked: [RankedLabel] = []
-    let answer = Answer(runner, &ranked)
+    let answer = try Answer(runner, &ranked)
     #expect(!answer.line.contains(0x1B))
     var outputs = OutputCollector()
     try outputs.add(runner)

@@ -114,6 +114,19 @@ struct DetectionTests {
     }
   }
 
+  /// Outputs of fewer numbers than belong together, which shapes that follow from data may give.
+  @Test func outputsThatDoNotBelongTogether() {
+    var task = ObjectDetection()
+    let boxes: [Float] = [0.1, 0.1, 0.2, 0.2]
+    #expect(task.detections([boxes, [1], [0.9], []], width: 9, height: 9).isEmpty)
+    #expect(task.detections([boxes, [1, 2], [0.9, 0.9], [2]], width: 9, height: 9).count == 1)
+    #expect(task.detections([boxes, [], [0.9], [1]], width: 9, height: 9).isEmpty)
+    task.head = .scored
+    #expect(task.detections([[], [0.9]], width: 9, height: 9).isEmpty)
+    task.head = .grid
+    #expect(task.detections([[0.9]], width: 8, height: 8).isEmpty)
+  }
+
   @Test func shapesAreChecked() throws {
     var task = ObjectDetection()
     let good = [[1, 10, 4], [1, 10], [1, 10], [1]].map { Shape($0) }

@@ -103,6 +103,33 @@ struct DetectionTests {
     #expect(isNear(found[1], "blue", [8, 0, 16, 8]))
   }
 
+  /// What is seen in the part of the input that the picture leaves free is on no picture.
+  @Test func nothingIsBesideThePicture() throws {
+    // A white rest is red and blue all over.
+    let picture = try picture(16, 16, red: (0, 0), blue: (99, 99))
+    let line = try objects(
+      .knapsackRun,
+      try bundle(", letterbox: 255", #"head: "grid", strides_pixels: [4], threshold: 0.6"#), picture
+    )
+    #expect(line.objects?.map(\.label) == ["red"], "\(line)")
+  }
+
+  /// TFLite's detection operator needs no recipe.
+  @Test(.enabled(if: models != nil, "KNAPSACK_MODELS is not set")) func tfliteNeedsNoRecipe() throws
+  {
+    let model =
+      try #require(Self.models) + "/det-ssd-mobilenet-v1-uint8/ssd_mobilenet_v1_uint8.tflite"
+    let out = folder.path("ssd.knap")
+    let packed = try Tool.knapsack.run(
+      ["pack", model, "--scheme", "f32", "--output", out, "--format", "json"])
+    #expect(packed.status == 0 && packed.text.contains(#""task":"object-detection""#))
+    let picture = try picture(24, 16, red: (8, 0), blue: (16, 8))
+    let line = try objects(.knapsackRun, out, picture)
+    #expect(line.widthPixels == 24 && line.objects != nil)
+  }
+
+  static let models = ProcessInfo.processInfo.environment["KNAPSACK_MODELS"]
+
   @Test func nothingIsFoundOnBlack() throws {
     let picture = try picture(24, 16, red: (99, 99), blue: (99, 99))
     let outcome = try Tool.knapsackRun.run(["run", try bundle(), picture, "--no-tui"])

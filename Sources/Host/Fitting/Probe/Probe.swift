@@ -140,7 +140,7 @@ public struct Probe {
     measured.rowWeightExposure = 1
     func fit(
       _ kind: ProbeCase.ChainKind, _ figure: WritableKeyPath<MeasuredSpeeds, Double>,
-      unit: Double = 1
+      unit: Double = 1, leastShare: Double = 0.01
     ) -> Double? {
       var found: [Double] = []
       for chain in chains where chain.kind == kind {
@@ -151,7 +151,8 @@ public struct Probe {
           return LatencyEstimate(model.all, measured: measured, threads: chain.threads)
             .seconds.value
         }
-        if seconds[1] > seconds[0] {
+        // What hardly shows in the chain cannot be told from the table's own errors.
+        if seconds[1] - seconds[0] > leastShare * seconds[0] {
           found.append(
             unit * (1 + (chain.seconds - seconds[0]) / (seconds[1] - seconds[0])))
         }
@@ -164,13 +165,13 @@ public struct Probe {
     measured.wideFactor = fit(.wide, \.wideFactor).map { min(max($0, 0.9), 2) } ?? near
     // A cache line at a time, memory is an order of magnitude slower than in one go.
     let exposure = fit(.weights, \.weightExposure).map { min(max($0, 0), 10) } ?? 1
+    measured.weightExposure = exposure
     let integer =
       fit(.integerWeights, \.integerWeightExposure).map { min(max($0, 0), 10) } ?? exposure
-    measured.weightExposure = exposure
     measured.integerWeightExposure = integer
     measured.rowWeightExposure =
       fit(.rowWeights, \.rowWeightExposure).map { min(max($0, 0), 10) } ?? 1
-    let handover = fit(.rows, \.handoverSeconds, unit: 1e-7) ?? 0
+    let handover = fit(.rows, \.handoverSeconds, unit: 1e-7, leastShare: 0) ?? 0
     measured.handoverSeconds = min(max(handover, 0), 1e-5)
   }
 

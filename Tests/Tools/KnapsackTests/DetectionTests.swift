@@ -122,7 +122,7 @@ struct DetectionTests {
     let out = folder.path("ssd.knap")
     let packed = try Tool.knapsack.run(
       ["pack", model, "--scheme", "f32", "--output", out, "--format", "json"])
-    #expect(packed.status == 0 && packed.text.contains(#""task":"object-detection""#))
+    #expect(packed.status == 0 && packed.text.contains(#""task": "object-detection""#))
     let picture = try picture(24, 16, red: (8, 0), blue: (16, 8))
     let line = try objects(.knapsackRun, out, picture)
     #expect(line.widthPixels == 24 && line.objects != nil)

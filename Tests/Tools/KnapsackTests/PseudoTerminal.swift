@@ -18,6 +18,8 @@ final class PseudoTerminal: Sendable {
   private let rows: Int
   private let shown = Mutex<[UInt8]>([])
   private let ending = Atomic<Bool>(false)
+  /// How often the reader found nothing to read.
+  private let idlePolls = Atomic<Int>(0)
   private let isOpen = Atomic<Bool>(true)
   private let readerIsOver = DispatchSemaphore(value: 0)
   private let status = Mutex<Int32?>(nil)
@@ -68,7 +70,10 @@ final class PseudoTerminal: Sendable {
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
     while !ending.load(ordering: .acquiring) {
       var poll = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
-      guard Glibc.poll(&poll, 1, 50) > 0 else { continue }
+      guard Glibc.poll(&poll, 1, 50) > 0 else {
+        idlePolls.wrappingAdd(1, ordering: .releasing)
+        continue
+      }
       let count = Glibc.read(master, &buffer, buffer.count)
       if count > 0 {
         shown.withLock { $0 += buffer[..<count] }
@@ -158,7 +163,13 @@ final class PseudoTerminal: Sendable {
 
   /// How it ended, minus a signal's number where one did that; nil where it has not in time.
   func waitForEnd(seconds: Double = 20) -> Int32? {
-    _ = wait(seconds: seconds) { isOver }
+    if wait(seconds: seconds, until: { isOver }) {
+      // What it wrote last may still lie in the terminal: the second look begins after the end.
+      let seen = idlePolls.load(ordering: .acquiring)
+      _ = wait(seconds: 10) {
+        ending.load(ordering: .acquiring) || idlePolls.load(ordering: .acquiring) > seen + 1
+      }
+    }
     return status.withLock { $0 }
   }
 }

@@ -182,7 +182,8 @@ func measure(_ path: String) throws -> Totals {
         totals.conditional += result.conditionalEntropyBits / 8
         if steps.scheme(choice) == .int8 {
           let codes = Array(result.resident[..<encoding.scaleOffset(source.shape)])
-          totals.stepZstd += try zstd(codes)
+          // The step is stored with either.
+          totals.stepZstd += try zstd(codes) + 4
           totals.stepEntropy += entropyBytes(codes)
         }
       }

@@ -1,5 +1,5 @@
 // kn_rans_decode: the inner loop of decoding weights. Trusts its tables, and no byte of its streams.
-#include "rans.h"
+#include "rans_lanes.h"
 
 #include <string.h>
 
@@ -67,14 +67,14 @@ static __attribute__((noinline)) int32_t slow_value(
   return value;
 }
 
-// The machine: state << 1 | parity to the next state, two bits each.
-#define TRANSITIONS 0x7D28u
-
 // One symbol of a lane. `room`: whether a word may be read; without, running out of them is an error.
 ALWAYS int16_t next_value(
-    kn_rans *r, uint32_t *x, uint32_t *state, const uint8_t **words, int32_t class, const int dependent,
-    const int table_values, const int has_room, int *status) {
+    kn_rans *r, uint32_t *x, uint32_t *state, uint32_t *mean, const uint8_t **words, int32_t level,
+    const int dependent, const int table_values, const int moving, const int has_room, int *status) {
   const int32_t last = r->last_class;
+  int32_t class = level - r->lowest;
+  if (moving) class += r->moves[*mean >> 7];
+  class = class > 0 ? class : 0;
   const uint32_t c = (uint32_t)(class < last ? class : last);
   const uint32_t context = (c << (2 - r->state_shift)) | (*state >> r->state_shift);
   const uint32_t entry = r->tables[(size_t)context * KN_RANS_SLOTS + (*x & (KN_RANS_SLOTS - 1))];
@@ -107,57 +107,87 @@ ALWAYS int16_t next_value(
   } else {
     value = slow_value(r, (int32_t)symbol, q, &parity, status);
   }
-  if (dependent) *state = TRANSITIONS >> ((*state << 1 | parity) << 1) & 3;
+  if (dependent) *state = KN_RANS_TRANSITIONS >> ((*state << 1 | parity) << 1) & 3;
+  if (moving) {
+    const int32_t k = (int32_t)symbol + r->low;
+    const uint32_t sized = ((uint32_t)(k < 0 ? -k : k) * r->factors[level]) >> 4;
+    const int32_t size = sized < KN_RANS_LARGEST_MEAN ? (int32_t)sized : KN_RANS_LARGEST_MEAN;
+    *mean = (uint32_t)((int32_t)*mean + ((size - (int32_t)*mean) >> r->rate));
+  }
   return (int16_t)value;
+}
+
+// One column of a group.
+ALWAYS void column(
+    kn_rans *r, kn_rans_group *g, size_t j, size_t runs, size_t length, int16_t *out, const int dependent,
+    const int table_values, const int moving, const int has_room, int *status) {
+  const int32_t level = r->column_levels[j];
+#pragma GCC unroll 8
+  for (size_t l = 0; l < runs; l++) {
+    out[l * length + j] = next_value(
+        r, &g->x[l], &g->state[l], &g->mean[l], &g->words, g->level[l] + level, dependent, table_values, moving,
+        has_room, status);
+  }
 }
 
 ALWAYS kn_rans_status decode(
     kn_rans *r, const uint8_t *run_levels, size_t runs, size_t length, size_t last_length, int16_t *out,
-    const size_t lanes, const int dependent, const int table_values) {
-  uint32_t x[KN_RANS_LANES], state[KN_RANS_LANES] = {0};
-  int32_t level[KN_RANS_LANES];
+    const size_t lanes, const int dependent, const int table_values, const int moving, const int by_vector) {
+  kn_rans_group g = {.words = r->words};
   for (size_t l = 0; l < lanes; l++) {
-    x[l] = r->states[l];
-    level[l] = l < runs ? run_levels[l] : 0;
+    g.x[l] = r->states[l];
+    g.level[l] = l < runs ? run_levels[l] : 0;
+    g.mean[l] = KN_RANS_USUAL;
   }
-  const uint8_t *words = r->words;
   int status = KN_RANS_DONE;
   size_t j = 0;
   if (runs == lanes) {
     // A word for each lane at every column: enough, whatever the symbols are.
-    for (; j < last_length && (size_t)(r->words_end - words) >= 2 * lanes; j++) {
-      const int32_t column = r->column_levels[j];
-#pragma GCC unroll 8
-      for (size_t l = 0; l < lanes; l++) {
-        out[l * length + j] = next_value(
-            r, &x[l], &state[l], &words, level[l] + column, dependent, table_values, 1, &status);
+    while (j < last_length && (size_t)(r->words_end - g.words) >= 2 * lanes && status == KN_RANS_DONE) {
+#if defined(__x86_64__)
+      if (by_vector) {
+        const size_t stopped = kn_rans_columns_avx2(r, &g, j, last_length, length, out);
+        if (stopped > j) {
+          j = stopped;
+          continue;
+        }
       }
-      if (UNLIKELY(status != KN_RANS_DONE)) break;
+#endif
+      column(r, &g, j, lanes, length, out, dependent, table_values, moving, 1, &status);
+      j++;
     }
   }
   for (; j < length && status == KN_RANS_DONE; j++) {
-    const int32_t column = r->column_levels[j];
-    for (size_t l = 0; l < runs; l++) {
-      if (l + 1 == runs && j >= last_length) continue;
-      out[l * length + j] = next_value(
-          r, &x[l], &state[l], &words, level[l] + column, dependent, table_values, 0, &status);
-    }
+    column(
+        r, &g, j, j < last_length ? runs : runs - 1, length, out, dependent, table_values, moving, 0, &status);
   }
-  for (size_t l = 0; l < lanes; l++) r->states[l] = x[l];
-  r->words = words;
+  for (size_t l = 0; l < lanes; l++) r->states[l] = g.x[l];
+  r->words = g.words;
   return (kn_rans_status)status;
 }
 
 kn_rans_status kn_rans_decode(
     kn_rans *r, const uint8_t *run_levels, size_t runs, size_t length, size_t last_length, int16_t *out) {
-#define DECODE(lanes, dependent, table) \
-  decode(r, run_levels, runs, length, last_length, out, lanes, dependent, table)
+#define DECODE(lanes, dependent, table, moving, by_vector) \
+  decode(r, run_levels, runs, length, last_length, out, lanes, dependent, table, moving, by_vector)
   const int table = r->shift == 0;
-  if (r->lanes == KN_RANS_LANES) {
-    if (r->rule.dependent) return table ? DECODE(KN_RANS_LANES, 1, 1) : DECODE(KN_RANS_LANES, 1, 0);
-    return table ? DECODE(KN_RANS_LANES, 0, 1) : DECODE(KN_RANS_LANES, 0, 0);
+  const int moving = r->factors != 0;
+  // Few lanes are for small tensors: one loop serves them all.
+  if (r->lanes != KN_RANS_LANES) return DECODE(r->lanes, r->rule.dependent, table, moving, 0);
+#if defined(__x86_64__)
+  if (table && __builtin_cpu_supports("avx2")) {
+    return DECODE(KN_RANS_LANES, r->rule.dependent, 1, moving, 1);
   }
-  if (r->rule.dependent) return table ? DECODE(2, 1, 1) : DECODE(2, 1, 0);
-  return table ? DECODE(2, 0, 1) : DECODE(2, 0, 0);
+#endif
+  if (moving) {
+    if (r->rule.dependent) {
+      return table ? DECODE(KN_RANS_LANES, 1, 1, 1, 0) : DECODE(KN_RANS_LANES, 1, 0, 1, 0);
+    }
+    return table ? DECODE(KN_RANS_LANES, 0, 1, 1, 0) : DECODE(KN_RANS_LANES, 0, 0, 1, 0);
+  }
+  if (r->rule.dependent) {
+    return table ? DECODE(KN_RANS_LANES, 1, 1, 0, 0) : DECODE(KN_RANS_LANES, 1, 0, 0, 0);
+  }
+  return table ? DECODE(KN_RANS_LANES, 0, 1, 0, 0) : DECODE(KN_RANS_LANES, 0, 0, 0, 0);
 #undef DECODE
 }

@@ -85,7 +85,8 @@ public final class CodedWeight: Sendable {
         throw WeightCodingError(offset: 1, reason: .mismatch("the step is no length"))
       }
       let placement = WeightPlacement(encoding ?? WeightEncoding(.f32, .rowMajor), shape)
-      let coding = try IntegerCoding(&reader, count: placement.count, limit: placement.limit)
+      let coding = try IntegerCoding(
+        &reader, count: placement.count, columns: placement.columns, limit: placement.limit)
       let pieceLength = coding.runLength * coding.runsPerPiece
       guard coding.pieceCount <= 1 || pieceLength % placement.granule == 0 else {
         throw WeightCodingError(

@@ -1,121 +1,200 @@
-// The coding of a tensor's integers as bytes: fields, levels of columns, frequencies.
+// The coding of a tensor's integers as bytes: fields, levels of columns, frequencies. One description of
+// them serves to read and to write.
 
 import Bytes
 import CKernels
 
 extension IntegerCoding {
-  /// The coding of `count` integers out of a tensor's head, up to the head's end. Where low bits are not
-  /// stored by themselves, no symbol stands for more than `limit`.
-  init(_ reader: inout ByteReader, count: Int, limit: Int) throws(WeightCodingError) {
+  /// The coding of `count` integers in rows of `columns` out of a tensor's head, up to the head's end. Where
+  /// low bits are not stored by themselves, no symbol stands for more than `limit`.
+  init(
+    _ reader: inout ByteReader, count: Int, columns: Int, limit: Int
+  ) throws(WeightCodingError) {
     self.init(
       count: count, rule: ValueRule(isDependent: false), lanes: 2, runLength: 1, runsPerPiece: 2,
       low: 0, symbolCount: 1, frequencies: [])
-    let flags = try IntegerCoding.field("the coding's flags", 0...3, &reader)
-    rule.isDependent = flags & 1 != 0
-    lanes = flags & 2 != 0 ? Int(KN_RANS_LANES) : 2
-    rule.subdivision = try IntegerCoding.field("the subdivision", 1...255, &reader)
-    if rule.subdivision > 1 {
-      for i in 0..<6 {
-        rule.trims[i] = UInt8(try IntegerCoding.field("a trim", 0...rule.subdivision, &reader))
-      }
-    }
-    runLength = try IntegerCoding.field(
-      "the run length", 1...IntegerCoding.maximumRun, &reader)
-    let most = IntegerCoding.maximumPiece / (runLength * lanes)
-    runsPerPiece = lanes * (try IntegerCoding.field("the groups of a piece", 1...most, &reader))
-    stateContexts = try IntegerCoding.field("the contexts of states", 1...4, &reader)
-    guard stateContexts != 3, stateContexts == 1 || rule.isDependent else {
-      throw WeightCodingError(
-        offset: reader.offset, reason: .mismatch("\(stateContexts) contexts of states"))
-    }
-    classes = try IntegerCoding.field(
-      "the classes", 1...IntegerCoding.maximumContexts / stateContexts, &reader)
-    runLevelBits = try IntegerCoding.field("the bits of a level", 0...4, &reader)
-    try readSymbols(&reader, limit)
-    let period = try IntegerCoding.field("the period of levels", 0...runLength, &reader)
-    let start: Int
-    let rest: [UInt8]
-    do throws(ByteError) {
-      for byte in try reader.array((period + 1) / 2) {
-        columnLevels.append(byte & 15)
-        if columnLevels.count < period { columnLevels.append(byte >> 4) }
-      }
-      start = reader.offset
-      rest = try reader.array(reader.remaining)
-    } catch {
+    let start = reader.offset
+    let bytes: [UInt8]
+    do throws(ByteError) { bytes = try reader.array(reader.remaining) } catch {
       throw WeightCodingError(error)
     }
-    try readFrequencies(BitReader(rest, base: start))
+    var coder = try AdaptiveBitReader(bytes, base: start)
+    try code(columns: columns, limit: limit, &coder)
+    guard coder.isAtEnd else {
+      throw WeightCodingError(offset: coder.offset, reason: .remainder)
+    }
   }
 
-  private mutating func readSymbols(
-    _ reader: inout ByteReader, _ limit: Int
+  /// Appends the bytes that give the same coding back for rows of `columns`.
+  public func write(columns: Int, to writer: inout ByteWriter) throws(WeightCodingError) {
+    var coder = AdaptiveBitWriter()
+    var coding = self
+    try coding.code(columns: columns, limit: .max, &coder)
+    writer.put(coder.finished())
+  }
+
+  private mutating func code(
+    columns: Int, limit: Int, _ coder: inout some BitCoder
   ) throws(WeightCodingError) {
-    low = -(try IntegerCoding.field("the lowest symbol", 0...Int(KN_RANS_SYMBOLS), &reader))
-    symbolCount = try IntegerCoding.field(
-      "the symbol count", 1...Int(KN_RANS_SYMBOLS) - 1, &reader)
-    shift = try IntegerCoding.field("the shift", 0...8, &reader)
-    escapeOrder = try IntegerCoding.field("the escape's order", 0...12, &reader)
-    precision = try IntegerCoding.field("the precision", 5...12, &reader)
+    try codeRule(&coder)
+    try codeRuns(columns: columns, &coder)
+    try codeSymbols(limit: limit, &coder)
+    try codeClasses(&coder)
+    try codeFrequencies(&coder)
+    // Bytes that were cut off or changed rarely lead here.
+    var end = IntegerCoding.endMark
+    try coder.code(bits: 8, &end)
+    guard end == IntegerCoding.endMark else {
+      throw WeightCodingError(offset: coder.offset, reason: .remainder)
+    }
+  }
+
+  private static var endMark: Int { 0xA7 }
+
+  private mutating func codeRule(_ coder: inout some BitCoder) throws(WeightCodingError) {
+    var isDependent = rule.isDependent ? 1 : 0
+    try coder.code(&isDependent)
+    rule.isDependent = isDependent == 1
+    try coder.code(
+      field: "the subdivision", &rule.subdivision, in: 1...255, usual: 1, order: 5)
+    guard rule.subdivision > 1 else { return }
+    for i in 0..<6 {
+      // The middles of larger values are moved by less.
+      var trim = Int(rule.trims[i])
+      let order = max(Int.bitWidth - rule.subdivision.leadingZeroBitCount - 3 - i % 3, 0)
+      try coder.code(field: "a trim", &trim, in: 0...rule.subdivision, order: order)
+      rule.trims[i] = UInt8(truncatingIfNeeded: trim)
+    }
+  }
+
+  private mutating func codeRuns(
+    columns: Int, _ coder: inout some BitCoder
+  ) throws(WeightCodingError) {
+    var laneBits = lanes.trailingZeroBitCount
+    try coder.code(bits: 2, &laneBits)
+    lanes = 1 << laneBits
+    guard [1, 2, Int(KN_RANS_LANES)].contains(lanes) else {
+      throw WeightCodingError(offset: coder.offset, reason: .mismatch("\(lanes) lanes"))
+    }
+    // Whole rows, one or more; or parts of rows.
+    let row = min(max(columns, 1), IntegerCoding.maximumRun)
+    let most = IntegerCoding.maximumRun / row
+    var rows = runLength % row == 0 ? runLength / row : 0
+    try coder.code(field: "the rows of a run", &rows, in: 0...most, usual: 1, order: 2)
+    if rows > 0 {
+      runLength = rows * row
+    } else {
+      try coder.code(
+        field: "the run length", &runLength, in: 1...IntegerCoding.maximumRun, order: 8)
+    }
+    let groups = (runCount + lanes - 1) / lanes
+    let largest = max(IntegerCoding.maximumPiece / (runLength * lanes), 1)
+    var groupsOfPiece = runsPerPiece / lanes
+    try coder.code(
+      field: "the groups of a piece", &groupsOfPiece, in: 1...largest,
+      usual: min(max(groups, 1), largest), order: 5)
+    runsPerPiece = groupsOfPiece * lanes
+  }
+
+  private mutating func codeSymbols(
+    limit: Int, _ coder: inout some BitCoder
+  ) throws(WeightCodingError) {
+    var below = -low
+    try coder.code(
+      field: "the symbols below 0", &below, in: 0...Int(KN_RANS_SYMBOLS), order: 3)
+    low = -below
+    try coder.code(
+      field: "the symbol count", &symbolCount, in: 1...Int(KN_RANS_SYMBOLS) - 1,
+      usual: min(2 * below + 1, Int(KN_RANS_SYMBOLS) - 1), order: 4)
+    try coder.code(field: "the shift", &shift, in: 0...8, usual: 0)
+    try coder.code(field: "the escape's order", &escapeOrder, in: 0...12, order: 1)
+    try coder.code(field: "the precision", &precision, in: 5...12, order: 2)
     // Symbols become values by a table, without another look at them.
     let largest = rule.largest(max(-low, low + symbolCount - 1))
     guard shift > 0 || largest <= limit else {
       throw WeightCodingError(
-        offset: reader.offset,
+        offset: coder.offset,
         reason: .field("the largest value of a symbol", found: largest, expected: 0...limit))
     }
   }
 
-  private mutating func readFrequencies(_ source: BitReader) throws(WeightCodingError) {
-    var bits = source
-    let order = order
-    for context in 0..<contexts {
-      let previous = previous(ofContext: context).map { frequencies[$0] }
-      frequencies.append(try order.read(&bits, context: context, previous: previous))
+  private mutating func codeClasses(_ coder: inout some BitCoder) throws(WeightCodingError) {
+    if rule.isDependent {
+      try coder.code(field: "the contexts of states", &stateContexts, in: 1...4, usual: 4)
     }
-  }
-
-  private static func field(
-    _ name: String, _ expected: ClosedRange<Int>, _ reader: inout ByteReader
-  ) throws(WeightCodingError) -> Int {
-    let offset = reader.offset
-    let value: Int
-    do throws(ByteError) { value = Int(clamping: try reader.varint()) } catch {
-      throw WeightCodingError(error)
-    }
-    guard expected.contains(value) else {
+    guard stateContexts != 3, stateContexts == 1 || rule.isDependent else {
       throw WeightCodingError(
-        offset: offset, reason: .field(name, found: value, expected: expected))
+        offset: coder.offset, reason: .mismatch("\(stateContexts) contexts of states"))
     }
-    return value
+    try coder.code(
+      field: "the classes", &classes, in: 1...IntegerCoding.maximumContexts / stateContexts,
+      usual: 1, order: 2)
+    guard classes > 1 else {
+      (runLevelBits, columnLevels, activity, lowest) = (0, [], nil, 0)
+      return
+    }
+    try coder.code(field: "the bits of a level", &runLevelBits, in: 0...4, order: 1)
+    var lowestClass = lowest
+    try coder.code(field: "the lowest level", &lowestClass, in: -31...31, order: 5)
+    lowest = lowestClass
+    var isActive = activity == nil ? 0 : 1
+    try coder.code(&isActive)
+    if isActive == 1 {
+      var moving = activity ?? Activity(rate: 1, unit: 1, factor: 0)
+      try coder.code(field: "the rate", &moving.rate, in: Activity.rates, order: 1)
+      try coder.code(field: "the unit", &moving.unit, in: Activity.units, order: 4)
+      try coder.code(field: "the factor", &moving.factor, in: Activity.factors, order: 8)
+      activity = moving
+    }
+    var width = columnLevels.isEmpty ? 0 : 1
+    try coder.code(&width)
+    guard width == 1 else { return }
+    var period = columnLevels.count
+    try coder.code(
+      field: "the period of levels", &period, in: 1...runLength, usual: runLength, order: 5)
+    var bits = Int.bitWidth - Int(columnLevels.max() ?? 0).leadingZeroBitCount
+    try coder.code(field: "the bits of a column's level", &bits, in: 0...4, order: 1)
+    // Columns of one input channel may have one level together.
+    var stretch = columnLevels.isEmpty ? 1 : IntegerCoding.stretch(columnLevels)
+    try coder.code(
+      field: "the columns of a level", &stretch, in: 1...IntegerCoding.maximumStretch, usual: 1,
+      order: 3)
+    var levels: [UInt8] = []
+    for i in stride(from: 0, to: period, by: stretch) {
+      levels.append(columnLevels.isEmpty ? 0 : columnLevels[i])
+    }
+    try coder.code(levels: &levels, width: bits)
+    columnLevels = (0..<period).map { levels[$0 / stretch] }
   }
 
-  /// Appends the bytes that give the same coding back.
-  public func write(to writer: inout ByteWriter) {
-    func put(_ value: Int) { writer.put(varint: UInt64(value)) }
-    put((rule.isDependent ? 1 : 0) | (lanes == Int(KN_RANS_LANES) ? 2 : 0))
-    put(rule.subdivision)
-    if rule.subdivision > 1 { for trim in rule.trims { put(Int(trim)) } }
-    put(runLength)
-    put(runsPerPiece / lanes)
-    put(stateContexts)
-    put(classes)
-    put(runLevelBits)
-    put(-low)
-    put(symbolCount)
-    put(shift)
-    put(escapeOrder)
-    put(precision)
-    put(columnLevels.count)
-    for i in stride(from: 0, to: columnLevels.count, by: 2) {
-      writer.put(columnLevels[i] | (i + 1 < columnLevels.count ? columnLevels[i + 1] << 4 : 0))
+  private static var maximumStretch: Int { 256 }
+
+  /// How many columns after another have the same level, all over.
+  private static func stretch(_ levels: [UInt8]) -> Int {
+    var shortest = min(levels.count, maximumStretch)
+    var start = 0
+    for i in 1..<max(levels.count, 1) where levels[i] != levels[i - 1] {
+      shortest = min(shortest, i - start)
+      start = i
     }
-    var bits = BitWriter()
+    for length in stride(from: shortest, to: 1, by: -1) {
+      let isWhole = levels.indices.allSatisfy { $0 % length == 0 || levels[$0] == levels[$0 - 1] }
+      if isWhole { return length }
+    }
+    return 1
+  }
+
+  private mutating func codeFrequencies(
+    _ coder: inout some BitCoder
+  ) throws(WeightCodingError) {
     let order = order
+    var models = FrequencyModels()
+    let isRead = frequencies.isEmpty
     for context in 0..<contexts {
+      if isRead { frequencies.append([UInt16](repeating: 0, count: symbolCount + 1)) }
       let previous = previous(ofContext: context).map { frequencies[$0] }
-      order.write(frequencies[context], previous: previous, to: &bits)
+      try order.code(
+        &frequencies[context], context: context, previous: previous, &models, &coder)
     }
-    writer.put(bits.bytes)
   }
 }

@@ -46,7 +46,7 @@ public struct IntegerCoding: Equatable, Sendable {
   /// Integers in all.
   public var count: Int
   public var rule: ValueRule
-  /// Runs coded side by side: 2 or 8.
+  /// Runs coded side by side: 1, 2 or 8.
   public var lanes: Int
   /// Integers of a run, at most `maximumRun`.
   public var runLength: Int
@@ -54,12 +54,16 @@ public struct IntegerCoding: Equatable, Sendable {
   public var runsPerPiece: Int
   /// Contexts that the states of a dependent machine have: 1, 2 or 4.
   public var stateContexts: Int
-  /// Classes of contexts by the levels of run and column.
+  /// Classes of contexts by the levels of places.
   public var classes: Int
   /// Bits of each run's level.
   public var runLevelBits: Int
   /// Levels of the places in a run, over and over; empty where there are none.
   public var columnLevels: [UInt8]
+  /// The level of class 0: those below it are of that class too, as those above the last are of the last.
+  public var lowest: Int
+  /// What moves a place's level; nil where nothing does.
+  public var activity: Activity?
   /// Symbol 0 stands for it.
   public var low: Int
   /// Symbols without the escape.
@@ -76,7 +80,8 @@ public struct IntegerCoding: Equatable, Sendable {
   public init(
     count: Int, rule: ValueRule, lanes: Int, runLength: Int, runsPerPiece: Int,
     stateContexts: Int = 1, classes: Int = 1, runLevelBits: Int = 0, columnLevels: [UInt8] = [],
-    low: Int, symbolCount: Int, shift: Int = 0, escapeOrder: Int = 0, precision: Int = 12,
+    lowest: Int = 0, activity: Activity? = nil, low: Int, symbolCount: Int, shift: Int = 0,
+    escapeOrder: Int = 0, precision: Int = 12,
     frequencies: [[UInt16]]
   ) {
     self.count = count
@@ -88,6 +93,8 @@ public struct IntegerCoding: Equatable, Sendable {
     self.classes = classes
     self.runLevelBits = runLevelBits
     self.columnLevels = columnLevels
+    self.lowest = lowest
+    self.activity = activity
     self.low = low
     self.symbolCount = symbolCount
     self.shift = shift

@@ -11,6 +11,8 @@ import CKernels
   init(_ coding: IntegerCoding, limit: Int) {
     var stream = unsafe kn_rans()
     unsafe stream.rule = coding.rule.kernelRule
+    unsafe stream.rate = Int32(coding.activity?.rate ?? 1)
+    unsafe stream.lowest = Int32(coding.lowest)
     unsafe stream.last_class = Int32(coding.classes - 1)
     unsafe stream.state_shift = coding.stateContexts == 4 ? 0 : coding.stateContexts == 2 ? 1 : 2
     unsafe stream.low = Int32(coding.low)
@@ -33,11 +35,14 @@ import CKernels
   /// Hands the kernel its tables and bytes, which outlive all calls of `decode`.
   mutating func open(
     tables: UnsafePointer<UInt32>?, values: UnsafePointer<Int16>?, columns: UnsafePointer<UInt8>?,
-    words: UnsafeRawBufferPointer, bits: UnsafeRawBufferPointer
+    factors: UnsafePointer<UInt32>?, moves: UnsafePointer<Int32>?, words: UnsafeRawBufferPointer,
+    bits: UnsafeRawBufferPointer
   ) {
     unsafe stream.tables = tables
     unsafe stream.values = values
     unsafe stream.column_levels = columns
+    unsafe stream.factors = factors
+    unsafe stream.moves = moves
     let firstWord = unsafe words.baseAddress?.assumingMemoryBound(to: UInt8.self)
     let firstBit = unsafe bits.baseAddress?.assumingMemoryBound(to: UInt8.self)
     unsafe stream.words = firstWord

@@ -15,6 +15,9 @@ public final class PieceDecoder {
   private var runs: [Int16] = []
   private var runLevels: [UInt8] = []
   private var columnLevels: [UInt8] = []
+  /// Of what moves levels; empty where nothing does.
+  private var factors: [UInt32] = []
+  private var moves: [Int32] = []
   private var plane: [UInt8] = []
   /// The weight that the tables belong to.
   private var current: CodedWeight?
@@ -52,25 +55,44 @@ public final class PieceDecoder {
     var reader = ByteReader(bytes)
     let words: RawSpan
     let bits: RawSpan
+    var levels: [UInt8] = []
+    var levelsAt = 0
     do throws(ByteError) {
-      let levels = (pieceRuns.count * coding.runLevelBits + 7) / 8
-      readLevels(try reader.array(levels), pieceRuns.count, coding.runLevelBits)
+      if coding.runLevelBits > 0 {
+        levelsAt = reader.offset + 1
+        levels = try reader.array(Int(clamping: try reader.varint() & 0xFFFF_FFFF))
+      }
       for lane in 0..<coding.lanes { stream.setState(lane, try reader.integer()) }
-      words = try reader.span(2 * Int(try reader.varint() & 0xFFFF_FFFF))
+      let offset = reader.offset
+      let bitsCount = Int(clamping: try reader.varint() & 0xFFFF_FFFF)
+      let left = reader.remaining - bitsCount
+      guard left >= 0, left % 2 == 0 else {
+        throw ByteError(
+          offset: offset, reason: .truncated(needed: bitsCount, remaining: reader.remaining))
+      }
+      words = try reader.span(left)
       bits = try reader.span(reader.remaining)
     } catch {
       throw WeightCodingError(error)
     }
+    try readLevels(levels, pieceRuns.count, coding.runLevelBits, at: levelsAt)
     if index == 0, weight.kind == .steps { unsafe placement.placeScales(weight.scale, base) }
     let status = unsafe words.withUnsafeBytes { words in
       unsafe bits.withUnsafeBytes { bits in
         unsafe tables.withUnsafeBufferPointer { tables in
           unsafe values.withUnsafeBufferPointer { values in
             unsafe columnLevels.withUnsafeBufferPointer { columns in
-              unsafe stream.open(
-                tables: tables.baseAddress, values: values.baseAddress,
-                columns: columns.baseAddress, words: words, bits: bits)
-              return unsafe decodeRuns(pieceRuns, coding, &stream, placement, weight.scale, base)
+              unsafe factors.withUnsafeBufferPointer { factors in
+                unsafe moves.withUnsafeBufferPointer { moves in
+                  unsafe stream.open(
+                    tables: tables.baseAddress, values: values.baseAddress,
+                    columns: columns.baseAddress,
+                    factors: coding.activity == nil ? nil : factors.baseAddress,
+                    moves: moves.baseAddress, words: words, bits: bits)
+                  return unsafe decodeRuns(
+                    pieceRuns, coding, &stream, placement, weight.scale, base)
+                }
+              }
             }
           }
         }
@@ -114,15 +136,18 @@ public final class PieceDecoder {
     return KN_RANS_DONE
   }
 
-  private func readLevels(_ packed: [UInt8], _ count: Int, _ width: Int) {
-    for i in 0..<count {
-      var level: UInt8 = 0
-      for bit in 0..<width {
-        let at = i * width + bit
-        level |= (packed[at >> 3] >> UInt8(at & 7) & 1) << UInt8(bit)
-      }
-      runLevels[i] = level
+  private func readLevels(
+    _ bytes: [UInt8], _ count: Int, _ width: Int, at offset: Int
+  ) throws(WeightCodingError) {
+    runLevels.replaceSubrange(0..<count, with: repeatElement(0, count: count))
+    guard width > 0 else { return }
+    var levels = [UInt8](repeating: 0, count: count)
+    var coder = try AdaptiveBitReader(bytes, base: offset)
+    try coder.code(levels: &levels, width: width)
+    guard coder.isAtEnd else {
+      throw WeightCodingError(offset: coder.offset, reason: .remainder)
     }
+    runLevels.replaceSubrange(0..<count, with: levels)
   }
 
   /// Makes the tables of a weight's contexts, unless they are there.
@@ -150,6 +175,8 @@ public final class PieceDecoder {
         }
       }
     }
+    factors = coding.activity?.factors ?? []
+    moves = coding.activity?.moves ?? []
     runs = [Int16](repeating: 0, count: coding.lanes * coding.runLength)
     if runLevels.count < coding.runsPerPiece {
       runLevels = [UInt8](repeating: 0, count: coding.runsPerPiece)

@@ -52,52 +52,72 @@ public struct FrequencyOrder: Sendable {
     return min(inner * inner / before, inner)
   }
 
-  /// The order of the Exp-Golomb bits of a difference from `expectation`.
-  public func golombOrder(_ expectation: Int) -> Int {
-    expectation == 0 ? 0 : (Int.bitWidth - expectation.leadingZeroBitCount) / 2
-  }
+  /// The order of the Exp-Golomb bits of a difference from an expectation of so many bits.
+  static func order(_ size: Int) -> Int { max(size / 2 - 1, 0) }
+}
+
+/// What the tables of one tensor have told of how far frequencies are from what is expected.
+struct FrequencyModels {
+  /// By the size of the expectation, 0 to 13 bits.
+  var isOther = [AdaptiveBit](repeating: AdaptiveBit(), count: 14)
+  var isBelow = [AdaptiveBit](repeating: AdaptiveBit(), count: 14)
+  var distance = [AdaptiveNumber](repeating: AdaptiveNumber(), count: 14)
+  var listed = AdaptiveNumber()
 }
 
 extension FrequencyOrder {
-  /// The frequencies of one context; `previous` are those they are told apart from.
-  func read(
-    _ bits: inout BitReader, context: Int, previous: [UInt16]?
-  ) throws(WeightCodingError) -> [UInt16] {
-    var frequencies = [UInt16](repeating: 0, count: count + 1)
-    let start = bits.offset
-    let listed = try bits.take(9)
-    guard listed <= symbols.count else {
+  /// The frequencies of one context, which add up to the total; `previous` are those they are told apart from.
+  func code(
+    _ frequencies: inout [UInt16], context: Int, previous: [UInt16]?,
+    _ models: inout FrequencyModels,
+    _ coder: inout some BitCoder
+  ) throws(WeightCodingError) {
+    var missing = 0
+    for symbol in symbols.reversed() {
+      if frequencies[symbol] > 0 { break }
+      missing += 1
+    }
+    let start = coder.offset
+    try coder.code(&missing, &models.listed, order: 1)
+    guard missing < symbols.count else {
       throw WeightCodingError(
         offset: start,
-        reason: .field("a number of symbols", found: listed, expected: 0...symbols.count))
+        reason: .field(
+          "a number of symbols", found: symbols.count - missing, expected: 1...symbols.count))
     }
+    let last = symbols.count - missing - 1
     var sum = 0
-    for symbol in symbols[..<listed] {
-      let expected = expectation(symbol, frequencies, previous: previous)
-      let value = expected + (try bits.signedGolomb(order: golombOrder(expected)))
+    for symbol in symbols[..<last] {
+      let expected = min(expectation(symbol, frequencies, previous: previous), total - sum)
+      var value = Int(frequencies[symbol])
+      try code(&value, expected, &models, &coder)
       guard value >= 0, value <= total - sum else {
         throw WeightCodingError(
-          offset: bits.offset,
+          offset: coder.offset,
           reason: .frequencies(context: context, sum: sum + value, expected: total))
       }
-      frequencies[symbol] = UInt16(value)
+      frequencies[symbol] = UInt16(truncatingIfNeeded: value)
       sum += value
     }
-    guard sum == total else {
-      throw WeightCodingError(
-        offset: start, reason: .frequencies(context: context, sum: sum, expected: total))
-    }
-    return frequencies
+    // What is left is the last one's.
+    frequencies[symbols[last]] = UInt16(truncatingIfNeeded: total - sum)
   }
 
-  /// Appends the frequencies of one context, which add up to the total.
-  public func write(_ frequencies: [UInt16], previous: [UInt16]?, to bits: inout BitWriter) {
-    let listed = (symbols.lastIndex { frequencies[$0] > 0 } ?? -1) + 1
-    bits.put(listed, 9)
-    for symbol in symbols[..<listed] {
-      let expected = expectation(symbol, frequencies, previous: previous)
-      bits.put(
-        signedGolomb: Int(frequencies[symbol]) - expected, order: golombOrder(expected))
+  private func code(
+    _ value: inout Int, _ expected: Int, _ models: inout FrequencyModels,
+    _ coder: inout some BitCoder
+  ) throws(WeightCodingError) {
+    let size = min(Int.bitWidth - expected.leadingZeroBitCount, 13)
+    var isOther = value == expected ? 0 : 1
+    try coder.code(&isOther, &models.isOther[size])
+    guard isOther == 1 else {
+      value = expected
+      return
     }
+    var isBelow = value < expected ? 1 : 0
+    if expected > 0 { try coder.code(&isBelow, &models.isBelow[size]) } else { isBelow = 0 }
+    var distance = (isBelow == 1 ? expected - value : value - expected) - 1
+    try coder.code(&distance, &models.distance[size], order: FrequencyOrder.order(size))
+    value = isBelow == 1 ? expected - distance - 1 : expected + distance + 1
   }
 }

@@ -87,9 +87,10 @@ import Testing
   }
 
   @Test func versionsAreJudgedByTheirNumbers() throws {
-    let major = forge([.manifest], editHeader: { $0[8] = 2 })
-    #expect(fault(major)?.reason == .newerMajor(BundleVersion(major: 2, minor: 0)))
-    #expect(fault(major)?.description.contains("format 2.0") == true)
+    let major = forge([.manifest], editHeader: { $0[8] = 3 })
+    #expect(fault(major)?.reason == .newerMajor(BundleVersion(major: 3, minor: 0)))
+    #expect(fault(major)?.description.contains("format 3.0") == true)
+    #expect(fault(forge([.manifest], editHeader: { $0[8] = 1 })) != nil)
     #expect(fault(forge([.manifest], editHeader: { $0[8] = 0 })) != nil)
     // A newer minor version may use what is reserved today; an unknown section may be skipped.
     let unknown = ForgedSection(kind: 99, flags: 0, chunks: [([1, 2, 3], false)], rawByteCount: 3)

@@ -29,7 +29,7 @@ struct Sample: Sendable {
 
   static func make() throws -> [Sample] {
     var noise = SeededRandom(state: 4)
-    let (rows, columns) = (70, 96)
+    let (rows, columns) = (100, 96)
     var values = (0..<rows * columns).map { i -> Float in
       let scale: Float = i / columns % 3 == 0 ? 4 : 0.5
       return (0..<4).reduce(0) { sum, _ in sum + Float.random(in: -1...1, using: &noise) } * scale
@@ -38,7 +38,7 @@ struct Sample: Sendable {
     values[4000] = -120
     let matrix = WeightMatrix(rows: rows, columns: columns, values: values)
     let lossless = try LosslessCoder()
-    var samples: [Sample] = []
+    var samples: [Sample] = [try moving(lossless, rows: 48), try moving(lossless, rows: 240)]
     for layout in [WeightLayout.rowMajor, .panels] {
       let shape = Shape(layout == .panels ? [columns, rows] : [rows, columns])
       let encoder = StepEncoder(matrix, shape: shape)
@@ -68,6 +68,45 @@ struct Sample: Sendable {
       }
     }
     return samples
+  }
+
+  /// Weights whose sizes change along their rows, of a convolution whose input channels differ.
+  static func moving(_ lossless: LosslessCoder, rows: Int) throws -> Sample {
+    var noise = SeededRandom(state: 91)
+    let shape = Shape([rows, 16, 3, 3])
+    var size: Float = 1
+    let values = (0..<shape.elementCount).map { i -> Float in
+      if i % 40 == 0 { size = 1 / Float(1 << Int.random(in: 0...4, using: &noise)) }
+      let channel: Float = i / 9 % 16 < 8 ? 1 : 6
+      return (0..<4).reduce(0) { sum, _ in sum + Float.random(in: -1...1, using: &noise) }
+        * size * channel
+    }
+    let encoder = StepEncoder(
+      WeightMatrix(rows: rows, columns: 144, values: values), shape: shape)
+    let choice = StepChoice(step: 0.25, isDependent: true)
+    let encoding = WeightEncoding(encoder.scheme(choice), .rowMajor)
+    let result = try encoder.encode(choice, encoding, lossless)
+    guard let coded = result.coded else { fatalError("levels are worth their bytes") }
+    return Sample(coded: coded, encoding: encoding, shape: shape, bytes: result.resident)
+  }
+
+  /// The contexts that a decoder meets: levels of runs and of columns, some of several together, and moving ones.
+  @Test func samplesCoverEveryContext() throws {
+    let codings = try HostileCodingTests.samples.compactMap { sample in
+      try CodedWeight(
+        head: sample.coded.head.span.bytes, encoding: sample.encoding, shape: sample.shape,
+        byteCount: sample.bytes.count
+      ).integers
+    }
+    #expect(codings.contains { $0.activity != nil && $0.stateContexts > 1 })
+    #expect(codings.contains { $0.runLevelBits > 0 })
+    #expect(
+      codings.contains { coding in
+        let levels = coding.columnLevels
+        return Set(levels).count > 1
+          && levels.indices.allSatisfy { $0 % 9 == 0 || levels[$0] == levels[$0 - 1] }
+      })
+    #expect(Set(codings.map(\.lanes)) == [1, 2, 8])
   }
 
   @Test func samplesCoverEveryKind() throws {
@@ -178,14 +217,14 @@ struct Sample: Sendable {
     var head = ByteWriter()
     head.put(WeightCodingKind.steps.rawValue)
     head.put(1 as Float)
-    coding.write(to: &head)
+    try coding.write(columns: 1, to: &head)
     var bits = BitWriter()
     bits.put(golomb: 3000, order: 0)
     bits.put(1, 1)
     var piece = ByteWriter()
     piece.put(0x1_0000 as UInt32)
     piece.put(0x1_0000 as UInt32)
-    piece.put(varint: 0)
+    piece.put(varint: UInt64(bits.bytes.count))
     piece.put(bits.bytes)
     let coded = CodedTensor(kind: .steps, head: head.bytes, pieces: [piece.bytes])
     let shape = Shape([1])

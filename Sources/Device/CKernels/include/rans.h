@@ -8,6 +8,9 @@
 //
 // With dependent quantization a machine of four states runs along each run: states 0 and 1 know the even
 // multiples of the step, 2 and 3 the odd ones and zero; the parity of each integer moves it.
+//
+// An integer's class follows from the levels of its run and column, and where `factors` are given from how large
+// the integers before it in its run were, each against its own level: a running mean that begins at KN_RANS_USUAL.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -16,6 +19,9 @@
 #define KN_RANS_SLOTS 4096
 #define KN_RANS_SYMBOLS 256
 #define KN_RANS_FLOOR 65536u
+#define KN_RANS_LEVELS 31  // a run's and a column's, 0 to 15 each, together
+#define KN_RANS_MOVES 512
+#define KN_RANS_USUAL 4096
 
 typedef enum kn_rans_status {
   KN_RANS_DONE = 0,
@@ -37,12 +43,15 @@ typedef struct kn_rans {
   const int16_t *values;        // [2][KN_RANS_SYMBOLS]: what symbols stand for; read where shift is 0
   const uint8_t *column_levels; // as many as a run is long
   kn_value_rule rule;
-  int32_t last_class;           // context class = min(run's level + column's level, last_class)
+  const uint32_t *factors;      // by level: 16 KN_RANS_USUAL / the usual magnitude, < 2^23; null: nothing moves
+  const int32_t *moves;         // [KN_RANS_MOVES]: what is added to the level, by the mean's 128ths
+  int32_t rate;                 // the last magnitude counts for 2^-rate of the mean
+  int32_t lowest, last_class;   // class = level - lowest, but 0 to last_class
   int32_t state_shift;          // context = class << (2 - state_shift) | state >> state_shift
   int32_t low, escape;          // k = low + symbol; the symbol that is followed by an escape code
   int32_t shift, escape_order;  // low bits of each integer stored as they are; Exp-Golomb order
   int32_t limit;                // of the value's magnitude, at most 32767
-  size_t lanes;                 // 2 or KN_RANS_LANES
+  size_t lanes;                 // 1, 2 or KN_RANS_LANES
   uint32_t states[KN_RANS_LANES];
   // One stream of words, and one of bits, lowest bit first.
   const uint8_t *words, *words_end, *bits, *bits_end;

@@ -1,25 +1,33 @@
 // How a matrix is cut into runs and pieces, and the levels of its runs and columns.
 import CKernels
 import Foundation
+import Tensors
 import WeightCoding
 
 /// Runs, pieces and lanes for a number of integers.
 public struct RunLayout: Equatable, Sendable {
   public var count: Int
+  /// Of a row.
+  public var columns: Int
   public var lanes: Int
   public var runLength: Int
   public var runsPerPiece: Int
   /// Places in a run after which columns repeat; 0 where they do not.
   public var period: Int
 
+  /// Columns that go together: the places of a kernel, for one input channel.
+  public var group = 1
+
   /// Integers of a piece, about: decoded at once by one thread.
   static let pieceLength = 1 << 17
 
-  /// For a matrix of rows by columns. granule: what pieces must be multiples of.
-  public init(rows: Int, columns: Int, granule: Int = 1) {
+  /// For a matrix of rows by columns, the columns in groups. granule: what pieces must be multiples of.
+  public init(rows: Int, columns: Int, group: Int = 1, granule: Int = 1) {
+    self.group = group
     count = rows * columns
+    self.columns = columns
     // The states of all lanes are stored with every piece.
-    lanes = count >= 1 << 14 ? Int(KN_RANS_LANES) : 2
+    lanes = count >= 1 << 15 ? Int(KN_RANS_LANES) : count >= 1 << 13 ? 2 : 1
     let longest = IntegerCoding.maximumRun
     if columns > longest || count / max(columns, 1) < lanes {
       // Long rows are cut: every lane is to have a run, and a group of them is to fit the decoder.
@@ -34,7 +42,15 @@ public struct RunLayout: Equatable, Sendable {
       period = columns
     }
     let group = runLength * lanes
-    runsPerPiece = max(1, RunLayout.pieceLength / group) * lanes
+    let groups = ((count + runLength - 1) / runLength + lanes - 1) / lanes
+    runsPerPiece = min(max(1, RunLayout.pieceLength / group), max(groups, 1)) * lanes
+  }
+
+  /// The places of a convolution's kernel, where rows of `columns` are its input channels' after another.
+  static func group(_ shape: Shape, _ columns: Int) -> Int {
+    guard shape.dimensions.count > 2 else { return 1 }
+    let places = shape.dimensions[2...].reduce(1, *)
+    return columns == places * shape.dimensions[1] ? places : 1
   }
 
   public var runCount: Int { (count + runLength - 1) / runLength }
@@ -47,6 +63,13 @@ public struct ScaleLevels: Sendable {
   public var runs: [UInt8]
   /// 0 to 15, one for each place of the period; empty where the layout has none.
   public var columns: [UInt8]
+  /// Sixteenths of an octave from one level to the next.
+  public var unit: Int
+  /// Columns that have one level together.
+  public var columnsOfLevel = 1
+  /// What the levels of columns are made of.
+  private let columnMeans: [Double]
+  private let lowest: Double
 
   /// The levels of a matrix: logarithms of mean magnitudes, a level to about a third of an octave or more.
   public init(_ matrix: WeightMatrix, _ layout: RunLayout) {
@@ -108,9 +131,27 @@ public struct ScaleLevels: Sendable {
     }
     let runSpan = ScaleLevels.span(runMeans)
     let columnSpan = ScaleLevels.span(columnMeans)
-    let unit = max(0.3, (runSpan.high - runSpan.low + columnSpan.high - columnSpan.low) / 14)
+    let span = runSpan.high - runSpan.low + columnSpan.high - columnSpan.low
+    self.unit = max(5, Int((span * 16 / 14).rounded(.up)))
+    let unit = Double(self.unit) / 16
     runs = ScaleLevels.levels(runMeans, from: runSpan.low, unit)
     columns = ScaleLevels.levels(columnMeans, from: columnSpan.low, unit)
+    self.columnMeans = columnMeans
+    lowest = columnSpan.low
+  }
+
+  /// The same with one level for each group of columns; nil where there are no groups.
+  func grouped(_ layout: RunLayout) -> ScaleLevels? {
+    let size = layout.group
+    guard size > 1, size < columns.count, columns.count % size == 0 else { return nil }
+    let means = stride(from: 0, to: columns.count, by: size).map { start in
+      columnMeans[start..<start + size].reduce(0, +) / Double(size)
+    }
+    var grouped = self
+    let levels = ScaleLevels.levels(means, from: lowest, Double(unit) / 16)
+    grouped.columns = columns.indices.map { levels[$0 / size] }
+    grouped.columnsOfLevel = size
+    return grouped
   }
 
   /// Between which logarithms all but the smallest means lie.

@@ -46,14 +46,21 @@ enum FrequencyFit {
     return bits
   }
 
+  /// n log2 n of small counts.
+  private static let products = (0..<1 << 14).map { $0 == 0 ? 0 : Double($0) * log2(Double($0)) }
+
+  private static func product(_ n: Int) -> Double {
+    n < products.count ? products[n] : Double(n) * log2(Double(n))
+  }
+
   /// Bits of an ideal code for the counts by themselves.
-  static func entropyBits(_ counts: ArraySlice<Int>) -> Double {
-    let sum = counts.reduce(0, +)
-    guard sum > 0 else { return 0 }
+  static func entropyBits(_ counts: some Sequence<some BinaryInteger>) -> Double {
+    var sum = 0
     var bits = 0.0
-    for count in counts where count > 0 {
-      bits += Double(count) * log2(Double(sum) / Double(count))
+    for count in counts {
+      sum += Int(count)
+      bits -= product(Int(count))
     }
-    return bits
+    return max(bits + product(sum), 0)
   }
 }

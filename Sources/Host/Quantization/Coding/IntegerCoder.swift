@@ -10,14 +10,14 @@ struct IntegerCoder {
   let integers: IntegerSource
   let rule: ValueRule
   let layout: RunLayout
-  let levels: ScaleLevels
   /// The coding that was chosen.
   let coding: IntegerCoding
   /// What it takes by the counts and frequencies, heads and levels included.
   let bits: Double
   /// What an ideal code with the same contexts would take for the integers alone.
   let entropyBits: Double
-  private let choice: ContextChoice
+  /// Of every run; empty where none are told apart.
+  private let runLevels: [UInt8]
 
   /// limit: the largest magnitude of a value in the weight's stored form.
   init(
@@ -27,19 +27,27 @@ struct IntegerCoder {
     self.integers = integers
     self.rule = rule
     self.layout = layout
-    self.levels = levels
     let range = try SymbolRange(integers, largest: limit / rule.largest(1))
     let histogram = try IntegerHistogram(integers, rule, layout, levels, range)
-    let best = IntegerCoder.contexts(histogram, rule, layout)
-    let levelBits =
-      best.choice.usesRuns
-      ? Int.bitWidth - ((histogram.runLevels - 1) >> best.choice.levelShift).leadingZeroBitCount : 0
+    var best = try ContextSearch(histogram: histogram, rule: rule, levels: levels).best()
+    var levels = levels
+    if let grouped = levels.grouped(layout) {
+      let other = try IntegerHistogram(integers, rule, layout, grouped, range)
+      let choice = try ContextSearch(histogram: other, rule: rule, levels: grouped).best()
+      if choice.bits < best.bits { (best, levels) = (choice, grouped) }
+    }
+    let chosen = best.levels
+    let isTold = best.classes > 1
+    let runLevels =
+      isTold && chosen.usesRuns ? levels.runs.map { UInt8(chosen.run($0)) } : []
+    let levelBits = Int.bitWidth - Int(runLevels.max() ?? 0).leadingZeroBitCount
     var coding = IntegerCoding(
       count: layout.count, rule: rule, lanes: layout.lanes, runLength: layout.runLength,
-      runsPerPiece: layout.runsPerPiece, stateContexts: best.choice.states,
-      classes: best.choice.classes, runLevelBits: levelBits,
-      columnLevels: best.choice.usesColumns
-        ? levels.columns.map { $0 >> UInt8(best.choice.levelShift) } : [],
+      runsPerPiece: layout.runsPerPiece, stateContexts: best.states,
+      classes: best.classes, runLevelBits: levelBits,
+      columnLevels: isTold && chosen.usesColumns
+        ? levels.columns.map { UInt8(chosen.column($0)) } : [],
+      lowest: isTold ? best.lowest : 0, activity: isTold ? best.activity : nil,
       low: range.low, symbolCount: range.count, shift: range.shift, escapeOrder: range.escapeOrder,
       frequencies: [])
     var least = Double.infinity
@@ -49,7 +57,7 @@ struct IntegerCoder {
       let total = 1 << precision
       candidate.frequencies = best.counts.map { FrequencyFit.frequencies($0, total: total) }
       var writer = ByteWriter()
-      candidate.write(to: &writer)
+      try candidate.write(columns: layout.columns, to: &writer)
       var bits = Double(writer.count * 8)
       for (counts, frequencies) in zip(best.counts, candidate.frequencies) {
         bits += FrequencyFit.bits(counts, frequencies, total: total)
@@ -60,57 +68,28 @@ struct IntegerCoder {
       }
     }
     self.coding = coding
+    self.runLevels = runLevels
     entropyBits = best.counts.reduce(Double(histogram.extraBits)) {
-      $0 + FrequencyFit.entropyBits($1[...])
+      $0 + FrequencyFit.entropyBits($1)
     }
-    choice = best.choice
+    let storedLevels = try IntegerCoder.bytes(ofLevels: runLevels[...], levelBits)
     let laneBits = coding.pieceCount * (coding.lanes * 32 + 16)
-    bits = least + Double(histogram.extraBits + layout.runCount * levelBits + laneBits)
+    bits = least + Double(histogram.extraBits + storedLevels.count * 8 + laneBits)
   }
 
-  /// The contexts that take the fewest bits, tables and levels included, and the counts in each.
-  private static func contexts(
-    _ histogram: IntegerHistogram, _ rule: ValueRule, _ layout: RunLayout
-  ) -> (choice: ContextChoice, counts: [[Int]]) {
-    var best: (choice: ContextChoice, counts: [[Int]], bits: Double)?
-    func consider(_ choice: ContextChoice) {
-      let counts = histogram.merged(choice)
-      var bits = 0.0
-      for context in counts {
-        bits += FrequencyFit.entropyBits(context[...])
-        // A table, about.
-        bits += 9 + 4.5 * Double(context.reduce(0) { $0 + ($1 > 0 ? 1 : 0) })
-      }
-      if choice.usesRuns {
-        let top = (histogram.runLevels - 1) >> choice.levelShift
-        bits += Double(layout.runCount * (Int.bitWidth - top.leadingZeroBitCount))
-      }
-      if choice.usesColumns { bits += Double(layout.period * 4) }
-      if best == nil || bits < best!.bits { best = (choice, counts, bits) }
-    }
-    for states in rule.isDependent ? [4, 2, 1] : [1] {
-      for (runs, columns) in [(false, false), (true, false), (false, true), (true, true)] {
-        for shift in runs || columns ? 0..<3 : 0..<1 {
-          let top =
-            (runs ? (histogram.runLevels - 1) >> shift : 0)
-            + (columns ? (histogram.columnLevels - 1) >> shift : 0)
-          // Levels that are all alike tell nothing.
-          if runs || columns, top == 0 { continue }
-          consider(
-            ContextChoice(
-              usesRuns: runs, usesColumns: columns, levelShift: shift, states: states,
-              classes: min(top + 1, IntegerCoding.maximumContexts / states)))
-        }
-      }
-    }
-    guard let best else { preconditionFailure("one choice has no contexts") }
-    return (best.choice, best.counts)
+  /// The levels of runs as a piece has them.
+  private static func bytes(ofLevels levels: ArraySlice<UInt8>, _ width: Int) throws -> [UInt8] {
+    guard width > 0 else { return [] }
+    var coder = AdaptiveBitWriter()
+    var levels = Array(levels)
+    try coder.code(levels: &levels, width: width)
+    return coder.finished()
   }
 
   /// Bits of the coding itself: fields, levels of columns, frequencies.
-  var headBits: Double {
+  func headBits() throws -> Double {
     var writer = ByteWriter()
-    coding.write(to: &writer)
+    try coding.write(columns: layout.columns, to: &writer)
     return Double(writer.count * 8)
   }
 
@@ -130,8 +109,9 @@ struct IntegerCoder {
 
   private func piece(_ index: Int) throws -> [UInt8] {
     let runs = coding.runs(ofPiece: index)
-    var levelBits = BitWriter()
-    for run in runs { levelBits.put(level(run), coding.runLevelBits) }
+    let levels =
+      coding.runLevelBits > 0
+      ? try IntegerCoder.bytes(ofLevels: runLevels[runs], coding.runLevelBits) : []
     var extra = BitWriter()
     let places =
       runs.lowerBound * coding.runLength..<min(runs.upperBound * coding.runLength, coding.count)
@@ -153,18 +133,17 @@ struct IntegerCoder {
         (x / frequency) << 12 + x % frequency + UInt32(operation.start)
     }
     var writer = ByteWriter()
-    writer.reserve(words.count * 2 + extra.bytes.count + 64 + levelBits.bytes.count)
-    writer.put(levelBits.bytes)
+    writer.reserve(words.count * 2 + extra.bytes.count + 64 + levels.count)
+    if coding.runLevelBits > 0 { writer.put(varint: UInt64(levels.count)) }
+    writer.put(levels)
     for state in states { writer.put(state) }
-    writer.put(varint: UInt64(words.count))
+    writer.put(varint: UInt64(extra.bytes.count))
     for word in words.reversed() { writer.put(word) }
     writer.put(extra.bytes)
     return writer.bytes
   }
 
-  private func level(_ run: Int) -> Int {
-    choice.usesRuns ? Int(levels.runs[run]) >> choice.levelShift : 0
-  }
+  private func level(_ run: Int) -> Int { runLevels.isEmpty ? 0 : Int(runLevels[run]) }
 
   /// The symbols of a piece in the order in which they are decoded; their other bits go to `extra`.
   private func operations(
@@ -187,15 +166,20 @@ struct IntegerCoder {
     var operations: [Operation] = []
     operations.reserveCapacity(runs.count * coding.runLength)
     var states = [Int](repeating: 0, count: coding.lanes)
+    var means = [Int](repeating: Int(KN_RANS_USUAL), count: coding.lanes)
+    let factors = coding.activity?.factors ?? []
+    let moves = coding.activity?.moves ?? []
     for first in stride(from: runs.lowerBound, to: runs.upperBound, by: coding.lanes) {
       let count = min(coding.lanes, runs.upperBound - first)
       let runLevels = (0..<count).map { level(first + $0) }
       let lastLength = coding.length(ofRun: first + count - 1)
-      for lane in 0..<count { states[lane] = 0 }
+      for lane in 0..<count { (states[lane], means[lane]) = (0, Int(KN_RANS_USUAL)) }
       for j in 0..<coding.runLength {
         for lane in 0..<count where lane + 1 < count || j < lastLength {
           let k = Int(integers[(first - runs.lowerBound + lane) * coding.runLength + j])
-          let contextClass = min(runLevels[lane] + columns[j], coding.classes - 1)
+          let level = runLevels[lane] + columns[j]
+          let moved = moves.isEmpty ? level : level + Int(moves[means[lane] >> 7])
+          let contextClass = min(max(moved - coding.lowest, 0), coding.classes - 1)
           let context = contextClass * coding.stateContexts + states[lane] >> stateShift
           let symbol = range.symbol(k)
           if symbol == coding.symbolCount { put(escape: k >> coding.shift, to: &extra) }
@@ -205,6 +189,11 @@ struct IntegerCoder {
               start: starts[context][symbol],
               frequency: coding.frequencies[context][symbol] << scale,
               lane: UInt8(lane)))
+          if let activity = coding.activity {
+            let size = min(
+              (abs(coding.low + symbol) * Int(factors[level])) >> 4, 128 * Int(KN_RANS_MOVES) - 1)
+            means[lane] += (size - means[lane]) >> activity.rate
+          }
           if rule.isDependent {
             states[lane] = Int(DependentMachine.next[states[lane] * 2 + k & 1])
           }

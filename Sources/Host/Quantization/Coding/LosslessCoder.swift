@@ -101,13 +101,14 @@ public final class LosslessCoder: Sendable {
     let codes = StoredCodes(form, encoding, shape)
     let integers = codes.integers
     let layout = RunLayout(
-      rows: codes.rows, columns: codes.columns, granule: kind == .blocks ? BlockFormat.length : 1)
+      rows: codes.rows, columns: codes.columns, group: RunLayout.group(shape, codes.columns),
+      granule: kind == .blocks ? BlockFormat.length : 1)
     let coder = try IntegerCoder(
       integers, ValueRule(isDependent: false), layout, try ScaleLevels(integers, layout),
       limit: encoding.scheme.block?.middle ?? 127)
     var head = ByteWriter()
     head.put(kind.rawValue)
-    coder.coding.write(to: &head)
+    try coder.coding.write(columns: layout.columns, to: &head)
     let pieces = try coder.pieces { (try keep($0), $0.count) }
     let scales = try codes.scales()
     let scalePieces = try scales.withUnsafeBytes {

@@ -49,7 +49,8 @@ public final class StepEncoder: Sendable {
     precondition(feedback == nil || feedback?.columns == matrix.columns)
     self.matrix = matrix
     self.shape = shape
-    layout = RunLayout(rows: matrix.rows, columns: matrix.columns)
+    layout = RunLayout(
+      rows: matrix.rows, columns: matrix.columns, group: RunLayout.group(shape, matrix.columns))
     levels = ScaleLevels(matrix, layout)
     self.feedback = layout.period == matrix.columns ? feedback : nil
     peak = matrix.peak
@@ -348,11 +349,12 @@ public final class StepEncoder: Sendable {
     var partLevels = levels
     partLevels.runs = runs.map { levels.runs[$0] }
     let source = IntegerSource(Array(integers.prefix(part.count)))
-    guard let coder = try? IntegerCoder(source, rule, part, partLevels, limit: Int(most)) else {
-      preconditionFailure("integers in memory are read without fail")
+    guard let coder = try? IntegerCoder(source, rule, part, partLevels, limit: Int(most)),
+      let head = try? coder.headBits()
+    else {
+      preconditionFailure("integers in memory are read and coded without fail")
     }
     let factor = Double(layout.count) / Double(max(part.count, 1))
-    let head = coder.headBits
     return StepCost(
       bits: head + (coder.bits - head) * factor, squaredError: error * factor,
       effectiveError: error * factor * (choice.isDependent ? feedback?.meanShare ?? 1 : 1))
@@ -405,7 +407,7 @@ public final class StepEncoder: Sendable {
     var head = ByteWriter()
     head.put(WeightCodingKind.steps.rawValue)
     head.put(scale)
-    coder.coding.write(to: &head)
+    try coder.coding.write(columns: layout.columns, to: &head)
     let steps = CodedTensor(kind: .steps, head: head.bytes, pieces: try coder.pieces { $0 })
     let cost = StepCost(
       bits: Double(steps.byteCount * 8), squaredError: error,

@@ -48,7 +48,7 @@ extension WeightSearch {
       report.missed = missed
       report.firstAddedLoss = history.points.first?.added ?? trial.addedLoss
       report.firstMeasuredLoss = history.points.first?.loss ?? trial.loss
-      let bytes = try bundleBytes(trial, report)
+      let bytes = try bundleBytes(trial, WeightSearch.compared(report))
       history.points.append(
         .init(factor: factor, added: trial.addedLoss, loss: trial.loss, bytes: Double(bytes)))
       return FitAttempt(trial: trial, factor: factor, report: report, bytes: bytes)
@@ -85,6 +85,14 @@ extension WeightSearch {
     nearest.report.missed = missed ?? notReached(nearest)
     guard bestEffort else { throw nearest.report.missed! }
     return result(nearest)
+  }
+
+  /// A report as long as it is once a baseline was compared: what a bundle comes to is foreseen with it.
+  static func compared(_ report: FittedWeights) -> FittedWeights {
+    var report = report
+    report.uniformLoss = report.uniformLoss ?? report.measuredLoss * 1.37
+    report.uniformBytes = report.uniformBytes ?? report.entries.reduce(0) { $0 + $1.storedBytes }
+    return report
   }
 
   private func result(_ attempt: FitAttempt) -> SearchResult {

@@ -11,7 +11,7 @@ extension WeightSearch {
   private static let trimmedSize = 0.9995
   private static let octaves = 0.25
   /// What the report may still grow by.
-  private static let reportBytes = 64.0
+  private static let reportBytes = 16.0
 
   /// Uses what an attempt leaves of its limit.
   ///
@@ -30,7 +30,7 @@ extension WeightSearch {
       next.report.predictedLoss =
         best.trial.loss + ratio * (trial.addedLoss - best.trial.addedLoss)
       describe(trial, in: &next.report)
-      next.bytes = try bundleBytes(trial, next.report)
+      next.bytes = try bundleBytes(trial, WeightSearch.compared(next.report))
       next.report.shipsUniform = false
       if keeps(next), isBetter(next, best) { best = next } else { share /= 2 }
     }

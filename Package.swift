@@ -123,7 +123,11 @@ let fuzzTargets: [Target] =
   ? []
   : [
     .executableTarget(
-      name: "fuzz-importers", dependencies: ["Graphs", "Importers"], path: "Tests/Fuzz",
+      name: "fuzz-importers",
+      dependencies: [
+        "Bytes", "Graphs", "Importers", "Lowering", "Quantization", "Tensors", "WeightCoding",
+      ],
+      path: "Tests/Fuzz",
       swiftSettings: common + [.unsafeFlags(["-parse-as-library"])])
   ]
 

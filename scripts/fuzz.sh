@@ -1,19 +1,20 @@
 #!/bin/bash
-# Feeds the importers what libFuzzer makes of their corpora, with AddressSanitizer watching.
+# Feeds the importers and the decoder of weights what libFuzzer makes of their corpora, with AddressSanitizer
+# watching.
 #
 #   FUZZ_OPTIONS=... fuzz.sh SECONDS [FORMAT...]     more options of libFuzzer
 #
 # Each format gets SECONDS. Corpora lie in .cache/fuzz/FORMAT and grow from run to run; the first run
 # seeds them: ONNX with the node tests of KNAPSACK_NODE_TESTS, trees and fastText with the models that
 # KNAPSACK_TREE_TESTS and KNAPSACK_FASTTEXT_TESTS hold, TFLite with our own fixtures and the smallest of
-# KNAPSACK_MODELS. What is unset seeds nothing. An input that crashes, hangs
+# KNAPSACK_MODELS, coded weights with what our encoder makes. What is unset seeds nothing. An input that crashes, hangs
 # for 20 s or takes over 2 GiB ends the run; it is left in .cache/fuzz as crash-*, timeout-* or oom-*.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=$1
 shift
 formats=("$@")
-[ ${#formats[@]} -gt 0 ] || formats=(onnx tflite xgboost lightgbm fasttext)
+[ ${#formats[@]} -gt 0 ] || formats=(onnx tflite xgboost lightgbm fasttext coded)
 
 # A cache of its own: every module is compiled with coverage and checks. Of two `-sanitize` options the
 # compiler takes the last one, so that one names both.
@@ -40,11 +41,17 @@ seed() {
 for format in "${formats[@]}"; do
   corpus=.cache/fuzz/$format
   if [ ! -d "$corpus" ]; then
-    mkdir -p "$corpus"
+    rm -rf "$corpus.new"
+    mkdir -p "$corpus.new"
     # Named by content: equal seeds count once.
     while read -r file; do
-      cp "$file" "$corpus/$(sha1sum "$file" | cut -c1-40)"
+      cp "$file" "$corpus.new/$(sha1sum "$file" | cut -c1-40)"
     done < <(seed "$format")
+    if [ "$format" = coded ]; then
+      KNAPSACK_FUZZ_FORMAT=coded KNAPSACK_FUZZ_SEEDS=$corpus.new "$fuzzer" -runs=0 "$corpus.new" \
+        >.cache/fuzz/coded.log 2>&1 || { cat .cache/fuzz/coded.log >&2; exit 1; }
+    fi
+    mv "$corpus.new" "$corpus"
   fi
   log=.cache/fuzz/$format.log
   KNAPSACK_FUZZ_FORMAT=$format SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0 \

@@ -15,6 +15,15 @@ int32_t kn_rans_value(const kn_value_rule *rule, int32_t k, int q) {
   return k < 0 ? -value : value;
 }
 
+#if defined(__x86_64__)
+// Whether integers stand for themselves.
+static int is_plain(const kn_value_rule *rule) {
+  int trims = 0;
+  for (int i = 0; i < 4; i++) trims |= rule->trim[0][i];
+  return !rule->dependent && rule->subdivision == 1 && !trims;
+}
+#endif
+
 // `count` (at most 32) bits of the stream; zeros behind its end, which makes *status KN_RANS_SHORT.
 static uint32_t take_bits(kn_rans *r, uint32_t count, int *status) {
   while (r->bit_count < count) {
@@ -133,6 +142,7 @@ ALWAYS void column(
 ALWAYS kn_rans_status decode(
     kn_rans *r, const uint8_t *run_levels, size_t runs, size_t length, size_t last_length, int16_t *out,
     const size_t lanes, const int dependent, const int table_values, const int moving, const int by_vector) {
+  (void)by_vector;  // read on x86-64 alone
   kn_rans_group g = {.words = r->words};
   for (size_t l = 0; l < lanes; l++) {
     g.x[l] = r->states[l];
@@ -175,8 +185,9 @@ kn_rans_status kn_rans_decode(
   // Few lanes are for small tensors: one loop serves them all.
   if (r->lanes != KN_RANS_LANES) return DECODE(r->lanes, r->rule.dependent, table, moving, 0);
 #if defined(__x86_64__)
-  if (table && __builtin_cpu_supports("avx2")) {
-    return DECODE(KN_RANS_LANES, r->rule.dependent, 1, moving, 1);
+  if (__builtin_cpu_supports("avx2")) {
+    if (table) return DECODE(KN_RANS_LANES, r->rule.dependent, 1, moving, 1);
+    if (is_plain(&r->rule) && r->shift <= 4) return DECODE(KN_RANS_LANES, 0, 0, moving, 1);
   }
 #endif
   if (moving) {

@@ -14,8 +14,9 @@ typedef struct kn_rans_group {
 } kn_rans_group;
 
 #if defined(__x86_64__)
-// Decodes columns `from` ... `to` of a full group whose symbols have table values, and stops before one that
-// escapes or has fewer words left than lanes. Returns the column where it stopped. Needs AVX2.
+// Decodes columns `from` ... `to` of a full group, and stops before one with an escape, with a value beyond the
+// limit, or with too few words or bits left. Returns where it stopped. Symbols have table values or, where low
+// bits follow, at most 4 each, stand for themselves. Needs AVX2.
 size_t kn_rans_columns_avx2(
-    const kn_rans *r, kn_rans_group *g, size_t from, size_t to, size_t length, int16_t *out);
+    kn_rans *r, kn_rans_group *g, size_t from, size_t to, size_t length, int16_t *out);
 #endif

@@ -127,7 +127,8 @@ extension IntegerCoding {
         offset: coder.offset, reason: .mismatch("\(stateContexts) contexts of states"))
     }
     try coder.code(
-      field: "the classes", &classes, in: 1...IntegerCoding.maximumContexts / stateContexts,
+      field: "the classes", &classes,
+      in: 1...IntegerCoding.maximumContexts(count: count, symbols: symbolCount) / stateContexts,
       usual: 1, order: 2)
     guard classes > 1 else {
       (runLevelBits, columnLevels, activity, lowest) = (0, [], nil, 0)
@@ -151,7 +152,8 @@ extension IntegerCoding {
     guard width == 1 else { return }
     var period = columnLevels.count
     try coder.code(
-      field: "the period of levels", &period, in: 1...runLength, usual: runLength, order: 5)
+      field: "the period of levels", &period, in: 1...min(runLength, max(count, 1)),
+      usual: runLength, order: 5)
     var bits = Int.bitWidth - Int(columnLevels.max() ?? 0).leadingZeroBitCount
     try coder.code(field: "the bits of a column's level", &bits, in: 0...4, order: 1)
     // Columns of one input channel may have one level together.

@@ -107,8 +107,10 @@ public struct IntegerCoding: Equatable, Sendable {
   public static var maximumRun: Int { 4096 }
   /// Integers of one piece.
   public static var maximumPiece: Int { 1 << 20 }
-  /// Contexts at most: each has a table of 16 KiB while it is decoded.
-  public static var maximumContexts: Int { 32 }
+  /// Contexts at most: each has a table of 16 KiB while it is decoded, and few integers cannot fill many.
+  public static func maximumContexts(count: Int, symbols: Int) -> Int {
+    min(32, (2048 + count) / (symbols + 1))
+  }
 
   public var contexts: Int { classes * stateContexts }
   public var runCount: Int { (count + runLength - 1) / runLength }

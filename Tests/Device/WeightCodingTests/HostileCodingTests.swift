@@ -38,7 +38,9 @@ struct Sample: Sendable {
     values[4000] = -120
     let matrix = WeightMatrix(rows: rows, columns: columns, values: values)
     let lossless = try LosslessCoder()
-    var samples: [Sample] = [try moving(lossless, rows: 48), try moving(lossless, rows: 240)]
+    var samples: [Sample] = [
+      try moving(lossless, rows: 48), try moving(lossless, rows: 240), try codes(lossless),
+    ]
     for layout in [WeightLayout.rowMajor, .panels] {
       let shape = Shape(layout == .panels ? [columns, rows] : [rows, columns])
       let encoder = StepEncoder(matrix, shape: shape)
@@ -90,6 +92,25 @@ struct Sample: Sendable {
     return Sample(coded: coded, encoding: encoding, shape: shape, bytes: result.resident)
   }
 
+  /// int8 codes whose low bits are stored as they are, in eight lanes.
+  static func codes(_ lossless: LosslessCoder) throws -> Sample {
+    var noise = SeededRandom(state: 23)
+    let (rows, columns) = (200, 200)
+    let values = (0..<rows * columns).map { _ in
+      (0..<4).reduce(0 as Float) { sum, _ in sum + Float.random(in: -1...1, using: &noise) }
+    }
+    let source = WeightSource(
+      name: "w", constant: Constant(floats: values, shape: Shape([rows, columns])), role: .table)
+    let encoding = WeightEncoding(.int8, .rowMajor)
+    var bytes = [UInt8](repeating: 0, count: encoding.byteCount(source.shape)!)
+    bytes.withUnsafeMutableBytes { WeightEncoder(source, encoding).encode(into: $0) }
+    let coded = try bytes.withUnsafeBytes {
+      try lossless.code($0, encoding, source.shape, elementByteCount: 4, share: 2)
+    }
+    guard let coded else { fatalError("codes are worth coding") }
+    return Sample(coded: coded, encoding: encoding, shape: source.shape, bytes: bytes)
+  }
+
   /// The contexts that a decoder meets: levels of runs and of columns, some of several together, and moving ones.
   @Test func samplesCoverEveryContext() throws {
     let codings = try HostileCodingTests.samples.compactMap { sample in
@@ -107,6 +128,7 @@ struct Sample: Sendable {
           && levels.indices.allSatisfy { $0 % 9 == 0 || levels[$0] == levels[$0 - 1] }
       })
     #expect(Set(codings.map(\.lanes)) == [1, 2, 8])
+    #expect(codings.contains { $0.lanes == 8 && (1...4).contains($0.shift) })
   }
 
   @Test func samplesCoverEveryKind() throws {

@@ -103,6 +103,8 @@ struct ContextSearch {
     func joined(_ a: [[Int32]], _ b: [[Int32]]) -> [[Int32]] {
       zip(a, b).map { zip($0, $1).map { $0 + $1 } }
     }
+    let most = IntegerCoding.maximumContexts(
+      count: histogram.count, symbols: histogram.symbols - 1)
     var costs = classes.map(cost)
     var lowest = range.lowerBound
     while classes.count > 1 {
@@ -112,7 +114,7 @@ struct ContextSearch {
       let (lowCost, highCost) = (cost(low), cost(high))
       let lowGain = costs[0] + costs[1] - lowCost
       let highGain = costs[last - 1] + costs[last] - highCost
-      guard max(lowGain, highGain) > 0 || classes.count * states > IntegerCoding.maximumContexts
+      guard max(lowGain, highGain) > 0 || classes.count * states > most
       else { break }
       if lowGain >= highGain {
         classes[1] = low

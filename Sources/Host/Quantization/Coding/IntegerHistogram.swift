@@ -130,6 +130,9 @@ struct IntegerHistogram {
     return sums
   }
 
+  /// Integers in all.
+  var count: Int { layout.count }
+
   /// Integers that tell how well an activity does.
   private static let sample = 1 << 16
 

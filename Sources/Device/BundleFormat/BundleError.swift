@@ -38,6 +38,8 @@ public struct BundleFault: Equatable, Sendable, CustomStringConvertible {
     case changedLineEndings
     /// A format version that this reader does not know.
     case newerMajor(BundleVersion)
+    /// A format version that this reader has left behind.
+    case olderMajor(BundleVersion)
     /// A field must have one value; it has another.
     case field(String, expected: Int, found: UInt64)
     /// A field must be within bounds.
@@ -96,6 +98,8 @@ public struct BundleFault: Equatable, Sendable, CustomStringConvertible {
     switch reason {
     case .notABundle: "this is not a Knapsack bundle"
     case .changedLineEndings: "line endings were changed in transfer; copy the bundle as binary"
+    case .olderMajor(let version):
+      "the bundle has format \(version), which this program no longer reads: pack the model again"
     case .newerMajor(let version):
       "the bundle has format \(version), this program reads up to \(BundleLayout.version.major).x"
     case .field(let name, let expected, let found): "\(name) is \(found), expected \(expected)"

@@ -63,7 +63,7 @@ extension BundleHeader {
       minor: UInt16(fields.integer(at: 10, width: 2)))
     let known = BundleLayout.version
     guard version.major <= known.major else { throw fields.fault(at: 8, .newerMajor(version)) }
-    try fields.require("the major version", at: 8, width: 2, toBe: Int(known.major))
+    guard version.major == known.major else { throw fields.fault(at: 8, .olderMajor(version)) }
     let isNewer = version.minor > known.minor
     if !isNewer {
       try fields.require("the header size", at: 12, width: 4, toBe: size)

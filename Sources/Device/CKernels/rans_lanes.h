@@ -4,7 +4,6 @@
 
 // The machine: state << 1 | parity to the next state, two bits each.
 #define KN_RANS_TRANSITIONS 0x7D28u
-#define KN_RANS_LARGEST_MEAN (128 * KN_RANS_MOVES - 1)
 
 // The lanes of a group on their way: KN_RANS_LANES each, and where the words stand.
 typedef struct kn_rans_group {

@@ -33,6 +33,13 @@ public struct Activity: Equatable, Sendable {
     }
   }
 
+  /// The running mean, at first `KN_RANS_USUAL`, after an integer of this magnitude at a place of this factor:
+  /// what decoding does, for who counts and writes.
+  @inlinable public func mean(_ mean: Int, after magnitude: Int, factor: UInt32) -> Int {
+    let size = min((magnitude * Int(factor)) >> 4, Int(KN_RANS_LARGEST_MEAN))
+    return mean + (size - mean) >> rate
+  }
+
   /// By how many levels each 128th of the running mean moves a context.
   public var moves: [Int32] {
     (0..<Int(KN_RANS_MOVES)).map { index in

@@ -135,9 +135,7 @@ extension IntegerCoding {
       return
     }
     try coder.code(field: "the bits of a level", &runLevelBits, in: 0...4, order: 1)
-    var lowestClass = lowest
-    try coder.code(field: "the lowest level", &lowestClass, in: -31...31, order: 5)
-    lowest = lowestClass
+    try coder.code(field: "the lowest level", &lowest, in: -31...31, order: 5)
     var isActive = activity == nil ? 0 : 1
     try coder.code(&isActive)
     if isActive == 1 {
@@ -147,9 +145,14 @@ extension IntegerCoding {
       try coder.code(field: "the factor", &moving.factor, in: Activity.factors, order: 8)
       activity = moving
     }
-    var width = columnLevels.isEmpty ? 0 : 1
-    try coder.code(&width)
-    guard width == 1 else { return }
+    var hasColumns = columnLevels.isEmpty ? 0 : 1
+    try coder.code(&hasColumns)
+    if hasColumns == 1 { try codeColumnLevels(&coder) }
+  }
+
+  private mutating func codeColumnLevels(
+    _ coder: inout some BitCoder
+  ) throws(WeightCodingError) {
     var period = columnLevels.count
     try coder.code(
       field: "the period of levels", &period, in: 1...min(runLength, max(count, 1)),

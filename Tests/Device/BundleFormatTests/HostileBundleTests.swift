@@ -90,7 +90,9 @@ import Testing
     let major = forge([.manifest], editHeader: { $0[8] = 3 })
     #expect(fault(major)?.reason == .newerMajor(BundleVersion(major: 3, minor: 0)))
     #expect(fault(major)?.description.contains("format 3.0") == true)
-    #expect(fault(forge([.manifest], editHeader: { $0[8] = 1 })) != nil)
+    let older = fault(forge([.manifest], editHeader: { $0[8] = 1 }))
+    #expect(older?.reason == .olderMajor(BundleVersion(major: 1, minor: 0)))
+    #expect(older?.description.contains("pack the model again") == true)
     #expect(fault(forge([.manifest], editHeader: { $0[8] = 0 })) != nil)
     // A newer minor version may use what is reserved today; an unknown section may be skipped.
     let unknown = ForgedSection(kind: 99, flags: 0, chunks: [([1, 2, 3], false)], rawByteCount: 3)

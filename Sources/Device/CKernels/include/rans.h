@@ -22,6 +22,7 @@
 #define KN_RANS_LEVELS 31  // a run's and a column's, 0 to 15 each, together
 #define KN_RANS_MOVES 512
 #define KN_RANS_USUAL 4096
+#define KN_RANS_LARGEST_MEAN 65535  // 128 KN_RANS_MOVES - 1
 
 typedef enum kn_rans_status {
   KN_RANS_DONE = 0,

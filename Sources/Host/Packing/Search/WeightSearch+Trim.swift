@@ -21,8 +21,9 @@ extension WeightSearch {
     _ best: inout FitAttempt, _ bundleBytes: (WeightTrial, FittedWeights) throws -> Int
   ) throws {
     var share = 1.0
+    var turn = 0
     for _ in 0..<WeightSearch.trims {
-      guard !watch.isStopped(), let picked = trimmed(best, share) else { return }
+      guard !watch.isStopped(), let picked = trimmed(best, share, turn) else { return }
       let trial = try attempt(picked, like: best.trial)
       let ratio = best.trial.loss / max(best.trial.addedLoss, .leastNormalMagnitude)
       var next = best
@@ -32,13 +33,20 @@ extension WeightSearch {
       describe(trial, in: &next.report)
       next.bytes = try bundleBytes(trial, WeightSearch.compared(next.report))
       next.report.shipsUniform = false
-      if keeps(next), isBetter(next, best) { best = next } else { share /= 2 }
+      if keeps(next), isBetter(next, best) {
+        best = next
+      } else if keeps(next), goals.loss == nil {
+        // It fits, and finer steps happened to lose more: other weights have their turn.
+        turn += 1
+      } else {
+        share /= 2
+      }
     }
   }
 
   /// The options of an attempt, a few of them with other steps, so that `share` of what is left of its
-  /// limit is used; nil where nothing is.
-  private func trimmed(_ best: FitAttempt, _ share: Double) -> [WeightOption]? {
+  /// limit is used; nil where nothing is. turn: with which of them to begin.
+  private func trimmed(_ best: FitAttempt, _ share: Double, _ turn: Int) -> [WeightOption]? {
     let trial = best.trial
     let ratio = trial.loss / max(trial.addedLoss, .leastNormalMagnitude)
     guard ratio.isFinite, ratio > 0 else { return nil }
@@ -75,15 +83,17 @@ extension WeightSearch {
         picked[i].step?.step = step
       }
     }
-    for (group, cost, _) in changes where cost <= room {
+    let begin = turn % max(changes.count, 1)
+    for (group, cost, _) in changes[begin...] + changes[..<begin] where cost <= room {
       change(group, octaves)
       room -= cost
     }
-    // Where none fits whole, the least of them in part.
-    if !isChanged, let least = changes.min(by: { $0.cost < $1.cost }) {
-      let part = octaves * room / least.cost
+    // Where none fits whole, one in part: the least of them first.
+    if !isChanged, !changes.isEmpty {
+      let one = changes.sorted { $0.cost < $1.cost }[begin]
+      let part = octaves * room / one.cost
       guard abs(part) > 0.002 else { return nil }
-      change(least.group, part)
+      change(one.group, part)
     }
     return isChanged ? picked : nil
   }

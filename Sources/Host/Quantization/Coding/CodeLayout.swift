@@ -16,7 +16,7 @@ public struct RunLayout: Equatable, Sendable {
   public var period: Int
 
   /// Columns that go together: the places of a kernel, for one input channel.
-  public var group = 1
+  public var group: Int
 
   /// Integers of a piece, about: decoded at once by one thread.
   static let pieceLength = 1 << 17

@@ -13,6 +13,8 @@ struct ContextChoice {
   var classes: Int
   /// Counts of symbols by context.
   var counts: [[Int]]
+  /// The same by level, as they were found.
+  var levelCounts: LevelCounts
   /// Bits of an ideal code, of tables and of levels, about.
   var bits: Double
 }
@@ -39,26 +41,21 @@ struct ContextSearch {
         if other.bits < best.bits { best = other }
       }
     }
-    // A moving level takes a decoder longer: it is to be worth that.
-    if let moving = try moving(beside: best.levels, states), moving.bits < best.bits * 0.997 {
-      best = moving
-    }
+    if let moving = try moving(beside: best, states) { best = moving }
     guard rule.isDependent else { return best }
-    let counts = try counts(best, sampled: false)
     for states in [2, 1] {
-      let other = choice(counts, best.levels, best.activity, states)
+      let other = choice(best.levelCounts, best.levels, best.activity, states)
       if other.bits < best.bits { best = other }
     }
     return best
   }
 
-  private func counts(_ choice: ContextChoice, sampled: Bool) throws -> LevelCounts {
-    guard let activity = choice.activity else { return histogram.counts(choice.levels) }
-    return try histogram.counts(choice.levels, activity, sampled: sampled)
-  }
+  /// What levels that move may take of the bits of those that do not: a decoder takes longer for them.
+  private static let worth = 0.997
 
-  /// The best choice whose levels move.
-  private func moving(beside still: LevelChoice, _ states: Int) throws -> ContextChoice? {
+  /// The best choice whose levels move; nil where it is not worth it.
+  private func moving(beside still: ContextChoice, _ states: Int) throws -> ContextChoice? {
+    let most = still.bits * ContextSearch.worth
     let factor = histogram.sampleFactor
     var best: ContextChoice?
     func consider(_ levels: LevelChoice, rate: Int, unit: Int) throws {
@@ -72,7 +69,7 @@ struct ContextSearch {
     for unit in [6, 12, 24] { try consider(LevelChoice(), rate: 3, unit: unit) }
     for (runs, columns) in [(true, false), (false, true), (true, true)]
     where (!runs || histogram.runLevels > 1) && (!columns || histogram.columnLevels > 1) {
-      for shift in still.shift...min(still.shift + 1, 2) {
+      for shift in still.levels.shift...min(still.levels.shift + 1, 2) {
         try consider(
           LevelChoice(usesRuns: runs, usesColumns: columns, shift: shift), rate: 3,
           unit: levels.unit << shift)
@@ -80,9 +77,11 @@ struct ContextSearch {
     }
     guard let first = best, let activity = first.activity else { return nil }
     for rate in [2, 4] { try consider(first.levels, rate: rate, unit: activity.unit) }
-    guard let found = best else { return nil }
-    return choice(
-      try counts(found, sampled: false), found.levels, found.activity, states)
+    // Samples say whether it is worth to count all.
+    guard let found = best, found.bits < most, let activity = found.activity else { return nil }
+    let all = try histogram.counts(found.levels, activity, sampled: false)
+    let moving = choice(all, found.levels, activity, states)
+    return moving.bits < most ? moving : nil
   }
 
   /// One context for each level between the lowest and the highest; levels at both ends are joined as long as
@@ -140,7 +139,7 @@ struct ContextSearch {
     }
     return ContextChoice(
       levels: levels, activity: activity, states: states, lowest: lowest, classes: classes.count,
-      counts: classes.flatMap { $0.map { $0.map(Int.init) } }, bits: bits)
+      counts: classes.flatMap { $0.map { $0.map(Int.init) } }, levelCounts: counts, bits: bits)
   }
 
   /// A context's table, about.

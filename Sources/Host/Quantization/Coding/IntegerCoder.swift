@@ -190,9 +190,8 @@ struct IntegerCoder {
               frequency: coding.frequencies[context][symbol] << scale,
               lane: UInt8(lane)))
           if let activity = coding.activity {
-            let size = min(
-              (abs(coding.low + symbol) * Int(factors[level])) >> 4, 128 * Int(KN_RANS_MOVES) - 1)
-            means[lane] += (size - means[lane]) >> activity.rate
+            means[lane] = activity.mean(
+              means[lane], after: abs(coding.low + symbol), factor: factors[level])
           }
           if rule.isDependent {
             states[lane] = Int(DependentMachine.next[states[lane] * 2 + k & 1])

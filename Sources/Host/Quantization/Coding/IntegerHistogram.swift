@@ -205,8 +205,8 @@ struct IntegerHistogram {
                   let level = runLevel + columns[j]
                   let moved = level + Int(moves[mean >> 7]) - LevelCounts.lowest
                   counts[(moved * 4 + state) * symbols + symbol] += 1
-                  let size = (abs(range.low + symbol) * Int(factors[level])) >> 4
-                  mean += (min(size, 128 * Int(KN_RANS_MOVES) - 1) - mean) >> activity.rate
+                  mean = activity.mean(
+                    mean, after: abs(range.low + symbol), factor: factors[level])
                   if isDependent { state = Int(next[state * 2 + (k & 1)]) }
                 }
               }

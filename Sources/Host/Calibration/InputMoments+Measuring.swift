@@ -1,4 +1,5 @@
 // What the columns of weights are multiplied with: second moments over calibration inputs.
+import Dispatch
 import Operators
 import Programs
 import Quantization
@@ -87,7 +88,9 @@ extension LossMeter {
         }
       }
     }
-    return samplers.mapValues(\.moments)
+    var moments: [Int: InputMoments] = [:]
+    for w in Array(samplers.keys) { moments[w] = samplers.removeValue(forKey: w)?.moments() }
+    return moments
   }
 }
 
@@ -97,33 +100,59 @@ private struct MomentSampler {
   private var sums: [Float]
   private var count = 0
   private let perItem: Int
-  private var row: [Float]
+  /// Samples that wait to be added, row after row, and how many.
+  private var waiting: [Float]
+  private var waitingCount = 0
+  private static let mostWaiting = 32
 
   init(columns: Int, itemCount: Int) {
     self.columns = columns
     sums = [Float](repeating: 0, count: columns * columns)
-    row = [Float](repeating: 0, count: columns)
+    waiting = [Float](repeating: 0, count: columns * MomentSampler.mostWaiting)
     // A few times as many samples as columns say how columns go together.
     let wanted = min(max(4 * columns, 512), 4096)
     perItem = max(1, (wanted + itemCount - 1) / itemCount)
   }
 
-  var moments: InputMoments {
+  consuming func moments() -> InputMoments {
+    addWaiting()
     let scale = 1 / Float(max(count, 1))
     var values = sums.map { $0 * scale }
     for i in 0..<columns { for j in 0..<i { values[i * columns + j] = values[j * columns + i] } }
     return InputMoments(columns: columns, values: values, sampleCount: count)
   }
 
-  private mutating func addRow() {
-    count += 1
-    let k = columns
+  /// Takes a sample: what `element` says of each column.
+  private mutating func take(_ element: (Int) -> Float) {
+    let at = waitingCount * columns
+    for j in 0..<columns {
+      let x = element(j)
+      waiting[at + j] = x.isFinite ? x : 0
+    }
+    waitingCount += 1
+    if waitingCount == MomentSampler.mostWaiting { addWaiting() }
+  }
+
+  /// Adds the outer products of those that wait, of four at a time.
+  private mutating func addWaiting() {
+    let (k, n) = (columns, waitingCount)
+    count += n
+    waitingCount = 0
+    for i in n * k..<(n + 3) / 4 * 4 * k { waiting[i] = 0 }
     sums.withUnsafeMutableBufferPointer { sums in
-      row.withUnsafeBufferPointer { row in
-        for i in 0..<k where row[i] != 0 {
-          let x = row[i]
-          let target = sums.baseAddress! + i * k
-          for j in i..<k { target[j] += x * row[j] }
+      waiting.withUnsafeBufferPointer { waiting in
+        nonisolated(unsafe) let (sums, waiting) = (sums.baseAddress!, waiting.baseAddress!)
+        let block = 16
+        DispatchQueue.concurrentPerform(iterations: (k + block - 1) / block) { part in
+          for r in stride(from: 0, to: n, by: 4) {
+            let (a, b) = (waiting + r * k, waiting + (r + 1) * k)
+            let (c, d) = (waiting + (r + 2) * k, waiting + (r + 3) * k)
+            for i in part * block..<min((part + 1) * block, k) {
+              let (w, x, y, z) = (a[i], b[i], c[i], d[i])
+              let target = sums + i * k
+              for j in i..<k { target[j] += (w * a[j] + x * b[j]) + (y * c[j] + z * d[j]) }
+            }
+          }
         }
       }
     }
@@ -136,8 +165,7 @@ private struct MomentSampler {
     let elements = x.pointer.assumingMemoryBound(to: Float.self)
     for n in 0..<taken {
       let start = n * total / taken * columns
-      for j in 0..<columns { row[j] = elements[start + j].isFinite ? elements[start + j] : 0 }
-      addRow()
+      take { elements[start + $0] }
     }
   }
 
@@ -177,21 +205,15 @@ private struct MomentSampler {
       let (image, y, z) = (
         place / (v.output * h.output), place / h.output % v.output, place % h.output
       )
-      var at = 0
-      for c in 0..<channels {
-        let plane = elements + (image * channels + c) * v.input * h.input
-        for ky in 0..<v.kernel {
-          let iy = y * v.stride + ky * v.dilation - v.begin
-          for kx in 0..<h.kernel {
-            let ix = z * h.stride + kx * h.dilation - h.begin
-            let isInside = iy >= 0 && iy < v.input && ix >= 0 && ix < h.input
-            let value = isInside ? plane[iy * h.input + ix] : 0
-            row[at] = value.isFinite ? value : 0
-            at += 1
-          }
-        }
+      take { column in
+        let (c, ky, kx) = (
+          column / (v.kernel * h.kernel), column / h.kernel % v.kernel, column % h.kernel
+        )
+        let iy = y * v.stride + ky * v.dilation - v.begin
+        let ix = z * h.stride + kx * h.dilation - h.begin
+        guard iy >= 0, iy < v.input, ix >= 0, ix < h.input else { return 0 }
+        return elements[((image * channels + c) * v.input + iy) * h.input + ix]
       }
-      addRow()
     }
   }
 }

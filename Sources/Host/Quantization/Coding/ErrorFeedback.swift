@@ -4,7 +4,7 @@
 // is multiplied with. With H = U D Uᵀ, U unit upper triangular, that is Σ Dⱼ ηⱼ² for η = e U: rounding
 // weight j to where wⱼ + Σᵢ﹤ⱼ eᵢUᵢⱼ is leaves ηⱼ as small as rounding can be. (J. Chee et al., "QuIP",
 // section 3, "LDLQ", which they show to be what GPTQ does.)
-import Foundation
+import Dispatch
 
 /// Second moments of what a matrix's columns are multiplied with, and how many samples they are of.
 public struct InputMoments: Sendable {
@@ -69,29 +69,9 @@ public struct ErrorFeedback: Sendable {
       }
       count = k * k
     }
-    // From the last column: A = V Vᵀ with V upper triangular, in the place of A.
-    let isDone = a.withUnsafeMutableBufferPointer { a -> Bool in
-      let base = a.baseAddress!
-      for j in stride(from: k - 1, through: 0, by: -1) {
-        let pivot = base[j * k + j]
-        guard pivot > 1e-12 else { return false }
-        let root = pivot.squareRoot()
-        base[j * k + j] = root
-        // The column is copied into row j, below the diagonal, where it is read in order.
-        let column = base + j * k
-        for i in 0..<j {
-          base[i * k + j] /= root
-          column[i] = base[i * k + j]
-        }
-        for i in 0..<j where column[i] != 0 {
-          let v = column[i]
-          let row = base + i * k
-          for m in i..<j { row[m] -= v * column[m] }
-        }
-      }
-      return true
+    guard a.withUnsafeMutableBufferPointer({ ErrorFeedback.factor($0.baseAddress!, k) }) else {
+      return nil
     }
-    guard isDone else { return nil }
     columns = k
     shares = (0..<k).map { Float(a[$0 * k + $0] * a[$0 * k + $0]) }
     upper = [Float](unsafeUninitializedCapacity: k * k) { out, count in
@@ -102,6 +82,55 @@ public struct ErrorFeedback: Sendable {
       }
       count = k * k
     }
+  }
+
+  /// Columns that are factored before what is left of them goes into all that come before.
+  private static let panel = 16
+
+  /// A = V Vᵀ with V upper triangular, in the place of A and from its last column on; false where A is not
+  /// positive definite.
+  private static func factor(_ a: UnsafeMutablePointer<Double>, _ k: Int) -> Bool {
+    nonisolated(unsafe) let a = a
+    for end in stride(from: k, to: 0, by: -panel) {
+      let start = max(end - panel, 0)
+      for j in stride(from: end - 1, through: start, by: -1) {
+        let pivot = a[j * k + j]
+        guard pivot > 1e-12 else { return false }
+        let root = pivot.squareRoot()
+        a[j * k + j] = root
+        // The column is copied into row j, below the diagonal, where it is read in order.
+        let column = a + j * k
+        for i in 0..<j {
+          a[i * k + j] /= root
+          column[i] = a[i * k + j]
+        }
+        for i in 0..<j {
+          let v = column[i]
+          let row = a + i * k
+          for m in max(i, start)..<j { row[m] -= v * column[m] }
+        }
+      }
+      let rows = 32
+      DispatchQueue.concurrentPerform(iterations: (start + rows - 1) / rows) { part in
+        for i in part * rows..<min((part + 1) * rows, start) {
+          let row = a + i * k
+          for j in stride(from: start, to: end - 3, by: 4) {
+            let column = a + j * k
+            let v = (row[j], row[j + 1], row[j + 2], row[j + 3])
+            for m in i..<start {
+              row[m] -=
+                (v.0 * column[m] + v.1 * column[k + m])
+                + (v.2 * column[2 * k + m] + v.3 * column[3 * k + m])
+            }
+          }
+          for j in start + (end - start) & ~3..<end {
+            let (v, column) = (row[j], a + j * k)
+            for m in i..<start { row[m] -= v * column[m] }
+          }
+        }
+      }
+    }
+    return true
   }
 
   /// Σ Dⱼ ηⱼ² of one row of errors, in `columns` numbers of scratch.

@@ -8,47 +8,55 @@ import WeightCoding
 final class FeedbackQuantizer {
   private static let block = 32
   private let feedback: ErrorFeedback
-  /// U within blocks, by column: [column][earlier place].
+  /// U within blocks, after the diagonal: [row][place in the block].
   private let inside: UnsafeMutablePointer<Float>
   /// Shares of mean 1, not too far apart.
   private let shares: [Float]
   private let base: UnsafeMutablePointer<Float>
-  // Eight paths, four that are and four that come: costs, [path][place] errors and integers.
-  private let costs: UnsafeMutablePointer<Float>
-  private let errors: UnsafeMutablePointer<Float>
-  private let integers: UnsafeMutablePointer<Int16>
-  /// The first path of those that are: 0 or 4.
-  private var current = 0
-  /// The largest value that is asked for.
-  private var limit: Float = 0
+  /// Twice four paths, those that are and those that come: what each makes of a block's weights,
+  /// [path][place].
+  private let paths: UnsafeMutablePointer<Float>
+  /// Each path's last error, integer and where it came from: [place][state].
+  private let errors: UnsafeMutablePointer<SIMD4<Float>>
+  private let integers: UnsafeMutablePointer<SIMD4<Int16>>
+  private let origins: UnsafeMutablePointer<SIMD4<UInt8>>
+  /// Errors of the best path, by place.
+  private let kept: UnsafeMutablePointer<Float>
 
   init(_ feedback: ErrorFeedback) {
     self.feedback = feedback
     let (k, block) = (feedback.columns, FeedbackQuantizer.block)
     inside = .allocate(capacity: k * block)
     inside.initialize(repeating: 0, count: k * block)
-    for j in 0..<k {
-      let start = j / block * block
-      for i in start..<j { inside[j * block + i - start] = feedback.upper[i * k + j] }
+    for i in 0..<k {
+      let start = i / block * block
+      for j in i + 1..<max(min(start + block, k), i + 1) {
+        inside[i * block + j - start] = feedback.upper[i * k + j]
+      }
     }
     let mean = Float(feedback.meanShare)
     shares = feedback.shares.map { max($0 / mean, 0.02) }
-    base = .allocate(capacity: k)
-    base.initialize(repeating: 0, count: k)
-    costs = .allocate(capacity: 8)
-    costs.initialize(repeating: .infinity, count: 8)
-    errors = .allocate(capacity: 8 * block)
-    errors.initialize(repeating: 0, count: 8 * block)
-    integers = .allocate(capacity: 8 * block)
-    integers.initialize(repeating: 0, count: 8 * block)
+    func zeros<T>(_ zero: T, _ count: Int) -> UnsafeMutablePointer<T> {
+      let pointer = UnsafeMutablePointer<T>.allocate(capacity: count)
+      pointer.initialize(repeating: zero, count: count)
+      return pointer
+    }
+    base = zeros(0, k)
+    paths = zeros(0, 8 * block)
+    errors = zeros(.zero, block)
+    integers = zeros(.zero, block)
+    origins = zeros(.zero, block)
+    kept = zeros(0, block)
   }
 
   deinit {
     inside.deallocate()
     base.deallocate()
-    costs.deallocate()
+    paths.deallocate()
     errors.deallocate()
     integers.deallocate()
+    origins.deallocate()
+    kept.deallocate()
   }
 
   /// The integers of one row into `out`, from `state` on, which is then where the row ends.
@@ -62,30 +70,41 @@ final class FeedbackQuantizer {
   ) {
     let (k, block) = (feedback.columns, FeedbackQuantizer.block)
     // The value above may be two steps on.
-    limit = most - 2
+    let limit = most - 2
     for j in 0..<k { base[j] = weights[j] * inverse }
     for start in stride(from: 0, to: k, by: block) {
       let count = min(block, k - start)
-      for s in 0..<4 { costs[current + s] = s == state ? 0 : .infinity }
+      for path in 0..<4 { (paths + path * block).update(from: base + start, count: count) }
+      var costs = SIMD4<Float>(repeating: .infinity)
+      costs[state] = 0
       for i in 0..<count {
         let j = start + i
+        let row = bits + (Int(classes[j]) * 4 * (2 * reach + 1) + reach)
         advance(
-          i, base[j], weights[j] * inverse, inside + j * block, shares[j],
-          bits + (Int(classes[j]) * 4 * (2 * reach + 1) + reach), reach, dear)
+          i, weights[j] * inverse, inside + j * block, shares[j], limit, row, reach, dear, &costs)
       }
       var best = 0
-      for s in 1..<4 where costs[current + s] < costs[current + best] { best = s }
+      for s in 1..<4 where costs[s] < costs[best] { best = s }
       state = best
-      let kept = (current + best) * block
-      for i in 0..<count { out[start + i] = integers[kept + i] }
-      // What is left of the block's errors goes into all that follows.
-      let end = start + count
-      guard end < k else { break }
-      feedback.upper.withUnsafeBufferPointer { upper in
-        for i in 0..<count {
-          let error = errors[kept + i]
-          let row = upper.baseAddress! + (start + i) * k
-          for j in end..<k { base[j] += error * row[j] }
+      for i in stride(from: count - 1, through: 0, by: -1) {
+        out[start + i] = integers[i][best]
+        kept[i] = errors[i][best]
+        best = Int(origins[i][best])
+      }
+      if start + count < k { spread(start, count) }
+    }
+  }
+
+  /// What is left of a block's errors goes into all that follows.
+  private func spread(_ start: Int, _ count: Int) {
+    let k = feedback.columns
+    feedback.upper.withUnsafeBufferPointer { upper in
+      for i in stride(from: 0, to: count, by: 4) {
+        // A block that others follow is a whole one.
+        let row = upper.baseAddress! + (start + i) * k
+        let (a, b, c, d) = (kept[i], kept[i + 1], kept[i + 2], kept[i + 3])
+        for j in start + count..<k {
+          base[j] += (a * row[j] + b * row[k + j]) + (c * row[2 * k + j] + d * row[3 * k + j])
         }
       }
     }
@@ -96,65 +115,33 @@ final class FeedbackQuantizer {
   /// row: bits of the weight's class in the middle of its first state.
   @inline(__always)
   private func advance(
-    _ i: Int, _ base: Float, _ own: Float, _ earlier: UnsafePointer<Float>, _ share: Float,
-    _ row: UnsafePointer<Float>, _ reach: Int, _ dear: Float
+    _ i: Int, _ own: Float, _ later: UnsafePointer<Float>, _ share: Float, _ limit: Float,
+    _ row: UnsafePointer<Float>, _ reach: Int, _ dear: Float, _ costs: inout SIMD4<Float>
   ) {
     let block = FeedbackQuantizer.block
-    let width = 2 * reach + 1
-    let coming = 4 - current
-    var from = SIMD4<Int32>(repeating: 0)
-    var chosen = SIMD4<Int32>(repeating: 0)
-    var values = SIMD4<Float>(repeating: 0)
-    var least = SIMD4<Float>(repeating: .infinity)
-    for s in 0..<4 where costs[current + s] < .infinity {
-      let path = errors + (current + s) * block
-      var x = base
-      var t = 0
-      var sums = SIMD8<Float>(repeating: 0)
-      while t + 8 <= i {
-        let a = UnsafeRawPointer(path + t).loadUnaligned(as: SIMD8<Float>.self)
-        let b = UnsafeRawPointer(earlier + t).loadUnaligned(as: SIMD8<Float>.self)
-        sums += a * b
-        t += 8
-      }
-      x += sums.sum()
-      while t < i {
-        x += path[t] * earlier[t]
-        t += 1
-      }
-      x = min(max(x, -limit), limit)
-      let quantizer = s >> 1
-      let below = Int((x.magnitude + Float(quantizer)) * 0.5)
-      let sign = x < 0 ? -1 : 1
-      let bits = row + s * width
-      // Zero is in both quantizers, and even.
-      for n in 0..<(below > 0 ? 3 : 2) {
-        let k = n == 2 ? 0 : sign * (below + n)
-        let value = Float(2 * k - (quantizer == 1 ? k.signum() : 0))
-        let cost =
-          costs[current + s] + (x - value) * (x - value) * share
-          + bits[min(max(k, -reach), reach)] * dear
-        let next = Int(DependentMachine.next[s * 2 + (k & 1)])
-        if cost < least[next] {
-          least[next] = cost
-          chosen[next] = Int32(k)
-          values[next] = value
-          from[next] = Int32(s)
-        }
-      }
+    let old = paths + (i & 1) * 4 * block
+    let new = paths + (4 - (i & 1) * 4) * block
+    @inline(__always)
+    func ways(_ s: Int) -> DependentWays {
+      let x = min(max(old[s * block + i], -limit), limit)
+      return DependentWays(
+        DependentPair(x, s >> 1), share: share, bits: row + s * (2 * reach + 1), reach: reach,
+        dear: dear)
     }
+    let step = DependentStep(ways(0), ways(1), ways(2), ways(3), costs: &costs)
+    let error = SIMD4<Float>(repeating: own) - step.values
+    integers[i] = SIMD4(truncatingIfNeeded: step.integers)
+    origins[i] = SIMD4(truncatingIfNeeded: step.origins)
+    errors[i] = error
     for next in 0..<4 {
-      costs[coming + next] = least[next]
-      guard least[next] < .infinity else { continue }
-      let old = (current + Int(from[next])) * block
-      let new = (coming + next) * block
-      for t in 0..<i {
-        errors[new + t] = errors[old + t]
-        integers[new + t] = integers[old + t]
+      let source = old + Int(step.origins[next]) * block
+      let target = new + next * block
+      let e = error[next]
+      for t in stride(from: i & ~7, to: block, by: 8) {
+        let x = UnsafeRawPointer(source + t).loadUnaligned(as: SIMD8<Float>.self)
+        let u = UnsafeRawPointer(later + t).loadUnaligned(as: SIMD8<Float>.self)
+        UnsafeMutableRawPointer(target + t).storeBytes(of: x + e * u, as: SIMD8<Float>.self)
       }
-      errors[new + i] = own - values[next]
-      integers[new + i] = Int16(truncatingIfNeeded: chosen[next])
     }
-    current = coming
   }
 }

@@ -2,7 +2,7 @@
 """Predicted against measured: latency and peak memory of real models on this machine.
 
     run.py KNAPSACK MODELS [--schemes f32,int8] [--threads 1,2] [--rounds 5] [--only PREFIX] [--probe] [--cpu]
-                           [--steady PERCENT] [--quickest]
+                           [--quickest]
 
 Packs every model of the folder for this machine, once for each scheme and number of threads, and measures the
 bundles in rounds, one case after the other, so that what disturbs the machine for a while disturbs all alike.
@@ -10,11 +10,9 @@ A case's latency is the median of its rounds. Prints the table, and how many cas
 5 % (VmHWM). With --probe the machine is measured first. With --cpu processor time is compared instead of
 wall time, of one thread, for machines that have other work. Fails where fewer than nine in ten are.
 
-On a machine whose speed changes under its neighbours neither a probe nor a measurement stands alone. With --steady one
-and the same model is measured before and after the probe, and before and after each case: a round counts where that
-model takes, within so many percent, what it took at the probe. Rounds that do not are tried again, up to ten times.
-With --quickest a case's latency is that of its quickest round instead of the middle one: the probe too keeps the
-shortest of its passes, so both are of the machine undisturbed.
+On a machine whose speed changes under its neighbours the probe takes what it finds at the machine's full pace. So does
+--quickest: a case's latency is that of the shortest inference of all rounds instead of the middle round's median; of
+inferences of less than 100 us, of which a round has thousands, the shortest round's median.
 """
 
 import argparse
@@ -24,7 +22,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 # What a model folder may hold beside models.
@@ -80,59 +77,6 @@ def repeat(packed):
     return int(min(max(1e5 / max(packed.get("predicted_latency_us") or 1000, 1), 20), 5000))
 
 
-class Reference:
-    """One model on every number of threads, as a measure of the machine's state."""
-
-    def __init__(self, knapsack, bundle, threads, percent):
-        self.knapsack, self.bundle, self.threads, self.allowed = knapsack, bundle, threads, percent / 100
-        self.base, self.tries, self.kept = None, 0, 0
-
-    def now(self, threads):
-        return bench(self.knapsack, self.bundle, threads, 60)[0]["latency_p50_us"]
-
-    def agree(self, a, b):
-        return all(abs(a[t] / b[t] - 1) <= self.allowed for t in a)
-
-    def probe(self):
-        """Probes until the machine was the same before and after."""
-        before = {t: self.now(t) for t in self.threads}
-        for _ in range(8):
-            subprocess.run([self.knapsack, "probe"], check=True, stdout=subprocess.DEVNULL)
-            after = {t: self.now(t) for t in self.threads}
-            if self.agree(before, after):
-                break
-            before = after
-        else:
-            print("the machine was never the same before and after a probe", file=sys.stderr)
-        self.base = {t: (before[t] + after[t]) / 2 for t in self.threads}
-        print("reference at the probe: " + ", ".join(f"{v:.0f} us on {t}" for t, v in self.base.items()))
-
-    def bench(self, bundle, threads, count):
-        """A measurement in the probe's state; None where ten tries met another."""
-        for _ in range(10):
-            self.tries += 1
-            if not self.agree({threads: self.now(threads)}, {threads: self.base[threads]}):
-                time.sleep(0.5)
-                continue
-            measured, _ = bench(self.knapsack, bundle, threads, count)
-            if self.agree({threads: self.now(threads)}, {threads: self.base[threads]}):
-                self.kept += 1
-                return measured
-        return None
-
-
-def reference(options, folder):
-    """The reference: the first model whose inference takes half a millisecond or more."""
-    bundle = f"{folder}/reference.knap"
-    for path in models(options.models, ""):
-        packed = call(options.knapsack, "pack", path, "--target", "host", "--scheme", "f32", "--output", bundle,
-                      "--format", "json")
-        measured = packed and bench(options.knapsack, bundle, "1", 20)[0]
-        if measured and measured["latency_p50_us"] >= 500:
-            return Reference(options.knapsack, bundle, options.threads.split(","), options.steady)
-    sys.exit("no model is long enough to tell the machine's state by")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("knapsack")
@@ -143,16 +87,12 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--probe", action="store_true")
     parser.add_argument("--cpu", action="store_true")
-    parser.add_argument("--steady", type=float)
     parser.add_argument("--quickest", action="store_true")
     options = parser.parse_args()
     if options.cpu:
         options.threads = "1"
     with tempfile.TemporaryDirectory() as folder:
-        state = reference(options, folder) if options.steady else None
-        if state:
-            state.probe()
-        elif options.probe:
+        if options.probe:
             subprocess.run([options.knapsack, "probe"], check=True)
         cases = []
         for path in models(options.models, options.only):
@@ -168,15 +108,12 @@ def main():
             for name, scheme, threads, bundle, packed, times, peaks in cases:
                 if options.cpu:
                     measured = cpu_microseconds(options.knapsack, bundle, packed["predicted_latency_us"] or 1000)
-                elif state:
-                    measured = state.bench(bundle, threads, repeat(packed))
                 else:
                     measured, _ = bench(options.knapsack, bundle, threads, repeat(packed))
                 if measured:
-                    times.append(measured["latency_p50_us"])
+                    is_long = (packed["predicted_latency_us"] or 0) > 100
+                    times.append(measured["latency_min_us" if options.quickest and is_long else "latency_p50_us"])
                     peaks.append(measured["peak_memory_bytes"])
-    if state:
-        print(f"{state.kept} of {state.tries} tries met the probe's state")
     report(cases, min if options.quickest else statistics.median)
 
 

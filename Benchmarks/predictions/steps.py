@@ -4,13 +4,12 @@
     steps.py KNAPSACK MODELS [--schemes f32,int8] [--threads 1,2] [--only PREFIX] [--rounds 3] [--top 8] [--json FILE]
 
 For each case the steps with the largest difference, then all cases together by kind of step: what the differences
-of a kind add up to, as a share of the measured time of the cases it stands in. Times are medians, with a clock read
-of some 30 ns behind each step. A step's kind and extents are those of the table that `knapsack probe` wrote.
+of a kind add up to, as a share of the measured time of the cases it stands in. Times are medians of the quickest round,
+with a clock read of some 30 ns behind each step. A step's kind and extents are those of the table that `knapsack probe` wrote.
 """
 
 import argparse
 import json
-import statistics
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -24,7 +23,7 @@ def differences(predicted, rounds):
     for measured in rounds:
         for step in measured["steps"]:
             times[step["step"]].append(step["latency_p50_us"])
-    return [(step["kind"], step["extents"], step["predicted_latency_us"], statistics.median(times[step["step"]]))
+    return [(step["kind"], step["extents"], step["predicted_latency_us"], min(times[step["step"]]))
             for step in predicted if step["step"] in times]
 
 
@@ -76,7 +75,7 @@ def compare(options, path, scheme, threads):
     if not inspected or not rounds:
         return None
     steps = differences(inspected["program"], rounds)
-    total = statistics.median(r["latency_p50_us"] for r in rounds)
+    total = min(r["latency_p50_us"] for r in rounds)
     name = f"{path.parent.name}/{path.name}"
     case = {"model": name, "scheme": scheme, "threads": int(threads), "predicted_us": packed["predicted_latency_us"],
             "measured_us": total, "steps": steps}

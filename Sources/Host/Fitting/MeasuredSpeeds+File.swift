@@ -94,6 +94,7 @@ extension MachineConditions {
     if object.optional("throttle_count") != nil {
       throttleCount = try object.integer("throttle_count", 0...Int.max)
     }
+    disturbedShare = try object.optionalNumber("disturbed_share", 0...1)
     try object.finish()
   }
 
@@ -103,6 +104,7 @@ extension MachineConditions {
     if let governor { json.field("governor", governor) }
     if let clockHertz { json.field("clock_hertz", clockHertz) }
     if let throttleCount { json.field("throttle_count", throttleCount) }
+    if let disturbedShare { json.field("disturbed_share", disturbedShare) }
     json.endObject()
   }
 }

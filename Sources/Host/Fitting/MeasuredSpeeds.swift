@@ -75,6 +75,14 @@ public struct MeasuredSpeeds: Equatable, Sendable {
       self.readBytesPerSecond = readBytesPerSecond
       self.copyBytesPerSecond = copyBytesPerSecond
     }
+
+    /// The better rates of two measurements of the same.
+    func better(_ other: MemoryPoint) -> MemoryPoint {
+      var point = self
+      point.readBytesPerSecond = max(readBytesPerSecond, other.readBytesPerSecond)
+      point.copyBytesPerSecond = max(copyBytesPerSecond, other.copyBytesPerSecond)
+      return point
+    }
   }
 
   /// Steps of one kind (`StepWork.kind`) on so many threads.

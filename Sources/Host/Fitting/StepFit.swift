@@ -50,18 +50,23 @@ struct StepFit {
     return law * exp2(miss / total)
   }
 
-  /// Standard deviation of log2(predicted / measured) when each point is predicted from the others; at
-  /// least that of one measurement. Tables of one point say nothing: half to twice.
-  static func leaveOneOutSpread(_ table: MeasuredSpeeds.StepTable) -> Double {
-    guard table.points.count > 1 else { return 0.6 }
-    var squares = 0.0
-    for (i, point) in table.points.enumerated() {
+  /// log2(measured / predicted) of each point when it is predicted from the others.
+  static func misses(_ table: MeasuredSpeeds.StepTable) -> [Double] {
+    table.points.enumerated().map { i, point in
       var others = table.points
       others.remove(at: i)
+      guard !others.isEmpty else { return 0 }
       let fit = StepFit(table.kind, others)
       let predicted = fit.seconds(extents: point.extents, amount: point.amount) ?? 0
-      squares += min(pow(log2(max(predicted, 1e-12) / point.seconds), 2), 4)
+      return log2(point.seconds / max(predicted, 1e-12))
     }
+  }
+
+  /// Standard deviation of what a table's points miss of each other; at least that of one measurement.
+  /// Tables of one point say nothing: half to twice.
+  static func leaveOneOutSpread(_ table: MeasuredSpeeds.StepTable) -> Double {
+    guard table.points.count > 1 else { return 0.6 }
+    let squares = misses(table).reduce(0) { $0 + min($1 * $1, 4) }
     // A point within the table has nearer neighbours than one that was taken out of it.
     return max(0.5 * (squares / Double(table.points.count)).squareRoot(), 0.1)
   }

@@ -25,12 +25,13 @@ struct StepTerms {
       let products = all / max(e[0], 1) * StepTerms.ceiling(e[0], 12) * 12
       let matrices = all / max(e[0] * StepTerms.ceiling(e[1], 16) * 16 * e[2], 1)
       counts = [all, 1, products, matrices * e[0] * e[2], matrices * e[0] * e[1]]
-    case ("Conv", 3) where has("depthwise"):
-      // Whole vectors inside of the picture; pixels at its sides one by one; what a row takes anyway.
+    case ("Conv", 4) where has("depthwise"):
+      // Whole vectors inside of the picture; pixels at its sides one by one; what a row takes anyway, and
+      // a plane of rows.
       let (taps, width, rows) = (e[0], e[1], e[2])
       let reach = max(taps.squareRoot().rounded() - 1, 0)
       let vectors = StepTerms.ceiling(max(width - reach, 1), 16)
-      counts = [rows * taps * vectors, 1, rows * taps * min(reach, width), rows]
+      counts = [rows * taps * vectors, 1, rows * taps * min(reach, width), rows, e[3]]
     case ("Conv", 5):
       // Outputs, places, length of a weight row, places in a row of the picture, taps. Places are
       // gathered in runs within rows of the picture, into panels of 16; which runs, is found for
@@ -67,9 +68,11 @@ struct StepTerms {
       counts = [all, 1, all / max(e[2], 1)]
     case ("Recurrent", 3):
       counts = [all, e[2], e[2] * e[1]]
-    case ("Trees", 2):
-      // Levels gone down, trees entered.
-      counts = [all, e[0] * e[1], 1]
+    case ("Trees", 3):
+      // Levels gone down, and trees entered. The deeper a tree, the less of the next one is begun while its
+      // loads are waited for.
+      let entered = max(e[0] * e[1], 1)
+      counts = [all, all * all / entered, 1, entered]
     case (_, 2):
       // Elements, and what a row of them takes anyway.
       counts = [all, 1, all / max(e[1], 1)]

@@ -137,10 +137,10 @@ struct ProbeReport {
     if let count = conditions.throttleCount, count > 0 {
       text.put("note         the processor was throttled \(count) times while it was measured\n")
     }
-    if let load = conditions.loadAverage, load > 0.5 {
-      text.put("note         the machine was busy (load ")
-      text.put(load, places: 1)
-      text.put("): measure again when it is quiet\n")
+    if let share = conditions.disturbedShare, share > 0.2 {
+      text.put("note         others slowed the machine ")
+      text.put(100 * share, places: 0)
+      text.put(" % of the time: what it takes without them was measured\n")
     }
     return text.bytes
   }

@@ -35,7 +35,8 @@ import Testing
     }
     for kind in [
       "MatMul f32", "MatMul f16", "MatMul int8", "MatMul blocks", "Conv f32", "Conv int8",
-      "Conv depthwise", "IntegerConv", "IntegerDepthwise", "Attention", "Trees", "Softmax",
+      "Conv depthwise", "IntegerConv", "IntegerDepthwise", "Attention", "Trees", "Trees row",
+      "Trees wide row", "Trees vectors row", "Softmax",
     ] {
       #expect(kinds[kind] != nil, "\(kind)")
     }
@@ -47,6 +48,22 @@ import Testing
       probe.threads = threads
       #expect(probe.threadCounts == counts)
     }
+  }
+
+  /// What others slowed is not taken, as long as anything else is there.
+  @Test func samplesAtFullPaceCount() {
+    var samples = ProbeSamples()
+    #expect(samples.seconds(best: 1) == nil)
+    samples.add(15, pace: 1.5, best: 1)
+    samples.add(16, pace: 2, best: 1)
+    #expect(samples.fullCount == 0 && samples.seconds(best: 1) == 10)
+    samples.add(9, pace: 1.5, best: 1)
+    samples.add(12, pace: 1.05, best: 1)
+    samples.add(11, pace: 1, best: 1)
+    #expect(samples.fullCount == 2 && samples.seconds(best: 1) == 11)
+    // A faster moment shows that none of them was at full pace.
+    samples.countAgain(best: 0.5)
+    #expect(samples.fullCount == 0 && samples.seconds(best: 0.5) == 5.5)
   }
 
   @Test func memoryGetsSlowerAsItGrows() {
@@ -63,7 +80,8 @@ import Testing
       handoverSeconds: 5e-7, wakeSeconds: 3e-5,
       runtimeBytes: 21_000_000,
       conditions: MachineConditions(
-        loadAverage: 0.25, governor: "performance", clockHertz: 2.4e9, throttleCount: 0),
+        loadAverage: 0.25, governor: "performance", clockHertz: 2.4e9, throttleCount: 0,
+        disturbedShare: 0.125),
       memory: [
         .init(
           threads: 1, workingSetBytes: 1 << 20, readBytesPerSecond: 1.5e11,

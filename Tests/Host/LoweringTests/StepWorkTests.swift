@@ -57,8 +57,14 @@ import Testing
     let kernels = random.floats([8, 1, 3, 3])
     let depthwise = try work(
       .conv(Conv(window: window, groups: 8)), [[1, 8, 20, 12]], constants: [kernels])
-    #expect(depthwise.kind == "Conv depthwise strided" && depthwise.extents == [9, 6, 80])
+    #expect(depthwise.kind == "Conv depthwise strided" && depthwise.extents == [9, 6, 80, 8])
     #expect(depthwise.amount == 8 * 60 * 9)
+  }
+
+  @Test func treesAreAsDeepAsTheirNodesNeed() {
+    #expect(StepWork.depth(nodes: 1) == 1 && StepWork.depth(nodes: 127) == 7)
+    let grown = StepWork.depth(nodes: 100)
+    #expect(grown > 6.6 && grown < 7)
   }
 
   @Test func elementsAreCountedOnce() throws {

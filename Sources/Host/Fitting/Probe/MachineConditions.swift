@@ -10,15 +10,18 @@ public struct MachineConditions: Equatable, Sendable {
   public var clockHertz: Double?
   /// Times the processor slowed down because of heat or supply since it was started.
   public var throttleCount: Int?
+  /// The share of the time in which the machine was slower than it can be: others had a part of it.
+  public var disturbedShare: Double?
 
   public init(
     loadAverage: Double? = nil, governor: String? = nil, clockHertz: Double? = nil,
-    throttleCount: Int? = nil
+    throttleCount: Int? = nil, disturbedShare: Double? = nil
   ) {
     self.loadAverage = loadAverage
     self.governor = governor
     self.clockHertz = clockHertz
     self.throttleCount = throttleCount
+    self.disturbedShare = disturbedShare
   }
 
   /// As it is now. `root` is where `proc` and `sys` are found.

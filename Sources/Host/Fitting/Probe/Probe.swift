@@ -54,24 +54,6 @@ public struct Probe {
     return profile
   }
 
-  /// A small model, and what it took.
-  private struct Chain {
-    var kind: ProbeCase.ChainKind
-    var make: ProbeCase.Maker
-    var threads = 1
-    var model: ProbeModel?
-    var seconds = Double.infinity
-  }
-
-  /// A step on so many threads, and what came of it.
-  private struct Job {
-    var make: ProbeCase.Maker
-    var threads: Int
-    var work: StepWork?
-    var model: ProbeModel?
-    var seconds = Double.infinity
-  }
-
   /// Most memory for steps that are kept from one pass to the next, building one takes longer than
   /// measuring it: all of them take 493 MiB.
   private static var keptBytes: Int {
@@ -85,56 +67,28 @@ public struct Probe {
   func run() throws -> MeasuredSpeeds {
     let runtimeBytes = ProcessMemory.current?.residentBytes ?? 1
     var conditions = MachineConditions()
-    let start = Clock.monotonicNanoseconds
-    func elapsed() -> Double { Double(Clock.monotonicNanoseconds &- start) * 1e-9 }
-    let memory = MemoryProbe(threadCounts: threadCounts).points()
-    var jobs: [Job] = []
-    // One thread first: should time run out, the rest can do without.
-    for threads in threadCounts {
-      for make in ProbeCase.all { jobs.append(Job(make: make, threads: threads)) }
-    }
-    var chains = ProbeCase.chains.map { Chain(kind: $0.kind, make: $0.make) }
-    if threads > 1 {
-      // Each reads what all threads have just written; the cores' own caches hold the weights.
-      let make: ProbeCase.Maker = { ProbeCase.rows(2, of: 448) }
-      chains.append(Chain(kind: .rows, make: make, threads: threads))
-    }
-    var pools: [Int: ThreadPool] = [:]
-    for threads in threadCounts where threads > 1 {
-      pools[threads] = try ThreadPool(threads: threads)
-    }
-    var left = Self.keptBytes
-    // What disturbs the machine for a while disturbs a few passes; the shortest time counts.
-    var pass = 0
-    while pass == 0 || elapsed() < seconds {
-      for n in jobs.indices where pass == 0 || (jobs[n].work != nil && elapsed() < seconds) {
-        if elapsed() > longest { break }
-        try measure(&jobs[n], pools, keeping: &left)
-        let inPass = Double(n + 1) / Double(jobs.count)
-        progress(min(max(elapsed() / seconds, pass == 0 ? inPass * 0.5 : 0), 1))
-        // Chains are few and weigh much: they are spread over the passes.
-        if n % Self.chainInterval == 0 {
-          try measure(&chains[n / Self.chainInterval % chains.count], pools)
-        }
-      }
-      pass += 1
-    }
+    let memory = MemoryProbe(threadCounts: threadCounts)
+    let before = memory.points()
+    let measuring = try ProbeMeasuring(threadCounts, keptBytes: Self.keptBytes)
+    try measuring.run(seconds: seconds, longest: longest, progress)
     let now = MachineConditions()
     conditions.clockHertz = now.clockHertz
     conditions.throttleCount = now.throttleCount.map { $0 - (conditions.throttleCount ?? 0) }
-    let tables = Self.tables(jobs)
+    conditions.disturbedShare = measuring.pace.disturbedShare
+    let tables = measuring.tables
     let shortest = tables.filter { $0.threads == 1 }.flatMap(\.points).map(\.seconds).min()
     var measured = MeasuredSpeeds(
       kernels: Self.kernels, dispatchSeconds: shortest ?? 1e-6,
-      runtimeBytes: runtimeBytes, conditions: conditions, memory: memory, steps: tables,
+      runtimeBytes: runtimeBytes, conditions: conditions,
+      memory: zip(before, memory.points()).map { $0.better($1) }, steps: tables,
       power: try power())
-    measured.wakeSeconds = threads > 1 ? try wakeSeconds() : 0
-    setContext(chains, &measured)
+    measured.wakeSeconds = wakeSeconds(measuring.chains)
+    setContext(measuring.chains, &measured)
     return measured
   }
 
   /// What chains tell beyond their steps: one figure after the other, with those before it in place.
-  private func setContext(_ chains: [Chain], _ measured: inout MeasuredSpeeds) {
+  private func setContext(_ chains: [ProbeMeasuring.Chain], _ measured: inout MeasuredSpeeds) {
     measured.weightExposure = 1
     measured.integerWeightExposure = 1
     measured.rowWeightExposure = 1
@@ -144,7 +98,7 @@ public struct Probe {
     ) -> Double? {
       var found: [Double] = []
       for chain in chains where chain.kind == kind {
-        guard let model = chain.model else { continue }
+        guard let model = chain.model, chain.seconds.isFinite else { continue }
         // Predicted time grows linearly with the figure.
         let seconds = [1.0, 2].map { value in
           measured[keyPath: figure] = value * unit
@@ -177,64 +131,13 @@ public struct Probe {
 
   /// How much later than awake a thread that sleeps comes to a shared step: behind steps that leave it
   /// nothing to do for longer than it spins, the step takes so much longer than in a row of its own.
-  private func wakeSeconds() throws -> Double {
-    let all = max(threads, 1)
-    func shortest(_ made: ProbeCase, _ threads: Int) throws -> Double {
-      guard let model = try ProbeModel(made, threads: threads) else { return 0 }
-      return try model.measure(seconds: 0.04)
+  private func wakeSeconds(_ chains: [ProbeMeasuring.Chain]) -> Double {
+    func seconds(_ kind: ProbeCase.ChainKind) -> Double? {
+      chains.first { $0.kind == kind }.map(\.seconds).flatMap { $0.isFinite ? $0 : nil }
     }
-    let serial = try shortest(ProbeCase.waiting(isShared: false), 1)
-    let shared = try shortest(ProbeCase.matMul(64, 512, 512, .f32), all)
-    let both = try shortest(ProbeCase.waiting(isShared: true), all)
-    return min(max(both - serial - shared, 0), 1)
-  }
-
-  /// So many steps are measured between two chains.
-  private static let chainInterval = 40
-
-  private func measure(
-    _ job: inout Job, _ pools: [Int: ThreadPool], keeping left: inout Int
-  ) throws {
-    var model = job.model
-    if model == nil {
-      let made = job.make()
-      if job.threads > 1, !made.isParallel { return }
-      model = try ProbeModel(made, threads: job.threads, pool: pools[job.threads])
-    }
-    guard let model else { return }
-    job.work = model.work
-    job.seconds = min(job.seconds, try model.measure(seconds: 0.001))
-    if job.model == nil, model.byteCount <= left {
-      left -= model.byteCount
-      job.model = model
-    }
-  }
-
-  private func measure(_ chain: inout Chain, _ pools: [Int: ThreadPool]) throws {
-    if chain.model == nil {
-      chain.model = try ProbeModel(
-        chain.make(), threads: chain.threads, pool: pools[chain.threads])
-    }
-    guard let model = chain.model else { return }
-    chain.seconds = min(chain.seconds, try model.measure(seconds: 0.02, isLong: true))
-  }
-
-  private static func tables(_ jobs: [Job]) -> [MeasuredSpeeds.StepTable] {
-    var tables: [MeasuredSpeeds.StepTable] = []
-    for job in jobs {
-      guard let work = job.work else { continue }
-      let point = MeasuredSpeeds.StepPoint(
-        extents: work.extents, amount: work.amount, seconds: max(job.seconds, 1e-9))
-      let at = tables.firstIndex { $0.kind == work.kind && $0.threads == job.threads }
-      if let at {
-        // Weights too small to be quantized are the same under every scheme.
-        let isKnown = tables[at].points.contains { $0.extents == point.extents }
-        if !isKnown { tables[at].points.append(point) }
-      } else {
-        tables.append(.init(kind: work.kind, threads: job.threads, points: [point]))
-      }
-    }
-    return tables
+    guard let both = seconds(.waitedFor), let alone = seconds(.waiting), let awake = seconds(.awake)
+    else { return 0 }
+    return min(max(both - alone - awake, 0), 1)
   }
 
   /// Of the processor, all cores at a large product.

@@ -9,7 +9,26 @@ extension ProbeCase {
     /// Steps that a near cache holds; steps whose data none does; steps whose weights none does, of real
     /// numbers, of integers, and of steps that use each of them once; short steps that threads share.
     case near, wide, weights, integerWeights, rowWeights, rows
+    /// Steps of one thread; a step that all share; that step behind those of one thread.
+    case waiting, awake, waitedFor
+
+    /// Whether it takes long enough to be disturbed in most samples: the shortest one counts.
+    var isLong: Bool {
+      switch self {
+      case .waiting, .awake, .waitedFor: false
+      default: true
+      }
+    }
   }
+
+  /// What tells of threads together.
+  static let sharedChains: [(kind: ChainKind, make: Maker, isShared: Bool)] = [
+    // Each reads what all threads have just written; the cores' own caches hold the weights.
+    (.rows, { rows(2, of: 448) }, true),
+    (.waiting, { waiting(isShared: false) }, false),
+    (.awake, { .matMul(64, 512, 512, .f32) }, true),
+    (.waitedFor, { waiting(isShared: true) }, true),
+  ]
 
   /// A picture's way through a small network, a larger one's, and a sentence's through layers.
   static let chains: [(kind: ChainKind, make: Maker)] = [

@@ -73,9 +73,9 @@ extension ProbeCase {
   private static let integers: [Maker] = {
     var list: [Maker] = []
     let extents = [
-      (1, 24, 64, 5, 2), (3, 96, 8, 3, 2), (3, 224, 32, 3, 2), (16, 32, 16, 3, 1),
-      (64, 8, 64, 3, 1),
-      (8, 112, 16, 1, 1), (32, 28, 64, 1, 1), (96, 28, 24, 1, 1), (24, 28, 144, 1, 1),
+      (1, 24, 64, 5, 2), (1, 24, 64, 3, 1), (3, 96, 8, 3, 2), (3, 224, 32, 3, 2),
+      (16, 32, 16, 3, 1), (64, 8, 64, 3, 1), (8, 112, 16, 1, 1), (64, 11, 64, 1, 1),
+      (32, 28, 64, 1, 1), (96, 28, 24, 1, 1), (24, 28, 144, 1, 1),
       (128, 14, 128, 1, 1), (256, 7, 256, 1, 1), (512, 10, 512, 1, 1), (256, 1, 1001, 1, 1),
       (16, 32, 32, 3, 2), (32, 16, 32, 3, 1), (512, 3, 512, 1, 1), (1, 16, 64, 9, 1),
     ]
@@ -117,10 +117,13 @@ extension ProbeCase {
       list.append { .attention(tokens, heads: heads, width: width) }
     }
     for (trees, depth, rows) in [
-      (100, 6, 1), (10, 4, 1), (200, 3, 1), (100, 6, 64), (400, 8, 1), (300, 4, 1), (60, 5, 1),
+      (100, 6, 1), (10, 4, 1), (200, 3, 1), (400, 8, 1), (300, 4, 1), (60, 5, 1), (80, 8, 1),
+      (120, 5, 1), (150, 6, 1),
+      (100, 6, 64), (200, 3, 64), (60, 8, 64),
     ] {
       list.append { .trees(trees, depth: depth, rows: rows) }
       list.append { .trees(trees, depth: depth, rows: rows, targets: 10) }
+      list.append { .trees(trees, depth: depth, rows: rows, isWide: true) }
     }
     let layers = [
       (RecurrentKind.lstm, 128, 1), (.lstm, 64, 16), (.gruResetAfter, 96, 64),

@@ -184,8 +184,10 @@ package struct ProbeCase {
     return made
   }
 
-  /// Complete trees; of several targets each leaf is a row.
-  static func trees(_ trees: Int, depth: Int, rows: Int, targets: Int = 1) -> ProbeCase {
+  /// Complete trees; of several targets each leaf is a row. Wide nodes hold doubles.
+  static func trees(
+    _ trees: Int, depth: Int, rows: Int, targets: Int = 1, isWide: Bool = false
+  ) -> ProbeCase {
     var made = ProbeCase()
     var random = ProbeRandom()
     let x = made.input([rows, 16])
@@ -193,15 +195,24 @@ package struct ProbeCase {
     var words: [UInt32] = []
     for tree in 0..<trees {
       for node in 0..<(2 * inner + 1) {
-        // Feature above two bits of mode, and how far behind the left child stands.
+        // Feature above the bits of mode, and how far behind the left child stands.
         let feature = UInt32((tree + node) % 16)
-        words.append(node < inner ? UInt32(node + 1) << 16 | feature << 3 : 3)
-        words.append(
-          node < inner || targets == 1
-            ? random.next().bitPattern : UInt32(tree * (inner + 1) + node - inner))
+        let child = node < inner ? UInt32(node + 1) : 0
+        let value = random.next()
+        if isWide {
+          let bits = Double(value).bitPattern
+          words.append(node < inner ? feature << 4 : 3)
+          words += [child, UInt32(truncatingIfNeeded: bits), UInt32(bits >> 32)]
+        } else {
+          words.append(node < inner ? child << 16 | feature << 3 : 3)
+          words.append(
+            node < inner || targets == 1
+              ? value.bitPattern : UInt32(tree * (inner + 1) + node - inner))
+        }
       }
     }
-    let nodes = Constant(elementType: .u32, shape: Shape([words.count / 2, 2])) { out in
+    let width = isWide ? Trees.wideNodeWords : Trees.nodeWords
+    let nodes = Constant(elementType: .u32, shape: Shape([words.count / width, width])) { out in
       words.withUnsafeBytes { out.copyMemory(from: $0) }
     }
     let firsts: [Int32] = (0..<trees).flatMap { [Int32($0 * (2 * inner + 1)), 0 as Int32] }

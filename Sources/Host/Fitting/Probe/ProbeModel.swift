@@ -78,6 +78,14 @@ package final class ProbeModel {
     return times.sorted()[isLong ? 0 : times.count / 4]
   }
 
+  /// Seconds of the shortest of so many runs, one behind the other.
+  func shortest(of runs: Int) throws -> Double {
+    try session.run()
+    var shortest = Double.infinity
+    for _ in 0..<runs { shortest = min(shortest, try time(1)) }
+    return shortest
+  }
+
   private func time(_ runs: Int) throws -> Double {
     let start = Clock.monotonicNanoseconds
     for _ in 0..<runs { try session.run() }

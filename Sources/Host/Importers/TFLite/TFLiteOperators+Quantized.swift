@@ -39,7 +39,8 @@ extension TFLiteGraphBuilder {
       q.zeroPoints.allSatisfy({ TFLiteGraphBuilder.range(weightType).contains($0) })
     else { throw fail("'\(weights.name)' has \(weights.quantization?.scales.count ?? 0) scales") }
     let scales = q.scales.map { xScale * $0 / yScale }
-    let zeros = q.zeroPoints.count == 1 ? q.zeroPoints : q.zeroPoints
+    // Without one, sums of rows are not needed.
+    let zeros = weightType == .i8 && q.zeroPoints.allSatisfy { $0 == 0 } ? nil : q.zeroPoints
     let (low, high) = try bounds(output, activation)
     var biasValue: ValueID?
     if has(bias) {
@@ -48,7 +49,7 @@ extension TFLiteGraphBuilder {
     }
     let inputs: [ValueID?] = [
       scalar(xZero, inputType),
-      constant(Constant(weightType, zeros, Shape([zeros.count]))), biasValue,
+      zeros.map { constant(Constant(weightType, $0, Shape([$0.count]))) }, biasValue,
       constant(Constant(floats: scales, shape: Shape([scales.count]))), scalar(yZero, type),
     ]
     return (IntegerEpilogue(type, low: low, high: high), inputs)

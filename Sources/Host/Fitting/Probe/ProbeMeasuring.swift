@@ -1,0 +1,240 @@
+// In which order a probe measures: everything once, then whatever lacks a time at the machine's full pace.
+import Kernels
+import Lowering
+import Platform
+
+/// Steps and small models, and their times.
+final class ProbeMeasuring {
+  /// A small model, and what it took.
+  struct Chain {
+    var kind: ProbeCase.ChainKind
+    var make: ProbeCase.Maker
+    var threads = 1
+    var model: ProbeModel?
+    var samples = ProbeSamples()
+    /// Of all samples; infinite until then.
+    var seconds = Double.infinity
+  }
+
+  /// A step on so many threads, and what came of it.
+  private struct Job {
+    var make: ProbeCase.Maker
+    var threads: Int
+    var work: StepWork?
+    var model: ProbeModel?
+    var samples = ProbeSamples()
+    /// When it was measured last.
+    var turn = 0
+    /// Takes longer than its kin: more likely than others it was disturbed each time.
+    var isSuspect = false
+  }
+
+  let pace: ProbePace
+  private(set) var chains: [Chain]
+  private var jobs: [Job] = []
+  private let threadCounts: [Int]
+  private var pools: [Int: ThreadPool] = [:]
+  /// Memory that is left for models, kept from one time to the next.
+  private var left: Int
+  private var turn = 0
+  /// The last look, where nothing was done since.
+  private var last: (threads: Int, seconds: Double)?
+
+  init(_ threadCounts: [Int], keptBytes: Int) throws {
+    self.threadCounts = threadCounts
+    left = keptBytes
+    for threads in threadCounts where threads > 1 {
+      pools[threads] = try ThreadPool(threads: threads)
+    }
+    pace = try ProbePace(threadCounts, pools)
+    chains = ProbeCase.chains.map { Chain(kind: $0.kind, make: $0.make) }
+    let all = threadCounts.max() ?? 1
+    if all > 1 {
+      chains += ProbeCase.sharedChains.map {
+        Chain(kind: $0.kind, make: $0.make, threads: $0.isShared ? all : 1)
+      }
+    }
+    // One thread first: should time run out, the rest can do without.
+    for threads in threadCounts {
+      for make in ProbeCase.all { jobs.append(Job(make: make, threads: threads)) }
+    }
+  }
+
+  /// So many steps are measured between two chains, which are few and weigh much.
+  private static let chainInterval = 20
+  /// The part of the time for all; in the rest what seems to take too long is measured again.
+  private static let commonShare = 0.75
+  /// log2 of how much longer than its kin a step takes that is suspect.
+  private static let suspectMiss = 0.1
+
+  /// Measures all once, unless that takes longer than `longest`, and then on until `seconds` are over.
+  func run(seconds: Double, longest: Double, _ progress: (Double) -> Void) throws {
+    let start = Clock.monotonicNanoseconds
+    func elapsed() -> Double { Double(Clock.monotonicNanoseconds &- start) * 1e-9 }
+    for n in jobs.indices {
+      if elapsed() > longest { break }
+      _ = try look(jobs[n].threads)
+      try measure(job: n)
+      if n < chains.count { try measure(chain: n) }
+      progress(min(0.5 * Double(n + 1) / Double(jobs.count), 1))
+    }
+    var count = 0
+    var hasSuspects = false
+    while elapsed() < seconds {
+      if !hasSuspects, elapsed() > seconds * Self.commonShare {
+        findSuspects()
+        hasSuspects = true
+      }
+      // What is furthest behind comes first, of those that the machine is at its full pace for.
+      let classes = threadCounts.map { ($0, leastFull($0, hasSuspects)) }.sorted { $0.1 < $1.1 }
+      var open: Int?
+      for (threads, _) in classes where try pace.isFull(look(threads), threads) {
+        open = threads
+        break
+      }
+      count += 1
+      if let open, count % Self.chainInterval == 0, let n = nextChain(open) {
+        try measure(chain: n)
+      } else if let n = nextJob(open, hasSuspects) {
+        // At any other pace it is better than nothing.
+        if open == nil { _ = try look(jobs[n].threads) }
+        try measure(job: n)
+      } else if hasSuspects {
+        break
+      }
+      progress(min(max(elapsed() / seconds, 0.5), 1))
+    }
+    for n in chains.indices {
+      chains[n].seconds = chains[n].samples.seconds(best: pace.best(chains[n].threads)) ?? .infinity
+    }
+  }
+
+  private func findSuspects() {
+    let points = Dictionary(
+      tables.flatMap { table in
+        zip(table.points, StepFit.misses(table)).map {
+          ([table.threads] + $0.extents, table.kind, $1)
+        }
+      }.map { (Place(kind: $0.1, extents: $0.0), $0.2) }, uniquingKeysWith: max)
+    for n in jobs.indices {
+      guard let work = jobs[n].work else { continue }
+      let place = Place(kind: work.kind, extents: [jobs[n].threads] + work.extents)
+      jobs[n].isSuspect = points[place, default: 0] > Self.suspectMiss
+    }
+  }
+
+  /// A step among all: its extents behind the number of threads.
+  private struct Place: Hashable {
+    var kind: String
+    var extents: [Int]
+  }
+
+  /// The fewest times at full pace that a step on so many threads has, suspect ones only if `suspects`.
+  private func leastFull(_ threads: Int, _ suspects: Bool) -> Int {
+    jobs.lazy.filter { $0.threads == threads && $0.work != nil && (!suspects || $0.isSuspect) }
+      .map(\.samples.fullCount).min() ?? .max
+  }
+
+  /// The step that lacks times most; of any number of threads where that is nil.
+  private func nextJob(_ threads: Int?, _ suspects: Bool) -> Int? {
+    func isOpen(_ job: Job) -> Bool {
+      job.work != nil && job.threads == threads ?? job.threads && (!suspects || job.isSuspect)
+    }
+    return jobs.indices.lazy.filter { isOpen(self.jobs[$0]) }
+      .min {
+        (self.jobs[$0].samples.fullCount, self.jobs[$0].turn)
+          < (self.jobs[$1].samples.fullCount, self.jobs[$1].turn)
+      }
+  }
+
+  private func nextChain(_ threads: Int) -> Int? {
+    chains.indices.filter { chains[$0].model != nil && chains[$0].threads == threads }
+      .min { chains[$0].samples.fullCount < chains[$1].samples.fullCount }
+  }
+
+  /// The machine's pace.
+  private func look(_ threads: Int) throws -> Double {
+    if let last, last.threads == threads { return last.seconds }
+    let (seconds, isRecord) = try pace.look(threads)
+    last = (threads, seconds)
+    if isRecord {
+      for n in jobs.indices where jobs[n].threads == threads {
+        jobs[n].samples.countAgain(best: seconds)
+      }
+      for n in chains.indices where chains[n].threads == threads {
+        chains[n].samples.countAgain(best: seconds)
+      }
+    }
+    return seconds
+  }
+
+  /// Between the last look and another.
+  private func sample(
+    _ samples: inout ProbeSamples, _ threads: Int, _ measure: () throws -> Double
+  ) throws {
+    let before = last?.seconds ?? .infinity
+    let seconds = try measure()
+    last = nil
+    let slower = max(before, try look(threads))
+    samples.add(seconds, pace: slower, best: pace.best(threads))
+  }
+
+  private func measure(job n: Int) throws {
+    turn += 1
+    jobs[n].turn = turn
+    var model = jobs[n].model
+    let threads = jobs[n].threads
+    if model == nil {
+      let made = jobs[n].make()
+      if threads > 1, !made.isParallel { return }
+      model = try ProbeModel(made, threads: threads, pool: pools[threads])
+      last = nil
+      _ = try look(threads)
+    }
+    guard let model else { return }
+    jobs[n].work = model.work
+    var samples = jobs[n].samples
+    try sample(&samples, threads) { try model.measure(seconds: 0.001) }
+    jobs[n].samples = samples
+    if jobs[n].model == nil, model.byteCount <= left {
+      left -= model.byteCount
+      jobs[n].model = model
+    }
+  }
+
+  private func measure(chain n: Int) throws {
+    let threads = chains[n].threads
+    if chains[n].model == nil {
+      chains[n].model = try ProbeModel(chains[n].make(), threads: threads, pool: pools[threads])
+      last = nil
+    }
+    guard let model = chains[n].model else { return }
+    _ = try look(threads)
+    var samples = chains[n].samples
+    let isLong = chains[n].kind.isLong
+    try sample(&samples, threads) { try model.measure(seconds: 0.02, isLong: isLong) }
+    chains[n].samples = samples
+  }
+
+  /// What the steps took.
+  var tables: [MeasuredSpeeds.StepTable] {
+    var tables: [MeasuredSpeeds.StepTable] = []
+    for job in jobs {
+      guard let work = job.work, let seconds = job.samples.seconds(best: pace.best(job.threads))
+      else {
+        continue
+      }
+      let point = MeasuredSpeeds.StepPoint(
+        extents: work.extents, amount: work.amount, seconds: max(seconds, 1e-9))
+      let at = tables.firstIndex { $0.kind == work.kind && $0.threads == job.threads }
+      if let at {
+        // Weights too small to be quantized are the same under every scheme.
+        let isKnown = tables[at].points.contains { $0.extents == point.extents }
+        if !isKnown { tables[at].points.append(point) }
+      } else {
+        tables.append(.init(kind: work.kind, threads: job.threads, points: [point]))
+      }
+    }
+    return tables
+  }
+}

@@ -54,16 +54,16 @@ import Testing
   @Test func samplesAtFullPaceCount() {
     var samples = ProbeSamples()
     #expect(samples.seconds(best: 1) == nil)
-    samples.add(15, pace: 1.5, best: 1)
-    samples.add(16, pace: 2, best: 1)
+    samples.add(15, pace: 2.25, best: 1)
+    samples.add(16, pace: 4, best: 1)
     #expect(samples.fullCount == 0 && samples.seconds(best: 1) == 10)
     samples.add(9, pace: 1.5, best: 1)
     samples.add(12, pace: 1.05, best: 1)
     samples.add(11, pace: 1, best: 1)
     #expect(samples.fullCount == 2 && samples.seconds(best: 1) == 11)
     // A faster moment shows that none of them was at full pace.
-    samples.countAgain(best: 0.5)
-    #expect(samples.fullCount == 0 && samples.seconds(best: 0.5) == 5.5)
+    samples.countAgain(best: 0.25)
+    #expect(samples.fullCount == 0 && samples.seconds(best: 0.25) == 5.5)
   }
 
   @Test func memoryGetsSlowerAsItGrows() {

@@ -12,7 +12,7 @@ final class ProbeMeasuring {
     var threads = 1
     var model: ProbeModel?
     var samples = ProbeSamples()
-    /// Of all samples; infinite until then.
+    /// Infinite where no sample is of the full pace.
     var seconds = Double.infinity
   }
 
@@ -62,8 +62,13 @@ final class ProbeMeasuring {
 
   /// So many steps are measured between two chains, which are few and weigh much.
   private static let chainInterval = 20
+  /// The same where the machine is slow: the shortest run of a chain's many may still be at full pace.
+  private static let waitedInterval = 3
   /// The part of the time for all; in the rest what seems to take too long is measured again.
   private static let commonShare = 0.75
+  /// Looks at less than the full pace until something is measured all the same: short moments at full pace
+  /// are not to be missed.
+  private static let patience = 8
   /// log2 of how much longer than its kin a step takes that is suspect.
   private static let suspectMiss = 0.1
 
@@ -79,6 +84,7 @@ final class ProbeMeasuring {
       progress(min(0.5 * Double(n + 1) / Double(jobs.count), 1))
     }
     var count = 0
+    var waited = 0
     var hasSuspects = false
     while elapsed() < seconds {
       if !hasSuspects, elapsed() > seconds * Self.commonShare {
@@ -92,8 +98,16 @@ final class ProbeMeasuring {
         open = threads
         break
       }
+      if open == nil {
+        waited += 1
+        guard waited % Self.patience == 0 else {
+          last = nil
+          continue
+        }
+      }
       count += 1
-      if let open, count % Self.chainInterval == 0, let n = nextChain(open) {
+      let interval = open == nil ? Self.waitedInterval : Self.chainInterval
+      if count % interval == 0, let n = nextChain(open) {
         try measure(chain: n)
       } else if let n = nextJob(open, hasSuspects) {
         // At any other pace it is better than nothing.
@@ -104,7 +118,8 @@ final class ProbeMeasuring {
       }
       progress(min(max(elapsed() / seconds, 0.5), 1))
     }
-    for n in chains.indices {
+    for n in chains.indices where chains[n].samples.fullCount > 0 {
+      // One that others slowed says more of them than of steps together.
       chains[n].seconds = chains[n].samples.seconds(best: pace.best(chains[n].threads)) ?? .infinity
     }
   }
@@ -147,8 +162,11 @@ final class ProbeMeasuring {
       }
   }
 
-  private func nextChain(_ threads: Int) -> Int? {
-    chains.indices.filter { chains[$0].model != nil && chains[$0].threads == threads }
+  private func nextChain(_ threads: Int?) -> Int? {
+    chains.indices
+      .filter {
+        chains[$0].model != nil && chains[$0].threads == threads ?? chains[$0].threads
+      }
       .min { chains[$0].samples.fullCount < chains[$1].samples.fullCount }
   }
 
@@ -168,15 +186,17 @@ final class ProbeMeasuring {
     return seconds
   }
 
-  /// Between the last look and another.
+  /// Between the last look and another; isLong: the time is the shortest of many, so one of them will do.
   private func sample(
-    _ samples: inout ProbeSamples, _ threads: Int, _ measure: () throws -> Double
+    _ samples: inout ProbeSamples, _ threads: Int, isLong: Bool = false,
+    _ measure: () throws -> Double
   ) throws {
     let before = last?.seconds ?? .infinity
     let seconds = try measure()
     last = nil
-    let slower = max(before, try look(threads))
-    samples.add(seconds, pace: slower, best: pace.best(threads))
+    let after = try look(threads)
+    samples.add(
+      seconds, pace: isLong ? min(before, after) : max(before, after), best: pace.best(threads))
   }
 
   private func measure(job n: Int) throws {
@@ -212,7 +232,9 @@ final class ProbeMeasuring {
     _ = try look(threads)
     var samples = chains[n].samples
     let isLong = chains[n].kind.isLong
-    try sample(&samples, threads) { try model.measure(seconds: 0.02, isLong: isLong) }
+    try sample(&samples, threads, isLong: isLong) {
+      try model.measure(seconds: 0.02, isLong: isLong)
+    }
     chains[n].samples = samples
   }
 

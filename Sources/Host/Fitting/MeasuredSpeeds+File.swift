@@ -14,6 +14,8 @@ private enum Plausible {
 extension MeasuredSpeeds {
   init(_ object: ProfileObject) throws(ProfileError) {
     var object = object
+    // Profiles of before it was written are of the first.
+    version = object.optional("version") == nil ? 1 : try object.integer("version", 1...1_000_000)
     kernels = try object.text("kernels")
     dispatchSeconds = try object.number("dispatch_seconds", Plausible.seconds)
     contextFactor = try object.number("context_factor", 0.25...4)
@@ -46,6 +48,7 @@ extension MeasuredSpeeds {
 
   func write(to json: inout JSONWriter) {
     json.beginObject()
+    json.field("version", version)
     json.field("kernels", kernels)
     json.field("dispatch_seconds", dispatchSeconds)
     json.field("context_factor", contextFactor)

@@ -24,7 +24,7 @@ public struct MeasuredSpeeds: Equatable, Sendable {
   /// What a step that threads share takes longer where another step has just written its data, in the
   /// caches of several cores.
   public var handoverSeconds: Double
-  /// Until a thread that went to sleep works again; 0 where there is one thread only.
+  /// Until a thread that went to sleep works again; 0 where there is one thread only, or it was not seen.
   public var wakeSeconds: Double
   /// Resident bytes of the tool before it opens a model.
   public var runtimeBytes: Int
@@ -37,6 +37,15 @@ public struct MeasuredSpeeds: Equatable, Sendable {
   /// What the processor's meter said, where there is one.
   public var power: MeasuredPower?
 
+  /// Of the kinds of steps and their extents: tables of another version say nothing of today's steps.
+  public var version: Int
+  package static let currentVersion = 2
+
+  /// Whether it is of these kernels, and of steps as they are described today.
+  package func isOf(_ kernels: String) -> Bool {
+    self.kernels == kernels && version == MeasuredSpeeds.currentVersion
+  }
+
   public init(
     kernels: String, dispatchSeconds: Double, contextFactor: Double = 1,
     wideFactor: Double = 1, weightExposure: Double = 1, integerWeightExposure: Double = 1,
@@ -45,6 +54,7 @@ public struct MeasuredSpeeds: Equatable, Sendable {
     conditions: MachineConditions = MachineConditions(loadAverage: nil), memory: [MemoryPoint],
     steps: [StepTable], power: MeasuredPower? = nil
   ) {
+    version = MeasuredSpeeds.currentVersion
     self.kernels = kernels
     self.dispatchSeconds = dispatchSeconds
     self.contextFactor = contextFactor

@@ -40,7 +40,9 @@ public struct StepWork: Equatable, Sendable {
     switch kind.split(separator: " ").first {
     case "MatMul": kind.hasSuffix(" row")
     case "IntegerProduct": extents.first == 1
-    case "Conv", "IntegerConv": extents.count > 3 && extents[1] == 1
+    // Depthwise ones have the width there.
+    case "Conv": extents.count == 5 && extents[1] == 1
+    case "IntegerConv": extents.count == 4 && extents[1] == 1
     case "Recurrent": extents.count > 2 && extents[2] == 1
     default: false
     }
@@ -83,13 +85,12 @@ public struct StepWork: Equatable, Sendable {
     guard time == .always else { return }
     multiplyAccumulates = preparation.multiplyAccumulates[i]
     let inputs = step.inputs.filter { $0 >= 0 }
-    // A table is read where it is looked up only, trees along the ways down, which their time has.
+    // A table is read where it is looked up only.
     let readsWhole = if case .gather = step.op { false } else { true }
-    let isForest = if case .trees = step.op { true } else { false }
     for (n, t) in inputs.enumerated() {
       let isTable = n == 0 && !readsWhole
       if !program.isSlot(t) {
-        weightBytes += isTable || isForest ? 0 : program.weights[t].byteCount ?? 0
+        weightBytes += isTable ? 0 : program.weights[t].byteCount ?? 0
       } else if !isTable {
         dataBytes += tensors[t].plainByteCount
       }
@@ -99,6 +100,8 @@ public struct StepWork: Equatable, Sendable {
     if step.op.aliasing == .view { (weightBytes, dataBytes) = (0, 0) }
     let shape = StepShape(step, tensors, multiplyAccumulates)
     (kind, extents, amount) = (shape.kind, shape.extents, shape.amount)
+    // Of trees, the nodes on the ways down: each a line of a cache.
+    if case .trees = step.op { weightBytes = min(weightBytes, 64 * amount) }
     outputElements = tensors[step.outputs[0]].shape.elementCount
     switch step.op {
     case .matMul(let op): epilogueKind = StepWork.epilogue(op.activation)
@@ -190,11 +193,11 @@ private struct StepShape {
       let (rows, trees) = (input(0)[0], max(input(2)[0], 1))
       // Leaves that are rows of numbers stand elsewhere; rows that are few go down alone.
       if step.inputs.count > 3, step.inputs[3] >= 0 { kind += " vectors" }
-      if input(1)[1] == Trees.wideNodeWords { kind += " wide" }
       if rows < 4 { kind += " row" }
+      if input(1)[1] == Trees.wideNodeWords { kind += " wide" }
       extents = [rows, trees, input(1)[0] / trees]
       let depth = StepWork.depth(nodes: Double(input(1)[0]) / Double(trees))
-      amount = Int((Double(rows) * Double(trees) * depth).rounded())
+      amount = Int(min(Double(rows) * Double(trees) * depth, 0x1p+52).rounded())
     case .convTranspose:
       extents = [output.dimensions[1], work / max(output.elementCount, 1)]
     default: plain(work)

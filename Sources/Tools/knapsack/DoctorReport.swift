@@ -95,8 +95,9 @@ struct DoctorReport {
     }
     do {
       let file = try DeviceProfile.read(path)
-      let isOurs = file.measured?.kernels == KernelSet.best.name
-      line("probe", path + (isOurs ? "" : ": of other kernels"), isBad: !isOurs)
+      let isOurs = file.measured?.isOf(KernelSet.best.name) == true
+      line(
+        "probe", path + (isOurs ? "" : ": of other kernels, or of another version"), isBad: !isOurs)
       if !isOurs { remedy("knapsack probe measures this machine anew") }
     } catch {
       line("probe", error.description, isBad: true)

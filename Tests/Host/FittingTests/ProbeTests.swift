@@ -36,7 +36,7 @@ import Testing
     for kind in [
       "MatMul f32", "MatMul f16", "MatMul int8", "MatMul blocks", "Conv f32", "Conv int8",
       "Conv depthwise", "IntegerConv", "IntegerDepthwise", "Attention", "Trees", "Trees row",
-      "Trees wide row", "Trees vectors row", "Softmax",
+      "Trees row wide", "Trees vectors row", "Softmax",
     ] {
       #expect(kinds[kind] != nil, "\(kind)")
     }

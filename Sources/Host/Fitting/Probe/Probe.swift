@@ -9,9 +9,9 @@ import Tensors
 public struct Probe {
   /// What a caller may show while it runs: how much is done, from 0 to 1.
   public var progress: (Double) -> Void = { _ in }
-  /// Seconds after which no further pass over the steps begins.
+  /// Seconds after which nothing more is measured, memory included.
   public var seconds = 24.0
-  /// Seconds after which the first pass ends where it is: kinds that were not reached are not measured.
+  /// Seconds after which the first round of all steps ends where it is: kinds that were not reached are not measured.
   public var longest = 27.0
   /// Most threads that are measured.
   public var threads = CPUInfo.count
@@ -54,7 +54,7 @@ public struct Probe {
     return profile
   }
 
-  /// Most memory for steps that are kept from one pass to the next, building one takes longer than
+  /// Most memory for steps that are kept from one time to the next: building one takes longer than
   /// measuring it: all of them take 493 MiB.
   private static var keptBytes: Int {
     let free = (try? DeviceProfile.host()).map {
@@ -68,9 +68,14 @@ public struct Probe {
     let runtimeBytes = ProcessMemory.current?.residentBytes ?? 1
     var conditions = MachineConditions()
     let memory = MemoryProbe(threadCounts: threadCounts)
+    let start = Clock.monotonicNanoseconds
     let before = memory.points()
+    // It is measured twice.
+    let spent = 2e-9 * Double(Clock.monotonicNanoseconds &- start)
     let measuring = try ProbeMeasuring(threadCounts, keptBytes: Self.keptBytes)
-    try measuring.run(seconds: seconds, longest: longest, progress)
+    try measuring.run(
+      seconds: max(seconds - spent, seconds / 2), longest: max(longest - spent, longest / 2),
+      progress)
     let now = MachineConditions()
     conditions.clockHertz = now.clockHertz
     conditions.throttleCount = now.throttleCount.map { $0 - (conditions.throttleCount ?? 0) }

@@ -12,6 +12,8 @@ final class ProbeMeasuring {
     var threads = 1
     var model: ProbeModel?
     var samples = ProbeSamples()
+    /// When it was measured last.
+    var turn = 0
     /// Infinite where no sample is of the full pace.
     var seconds = Double.infinity
   }
@@ -78,7 +80,6 @@ final class ProbeMeasuring {
     func elapsed() -> Double { Double(Clock.monotonicNanoseconds &- start) * 1e-9 }
     for n in jobs.indices {
       if elapsed() > longest { break }
-      _ = try look(jobs[n].threads)
       try measure(job: n)
       if n < chains.count { try measure(chain: n) }
       progress(min(0.5 * Double(n + 1) / Double(jobs.count), 1))
@@ -93,6 +94,8 @@ final class ProbeMeasuring {
       }
       // What is furthest behind comes first, of those that the machine is at its full pace for.
       let classes = threadCounts.map { ($0, leastFull($0, hasSuspects)) }.sorted { $0.1 < $1.1 }
+        .filter { $0.1 < .max }
+      if classes.isEmpty { break }
       var open: Int?
       for (threads, _) in classes where try pace.isFull(look(threads), threads) {
         open = threads
@@ -113,8 +116,6 @@ final class ProbeMeasuring {
         // At any other pace it is better than nothing.
         if open == nil { _ = try look(jobs[n].threads) }
         try measure(job: n)
-      } else if hasSuspects {
-        break
       }
       progress(min(max(elapsed() / seconds, 0.5), 1))
     }
@@ -166,21 +167,25 @@ final class ProbeMeasuring {
     chains.indices
       .filter {
         chains[$0].model != nil && chains[$0].threads == threads ?? chains[$0].threads
+          && (threads != nil || chains[$0].kind.isLong)
       }
-      .min { chains[$0].samples.fullCount < chains[$1].samples.fullCount }
+      .min {
+        (chains[$0].samples.fullCount, chains[$0].turn)
+          < (chains[$1].samples.fullCount, chains[$1].turn)
+      }
   }
 
   /// The machine's pace.
   private func look(_ threads: Int) throws -> Double {
     if let last, last.threads == threads { return last.seconds }
-    let (seconds, isRecord) = try pace.look(threads)
+    let (seconds, isNew) = try pace.look(threads)
     last = (threads, seconds)
-    if isRecord {
+    if isNew {
       for n in jobs.indices where jobs[n].threads == threads {
-        jobs[n].samples.countAgain(best: seconds)
+        jobs[n].samples.countAgain(best: pace.best(threads))
       }
       for n in chains.indices where chains[n].threads == threads {
-        chains[n].samples.countAgain(best: seconds)
+        chains[n].samples.countAgain(best: pace.best(threads))
       }
     }
     return seconds
@@ -223,6 +228,8 @@ final class ProbeMeasuring {
   }
 
   private func measure(chain n: Int) throws {
+    turn += 1
+    chains[n].turn = turn
     let threads = chains[n].threads
     if chains[n].model == nil {
       chains[n].model = try ProbeModel(chains[n].make(), threads: threads, pool: pools[threads])

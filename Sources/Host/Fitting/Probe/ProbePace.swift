@@ -1,5 +1,6 @@
 // Whether the machine is as fast as it can be, at the moment.
 import Kernels
+import Platform
 
 /// One and the same step, timed before and after what is measured: one of integers, of what a near cache
 /// holds, which a busy neighbour makes half as long again where products of floats hardly show one.
@@ -10,11 +11,17 @@ final class ProbePace {
   private let models: [Int: ProbeModel]
   /// The shortest time so far, by the number of threads.
   private var best: [Int: Double] = [:]
-  private var looks = 0
-  private var slowLooks = 0
+  /// When a look last found the full pace.
+  private var lastFull: [Int: UInt64] = [:]
+  /// Of one thread: when it was looked last, and nanoseconds until looks that found it slow, and in all.
+  private var lastLook: UInt64?
+  private var slowTime: UInt64 = 0
+  private var time: UInt64 = 0
 
   /// A pace may be so much longer than the best and is the machine's own.
   private static let tolerance = 1.08
+  /// After so long without it the pace of now is the machine's own: a clock that was lowered stays low.
+  private static let memoryNanoseconds: UInt64 = 8_000_000_000
 
   /// Steps for each number of threads, on their pools.
   init(_ threadCounts: [Int], _ pools: [Int: ThreadPool]) throws {
@@ -27,15 +34,24 @@ final class ProbePace {
     self.models = models
   }
 
-  /// How long the step takes now; isRecord: less by much than ever, what was full pace may be none.
-  func look(_ threads: Int) throws -> (seconds: Double, isRecord: Bool) {
+  /// How long the step takes now; isNew: the full pace is another one than before.
+  func look(_ threads: Int) throws -> (seconds: Double, isNew: Bool) {
     guard let model = models[threads] else { return (1, false) }
     let seconds = try model.shortest(of: 3)
+    let now = Clock.monotonicNanoseconds
     let before = best(threads)
     best[threads] = min(before, seconds)
-    looks += 1
-    if !isFull(seconds, threads) { slowLooks += 1 }
-    return (seconds, seconds < before * 0.99)
+    if !isFull(seconds, threads), now &- lastFull[threads, default: now] > Self.memoryNanoseconds {
+      best[threads] = seconds
+    }
+    if isFull(seconds, threads) { lastFull[threads] = now }
+    if threads == 1 {
+      let passed = now &- (lastLook ?? now)
+      time += passed
+      if !isFull(seconds, threads) { slowTime += passed }
+      lastLook = now
+    }
+    return (seconds, abs(best(threads) - before) > 0.01 * before)
   }
 
   func best(_ threads: Int) -> Double { best[threads] ?? .infinity }
@@ -47,8 +63,8 @@ final class ProbePace {
 
   static func isFull(_ seconds: Double, best: Double) -> Bool { seconds <= best * tolerance }
 
-  /// The share of looks that found it slower than it can be.
-  var disturbedShare: Double { Double(slowLooks) / Double(max(looks, 1)) }
+  /// The share of the time in which one thread was slower than it can be.
+  var disturbedShare: Double { Double(slowTime) / Double(max(time, 1)) }
 }
 
 /// Times of one thing, each with how long the pace's step took then.

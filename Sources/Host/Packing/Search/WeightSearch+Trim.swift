@@ -22,8 +22,16 @@ extension WeightSearch {
   ) throws {
     var share = 1.0
     var turn = 0
+    var last: [Float?] = []
     for _ in 0..<WeightSearch.trims {
       guard !watch.isStopped(), let picked = trimmed(best, share, turn) else { return }
+      // Where all weights change, or the same one again, turns make no difference.
+      let steps = picked.map { $0.step?.step }
+      guard steps != last else {
+        share /= 2
+        continue
+      }
+      last = steps
       let trial = try attempt(picked, like: best.trial)
       let ratio = best.trial.loss / max(best.trial.addedLoss, .leastNormalMagnitude)
       var next = best

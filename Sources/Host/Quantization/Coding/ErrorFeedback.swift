@@ -114,7 +114,8 @@ public struct ErrorFeedback: Sendable {
       DispatchQueue.concurrentPerform(iterations: (start + rows - 1) / rows) { part in
         for i in part * rows..<min((part + 1) * rows, start) {
           let row = a + i * k
-          for j in stride(from: start, to: end - 3, by: 4) {
+          // A panel that others come before is a whole one.
+          for j in stride(from: start, to: end, by: 4) {
             let column = a + j * k
             let v = (row[j], row[j + 1], row[j + 2], row[j + 3])
             for m in i..<start {
@@ -122,10 +123,6 @@ public struct ErrorFeedback: Sendable {
                 (v.0 * column[m] + v.1 * column[k + m])
                 + (v.2 * column[2 * k + m] + v.3 * column[3 * k + m])
             }
-          }
-          for j in start + (end - start) & ~3..<end {
-            let (v, column) = (row[j], a + j * k)
-            for m in i..<start { row[m] -= v * column[m] }
           }
         }
       }

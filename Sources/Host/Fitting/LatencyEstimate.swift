@@ -126,11 +126,12 @@ private struct StepTime {
   /// idle: how long the other threads have had nothing to do. Once asleep they come to a step as late as
   /// waking takes, or find it done.
   func seconds(wake: Double, idle: inout Double) -> Double {
+    // Steps that handing over takes longer than it saves are shared by mistake of the table only.
+    let shared = shared + handover
     guard shared < alone else {
       idle += alone
       return alone
     }
-    let shared = shared + handover
     let isAsleep = idle > StepTime.spinSeconds
     let seconds = isAsleep ? min(alone, shared + wake) : shared
     idle = 0

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #define ALWAYS static inline __attribute__((always_inline))
-_Static_assert(KN_RANS_LARGEST_MEAN == 128 * KN_RANS_MOVES - 1, "every mean has a move");
-
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+_Static_assert(KN_RANS_LARGEST_MEAN == 128 * KN_RANS_MOVES - 1, "every mean has a move");
 
 int32_t kn_rans_value(const kn_value_rule *rule, int32_t k, int q) {
   const int32_t magnitude = k < 0 ? -k : k;

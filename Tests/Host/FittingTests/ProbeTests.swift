@@ -66,6 +66,20 @@ import Testing
     #expect(samples.fullCount == 0 && samples.seconds(best: 0.25) == 5.5)
   }
 
+  /// On a machine too slow to measure all of them, some steps are enough for a profile that can be read.
+  @Test(arguments: [1, 2]) func aProbeThatIsCutShortIsAProfile(threads: Int) throws {
+    var probe = Probe()
+    (probe.seconds, probe.longest, probe.threads) = (0.4, 0.2, threads)
+    let profile = try probe.profile()
+    let written = json(profile)
+    let read = try DeviceProfile(json5: written, source: "short")
+    #expect(read.measured == profile.measured)
+    let measured = try #require(read.measured)
+    #expect(!measured.steps.isEmpty && measured.steps.count < 60)
+    #expect(measured.steps.allSatisfy { $0.points.allSatisfy { $0.seconds > 0 } })
+    #expect(measured.memory.count == 4 * threads)
+  }
+
   @Test func memoryGetsSlowerAsItGrows() {
     let points = MemoryProbe(threadCounts: [1]).points()
     #expect(points.map(\.workingSetBytes) == points.map(\.workingSetBytes).sorted())

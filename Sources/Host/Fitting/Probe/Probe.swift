@@ -11,7 +11,8 @@ public struct Probe {
   public var progress: (Double) -> Void = { _ in }
   /// Seconds after which nothing more is measured, memory included.
   public var seconds = 24.0
-  /// Seconds after which the first round of all steps ends where it is: kinds that were not reached are not measured.
+  /// Seconds after which the first round of all steps ends where it is: kinds that were not reached are not
+  /// measured.
   public var longest = 27.0
   /// Most threads that are measured.
   public var threads = CPUInfo.count

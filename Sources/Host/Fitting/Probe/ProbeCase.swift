@@ -184,10 +184,11 @@ package struct ProbeCase {
     return made
   }
 
-  /// Complete trees; of several targets each leaf is a row. Wide nodes hold doubles.
+  /// Complete trees; of several targets each leaf is a row. Wide nodes hold doubles, of one target.
   static func trees(
     _ trees: Int, depth: Int, rows: Int, targets: Int = 1, isWide: Bool = false
   ) -> ProbeCase {
+    precondition(!isWide || targets == 1)
     var made = ProbeCase()
     var random = ProbeRandom()
     let x = made.input([rows, 16])

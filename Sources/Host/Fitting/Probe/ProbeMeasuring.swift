@@ -126,23 +126,15 @@ final class ProbeMeasuring {
   }
 
   private func findSuspects() {
-    let points = Dictionary(
-      tables.flatMap { table in
-        zip(table.points, StepFit.misses(table)).map {
-          ([table.threads] + $0.extents, table.kind, $1)
+    for table in tables {
+      for (point, miss) in zip(table.points, StepFit.misses(table)) where miss > Self.suspectMiss {
+        for n in jobs.indices where jobs[n].threads == table.threads {
+          guard let work = jobs[n].work, work.kind == table.kind, work.extents == point.extents
+          else { continue }
+          jobs[n].isSuspect = true
         }
-      }.map { (Place(kind: $0.1, extents: $0.0), $0.2) }, uniquingKeysWith: max)
-    for n in jobs.indices {
-      guard let work = jobs[n].work else { continue }
-      let place = Place(kind: work.kind, extents: [jobs[n].threads] + work.extents)
-      jobs[n].isSuspect = points[place, default: 0] > Self.suspectMiss
+      }
     }
-  }
-
-  /// A step among all: its extents behind the number of threads.
-  private struct Place: Hashable {
-    var kind: String
-    var extents: [Int]
   }
 
   /// The fewest times at full pace that a step on so many threads has, suspect ones only if `suspects`.

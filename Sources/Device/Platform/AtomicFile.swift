@@ -18,13 +18,19 @@ public final class AtomicFile {
   /// Whether a signal that ends the process removes the temporary file.
   private var isClaimed = false
 
-  /// Makes the temporary file, in the folder of `path`.
+  /// Makes the temporary file, in the folder of `path`. A folder is refused with `EISDIR`, a pipe, device
+  /// or socket with `EOPNOTSUPP`.
   ///
   /// isNamed: gives it a name at once, as file systems without unnamed files do.
   public init(path: String, isNamed: Bool = false) throws(PlatformError) {
     let (folder, name) = Self.split(path)
-    guard !name.isEmpty, try File.kind(of: path) != .folder else {
+    let kind = try File.kind(of: path)
+    guard !name.isEmpty, kind != .folder else {
       throw PlatformError(operation: "write", path: path, errno: EISDIR)
+    }
+    // A rename would put a file in the place of a device, which root may do.
+    guard kind != .other else {
+      throw PlatformError(operation: "write", path: path, errno: EOPNOTSUPP)
     }
     self.path = path
     if !isNamed {

@@ -41,11 +41,16 @@ public enum Folder {
       throw PlatformError(operation: "create", path: path, errno: ENAMETOOLONG)
     }
     if try File.kind(of: path) == .folder { return }
-    let parent = String(AtomicFile.split(path).folder.dropLast())
-    if !parent.isEmpty { try create(parent) }
+    try createParent(of: path)
     let isMade = try withPath(path, "create") { unsafe mkdir($0, 0o700) }
     // Somebody else may have been faster.
     if isMade != 0, kp_errno() != EEXIST { throw .last("create", path) }
+  }
+
+  /// Makes the folder that a file of this path needs, as `create` does.
+  public static func createParent(of path: String) throws(PlatformError) {
+    let parent = String(AtomicFile.split(path).folder.dropLast())
+    if !parent.isEmpty { try create(parent) }
   }
 
   /// Whether `a` comes before `b`: runs of digits by their value, everything else byte by byte.

@@ -42,6 +42,10 @@ struct ProbeCommand: ParsableCommand {
 
   func run() throws {
     try reportingFailures {
+      let path = output ?? DeviceProfile.hostFile
+      // Nobody waits half a minute for a result that has nowhere to go.
+      try Folder.createParent(of: path)
+      let file = try AtomicFile(path: path)
       var probe = Probe()
       if let threads { probe.threads = threads }
       let showsProgress = isatty(2) == 1
@@ -58,21 +62,10 @@ struct ProbeCommand: ParsableCommand {
       json.endDocument()
       // What cannot be read back is no profile: a name, say.
       let written = try DeviceProfile(json5: json.bytes, source: output ?? name)
-      let path = output ?? DeviceProfile.hostFile
-      try Self.write(json.bytes, to: path)
+      try file.write(json.bytes)
+      try file.commit()
       try Standard.output.write(
         format == .json ? json.bytes : ProbeReport(profile: written, path: path).text)
-    }
-  }
-
-  private static func write(_ bytes: [UInt8], to path: String) throws {
-    let url = URL(fileURLWithPath: path)
-    do {
-      try FileManager.default.createDirectory(
-        at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
-      try Data(bytes).write(to: url, options: .atomic)
-    } catch {
-      throw Failure(.cannotWrite, "\(path): cannot be written")
     }
   }
 }

@@ -158,6 +158,13 @@ final class ScratchFolder {
     // A file in the place of a folder.
     let file = folder.file("file", [])
     #expect(throws: PlatformError.self) { try AtomicFile(path: file + "/out") }
+    // What is no file stays what it is, also for root.
+    let pipe = folder.path + "/pipe"
+    #expect(mkfifo(pipe, 0o600) == 0)
+    #expect(throws: PlatformError(operation: "write", path: pipe, errno: EOPNOTSUPP)) {
+      try AtomicFile.write([1], to: pipe)
+    }
+    #expect(try File.kind(of: pipe) == .other)
   }
 
   @Test func reportsAFullDiskAndCleansUp() async {

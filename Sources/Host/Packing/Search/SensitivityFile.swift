@@ -2,7 +2,6 @@
 import BundleFormat
 import Bytes
 import Calibration
-import Foundation
 import Platform
 import Tensors
 
@@ -58,8 +57,7 @@ struct SensitivityFile {
   /// Writes `list`, whole or not at all; a folder that cannot be written to keeps nothing.
   func save(_ list: [Sensitivity]) {
     guard let path else { return }
-    let folder = (path as NSString).deletingLastPathComponent
-    try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try? Folder.createParent(of: path)
     guard let file = try? AtomicFile(path: path) else { return }
     try? file.write(CBOR.encode(SensitivityFile.encode(list)))
     try? file.commit()

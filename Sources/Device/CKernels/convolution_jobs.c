@@ -8,7 +8,6 @@
 static size_t window_rows(const kn_conv *c) {
   return c->window.channels * c->window.kernel_h * c->window.kernel_w;
 }
-static size_t align64(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 static size_t panels_bytes(const kn_conv *c) {
   return align64(c->chunk_panels * KN_PANEL * window_rows(c) * sizeof(float));
 }
@@ -127,11 +126,15 @@ void kn_conv_job(void *arguments, size_t part, size_t parts) {
   }
 }
 
+size_t kn_depthwise_scratch(const kn_conv *c) {
+  return align64(c->window.kernel_h * c->window.kernel_w * sizeof(float));
+}
+
 void kn_depthwise_job(void *arguments, size_t part, size_t parts) {
   const kn_conv *c = arguments;
   const kn_im2col *w = &c->window;
-  const size_t outputs = c->groups * c->outputs, k = w->kernel_h * w->kernel_w;
-  float *const row = (float *)c->scratch + part * k;
+  const size_t outputs = c->groups * c->outputs;
+  float *const row = (float *)(c->scratch + part * kn_depthwise_scratch(c));
   size_t i0, i1;
   kn_slice(c->batch * outputs, 1, part, parts, &i0, &i1);
   for (size_t i = i0; i < i1; i++) {

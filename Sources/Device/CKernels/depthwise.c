@@ -42,6 +42,12 @@ void kn_depthwise_f32__scalar(const kn_depthwise *c) {
   if (op >= 0) kn_unary_f32__scalar(op, c->y, c->y, c->out_h * c->out_w, c->p0, c->p1);
 }
 
+enum {
+  BAND_FLOATS = 4096,  // on the stack, half of a near cache
+  BAND_SLACK = 48,     // a vector of every second float reaches so far
+  BAND_TAPS = 49,
+};
+
 #define KN_SELF "depthwise.c"
 #include "each_isa.h"
 
@@ -106,6 +112,95 @@ KN_LANE_FN void KN_NAME(interior)(
   }
 }
 
+// Rows [top, top + rows) of the picture, the zeros around it among them: `width` floats each, with
+// zeros behind them that vectors may reach into.
+KN_LANE_FN void KN_NAME(fill_band)(
+    const kn_depthwise *c, float *band, size_t width, intptr_t top, size_t rows) {
+  const vf zero = v_splat(0);
+  const size_t left = c->pad_left < width ? c->pad_left : width;
+  const size_t count = c->width < width - left ? c->width : width - left;
+  float *to = band;
+  // A vector may run over the end of its row: what is there is written after it.
+  for (size_t r = 0; r < rows; r++, to += width) {
+    const intptr_t y = top + (intptr_t)r;
+    const int inside = y >= 0 && y < (intptr_t)c->height;
+    size_t at = 0;
+    for (; at < (inside ? left : width); at += KN_LANES) v_store(to + at, zero);
+    if (!inside) continue;
+    const float *from = c->x + (size_t)y * c->width;
+    size_t i = 0;
+    for (; i + KN_LANES <= count; i += KN_LANES) v_store(to + left + i, v_load(from + i));
+    if (i < count) {
+      v_store(to + left + i, v_load_n(from + i, count - i));
+      i += KN_LANES;
+    }
+    for (at = left + i; at < width; at += KN_LANES) v_store(to + at, zero);
+  }
+  for (size_t i = 0; i < BAND_SLACK; i += KN_LANES) v_store(to + i, zero);
+}
+
+// One row of output pixels; x is what the kernel's corner sees at its begin.
+KN_LANE_FN void KN_NAME(band_row)(
+    const kn_depthwise *c, const float *x, size_t width, const vf *taps, float *y,
+    const size_t kernel_h, const size_t kernel_w, const size_t stride) {
+  for (size_t i = 0; i < c->out_w; i += KN_LANES, x += KN_LANES * stride) {
+    vf sum = v_splat(c->bias);
+    for (size_t ky = 0; ky < kernel_h; ky++) {
+      const float *line = x + ky * c->dilation_h * width;
+      for (size_t kx = 0; kx < kernel_w; kx++)
+        sum = v_fma(
+            KN_NAME(load_strided)(line + kx * c->dilation_w, stride, KN_LANES),
+            taps[ky * kernel_w + kx], sum);
+    }
+    if (c->out_w - i >= KN_LANES)
+      v_store(y + i, sum);
+    else
+      v_store_n(y + i, sum, c->out_w - i);
+  }
+}
+
+// All pixels by way of a copy with zeros around it. False where the copy would be too large.
+KN_LANE_FN int KN_NAME(banded)(
+    const kn_depthwise *c, const size_t kernel_h, const size_t kernel_w, const size_t stride) {
+  if (kernel_h * kernel_w > BAND_TAPS) return 0;
+  const size_t width = (c->out_w - 1) * stride + (kernel_w - 1) * c->dilation_w + 1;
+  const size_t reach = (kernel_h - 1) * c->dilation_h + 1;
+  const size_t room = (BAND_FLOATS - BAND_SLACK) / width;
+  if (room < reach) return 0;
+  const size_t per = (room - reach) / c->stride_h + 1;
+  float band[BAND_FLOATS];
+  vf taps[BAND_TAPS];
+  for (size_t i = 0; i < kernel_h * kernel_w; i++) taps[i] = v_splat(c->w[i]);
+  for (size_t oy = 0; oy < c->out_h; oy += per) {
+    const size_t count = c->out_h - oy < per ? c->out_h - oy : per;
+    KN_NAME(fill_band)(
+        c, band, width, (intptr_t)(oy * c->stride_h) - (intptr_t)c->pad_top,
+        (count - 1) * c->stride_h + reach);
+    for (size_t r = 0; r < count; r++)
+      KN_NAME(band_row)(
+          c, band + r * c->stride_h * width, width, taps, c->y + (oy + r) * c->out_w, kernel_h,
+          kernel_w, stride);
+  }
+  return 1;
+}
+
+// The same for the kernels that are met most, whose loops the compiler unrolls.
+KN_LANE_FN int KN_NAME(banded_by_size)(const kn_depthwise *c, const size_t stride) {
+  if (c->kernel_h == 3 && c->kernel_w == 3) return KN_NAME(banded)(c, 3, 3, stride);
+  if (c->kernel_h == 5 && c->kernel_w == 5) return KN_NAME(banded)(c, 5, 5, stride);
+  return KN_NAME(banded)(c, c->kernel_h, c->kernel_w, stride);
+}
+
+// The interior as it lies, pixels at the left and right border one by one.
+KN_LANE_FN void KN_NAME(by_rows)(const kn_depthwise *c, size_t from, size_t to) {
+  for (size_t oy = 0; oy < c->out_h; oy++) {
+    const range rows = inside_rows(c, oy);
+    KN_NAME(interior)(c, oy, rows, from, to, c->kernel_w, c->stride_w == 2 ? 2 : 1);
+    pixels(c, oy, rows, 0, from);
+    pixels(c, oy, rows, to, c->out_w);
+  }
+}
+
 KN_TARGET void KN_NAME(kn_depthwise_f32)(const kn_depthwise *c) {
   const int op = kn_unary_of_activation(c->activation);
   const size_t stride = c->stride_w, reach = (c->kernel_w - 1) * c->dilation_w;
@@ -114,20 +209,12 @@ KN_TARGET void KN_NAME(kn_depthwise_f32)(const kn_depthwise *c) {
   if (c->width + c->pad_left > reach) to = (c->width + c->pad_left - reach - 1) / stride + 1;
   if (to > c->out_w) to = c->out_w;
   if (from > to || stride > 2) from = to = 0;
-  for (size_t oy = 0; oy < c->out_h; oy++) {
-    const range rows = inside_rows(c, oy), all = {0, 3};
-    const int whole = rows.from == 0 && rows.to == 3 && c->kernel_w == 3;
-    if (whole && stride == 1)
-      KN_NAME(interior)(c, oy, all, from, to, 3, 1);
-    else if (whole)
-      KN_NAME(interior)(c, oy, all, from, to, 3, 2);
-    else if (stride == 1)
-      KN_NAME(interior)(c, oy, rows, from, to, c->kernel_w, 1);
-    else
-      KN_NAME(interior)(c, oy, rows, from, to, c->kernel_w, 2);
-    pixels(c, oy, rows, 0, from);
-    pixels(c, oy, rows, to, c->out_w);
-  }
+  int done = 0;
+  if (stride == 1)
+    done = KN_NAME(banded_by_size)(c, 1);
+  else if (stride == 2)
+    done = KN_NAME(banded_by_size)(c, 2);
+  if (!done) KN_NAME(by_rows)(c, from, to);
   if (op >= 0) KN_NAME(kn_unary_f32)(op, c->y, c->y, c->out_h * c->out_w, c->p0, c->p1);
 }
 #endif

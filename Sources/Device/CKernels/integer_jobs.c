@@ -4,7 +4,6 @@
 #include "operator_jobs.h"
 #include "parts.h"
 
-static size_t align64(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 static size_t row_length(const kn_integer_conv *c) {
   return c->window.channels * c->window.kernel_h * c->window.kernel_w;
 }

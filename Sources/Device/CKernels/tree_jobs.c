@@ -156,7 +156,7 @@ static void finish(const kn_trees *j, size_t row, size_t rows, const double *sum
 
 void kn_trees_job(void *arguments, size_t part, size_t parts) {
   const kn_trees *j = arguments;
-  double *const sums = j->scratch + part * j->block_rows * j->targets;
+  double *const sums = j->scratch + part * j->sums_per_part;
   const double start =
       j->aggregate == KN_TREES_MIN ? INFINITY : j->aggregate == KN_TREES_MAX ? -INFINITY : 0;
   size_t r0, r1;

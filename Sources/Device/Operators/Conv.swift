@@ -108,8 +108,10 @@ public struct Conv: OperatorDefinition {
 
   private func plan(_ step: StepContext, _ e: Extents) -> Plan {
     var p = Plan()
-    // Below about 20 µs of work, waking threads costs more than they save.
-    let isSmall = e.batch * groups * e.outputs * e.axes.outputs < (1 << 19) / e.k
+    // Below about 10 µs of work, handing it over costs more than it saves. Channel by channel a
+    // multiplication takes several times as long as in a product.
+    let least = e.isDepthwise ? 1 << 16 : 1 << 19
+    let isSmall = e.batch * groups * e.outputs * e.axes.outputs < least / e.k
     p.parts = isSmall || step.compute.threads == 1 ? 1 : step.compute.threads * 2
     let panels = (e.axes.outputs + 15) / 16
     let products = e.batch * groups
@@ -150,9 +152,8 @@ public struct Conv: OperatorDefinition {
   }
 
   private func scratchBytes(_ step: StepContext, _ e: Extents, _ p: Plan) -> Int {
-    if e.isDepthwise { return p.parts * e.k * 4 }
     var job = unsafe job(step, e, p)
-    return unsafe p.parts * kn_conv_scratch(&job)
+    return unsafe p.parts * (e.isDepthwise ? kn_depthwise_scratch(&job) : kn_conv_scratch(&job))
   }
 
   public func scratchBytes(_ step: StepContext) -> Int {

@@ -105,9 +105,10 @@ public struct Trees: OperatorDefinition {
     return work < 1 << 12 ? 1 : Swift.max(1, Swift.min(step.compute.threads, rows))
   }
 
-  public func scratchBytes(_ step: StepContext) -> Int {
-    parts(step) * blockRows(step) * targets * 8
-  }
+  /// Sums of a part, in cache lines of their own.
+  private func sumsPerPart(_ step: StepContext) -> Int { (blockRows(step) * targets + 7) / 8 * 8 }
+
+  public func scratchBytes(_ step: StepContext) -> Int { parts(step) * sumsPerPart(step) * 8 }
 
   /// Comparisons and additions: a tree is about as deep as its nodes' number has bits.
   public func multiplyAccumulates(_ step: StepContext) -> Int {
@@ -127,7 +128,8 @@ public struct Trees: OperatorDefinition {
     func optional(_ i: Int) -> UnsafeRawPointer? {
       step.has(i) ? unsafe UnsafeRawPointer(step.input(i).pointer) : nil
     }
-    let sums = step.scratch(Double.self, count: parts * blockRows * targets)
+    let sumsPerPart = sumsPerPart(step)
+    let sums = step.scratch(Double.self, count: parts * sumsPerPart)
     var job = unsafe kn_trees()
     unsafe job.x = UnsafeRawPointer(x.pointer)
     unsafe job.y = step.output().pointer
@@ -142,6 +144,7 @@ public struct Trees: OperatorDefinition {
     unsafe job.targets = targets
     unsafe job.tree_count = step.input(2).shape[0]
     unsafe job.block_rows = blockRows
+    unsafe job.sums_per_part = sumsPerPart
     unsafe job.is_wide = nodes.shape[1] == Trees.wideNodeWords ? 1 : 0
     unsafe job.x_is_double = x.elementType == .f64 ? 1 : 0
     unsafe job.y_is_double = isDouble ? 1 : 0

@@ -86,8 +86,9 @@ typedef struct kn_conv {
 // Scratch bytes of one part, a multiple of 64; reads window, scheme, chunk_panels and row_block.
 size_t kn_conv_scratch(const kn_conv *c);
 void kn_conv_job(void *arguments, size_t part, size_t parts);
-// The same for one channel per group, channel by channel; scratch: parts * kernel_h * kernel_w
-// floats.
+// The same for one channel per group, channel by channel; scratch: parts * kn_depthwise_scratch bytes,
+// which reads window.
+size_t kn_depthwise_scratch(const kn_conv *c);
 void kn_depthwise_job(void *arguments, size_t part, size_t parts);
 
 // Pooling of `planes` images [height, width]. Raw values of kn_pooling_kind are part of the bundle
@@ -155,10 +156,10 @@ typedef struct kn_trees {
   const uint32_t *sets;  // each: kind << 30 | count; bits, or numbers where kind is 2
   const void *base;      // [targets], f32 or with wide nodes f64; or null
   double divisor;
-  size_t rows, features, targets, tree_count, block_rows;
+  size_t rows, features, targets, tree_count, block_rows, sums_per_part;
   int is_wide, x_is_double, y_is_double;
   int aggregate;    // kn_trees_aggregate
-  double *scratch;  // parts * block_rows * targets
+  double *scratch;  // parts * sums_per_part; each at least block_rows * targets
 } kn_trees;
 void kn_trees_job(void *arguments, size_t part, size_t parts);
 // Integer convolution, channels last: per image and group a product of rows of bytes under the window

@@ -13,7 +13,8 @@ public enum ThreadPoolError: Error, Equatable, Sendable {
 /// Threads that wait for jobs; the thread that hands one in works on it too.
 ///
 /// One thread at a time may hand in jobs, and a job must not hand in another to the same pool. Idle
-/// threads spin for about 50 µs before they sleep. The threads end with the pool.
+/// threads spin for about a millisecond before they sleep, most of it giving way to others. The threads
+/// end with the pool.
 @safe
 public final class ThreadPool {
   /// The pool for C code: valid as long as this object lives, never to be destroyed by others.

@@ -88,11 +88,8 @@ public struct LatencyEstimate: Equatable, Sendable {
     var total = 0.0
     var variance = 0.0
     steps = []
-    // Inferences follow one another: how long the threads have waited at the first step is what the
-    // last steps of the one before left.
-    var idle = StepTime.idle(after: times, wake: speeds.wakeSeconds, idle: 0)
     for time in times {
-      let seconds = time.seconds(wake: speeds.wakeSeconds, idle: &idle)
+      let seconds = time.seconds
       steps.append(
         seconds > 0
           ? CostEstimate(seconds, within: exp2(1.64 * time.spread))
@@ -120,29 +117,9 @@ private struct StepTime {
   var spread: Double
   var bound: LatencyEstimate.Bound
 
-  /// Threads spin so long before they sleep (`ThreadPool`).
-  private static let spinSeconds = 50e-6
-
-  /// idle: how long the other threads have had nothing to do. Once asleep they come to a step as late as
-  /// waking takes, or find it done.
-  func seconds(wake: Double, idle: inout Double) -> Double {
-    // Steps that handing over takes longer than it saves are shared by mistake of the table only.
-    let shared = shared + handover
-    guard shared < alone else {
-      idle += alone
-      return alone
-    }
-    let isAsleep = idle > StepTime.spinSeconds
-    let seconds = isAsleep ? min(alone, shared + wake) : shared
-    idle = 0
-    return seconds
-  }
-
-  static func idle(after times: [StepTime], wake: Double, idle: Double) -> Double {
-    var idle = idle
-    for time in times { _ = time.seconds(wake: wake, idle: &idle) }
-    return idle
-  }
+  /// Steps that handing over takes longer than it saves are shared by mistake of the table only. Threads
+  /// are awake: they spin for longer than they wait for one another (`ThreadPool`).
+  var seconds: Double { min(alone, shared + handover) }
 }
 
 /// Where the time of a step comes from. A spread is a standard deviation of the logarithm to base 2.
@@ -156,14 +133,6 @@ private enum StepSpeeds {
     case .table: 0.08
     // Half to twice, nine times in ten.
     case .roofline: 0.6
-    }
-  }
-
-  /// Until a thread that sleeps works.
-  var wakeSeconds: Double {
-    switch self {
-    case .table(let measured, _): measured.wakeSeconds
-    case .roofline: 0
     }
   }
 

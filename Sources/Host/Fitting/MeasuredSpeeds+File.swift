@@ -26,7 +26,8 @@ extension MeasuredSpeeds {
       try object.optionalNumber("integer_weight_exposure", 0...16) ?? weightExposure
     rowWeightExposure = try object.optionalNumber("row_weight_exposure", 0...16) ?? 1
     handoverSeconds = try object.optionalNumber("handover_seconds", 0...1) ?? 0
-    wakeSeconds = try object.number("wake_seconds", 0...1)
+    // Of versions before the third, when threads went to sleep within an inference.
+    _ = object.optional("wake_seconds")
     runtimeBytes = try object.integer("runtime_bytes", Plausible.bytes)
     conditions = try MachineConditions(object.object("conditions"))
     memory = []
@@ -57,7 +58,6 @@ extension MeasuredSpeeds {
     json.field("integer_weight_exposure", integerWeightExposure)
     json.field("row_weight_exposure", rowWeightExposure)
     json.field("handover_seconds", handoverSeconds)
-    json.field("wake_seconds", wakeSeconds)
     json.field("runtime_bytes", runtimeBytes)
     json.key("conditions")
     conditions.write(to: &json)

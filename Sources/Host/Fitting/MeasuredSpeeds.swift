@@ -24,8 +24,6 @@ public struct MeasuredSpeeds: Equatable, Sendable {
   /// What a step that threads share takes longer where another step has just written its data, in the
   /// caches of several cores.
   public var handoverSeconds: Double
-  /// Until a thread that went to sleep works again; 0 where there is one thread only, or it was not seen.
-  public var wakeSeconds: Double
   /// Resident bytes of the tool before it opens a model.
   public var runtimeBytes: Int
   /// In which state the machine was.
@@ -39,7 +37,7 @@ public struct MeasuredSpeeds: Equatable, Sendable {
 
   /// Of the kinds of steps and their extents: tables of another version say nothing of today's steps.
   public var version: Int
-  package static let currentVersion = 2
+  package static let currentVersion = 3
 
   /// Whether it is of these kernels, and of steps as they are described today.
   package func isOf(_ kernels: String) -> Bool {
@@ -49,8 +47,7 @@ public struct MeasuredSpeeds: Equatable, Sendable {
   public init(
     kernels: String, dispatchSeconds: Double, contextFactor: Double = 1,
     wideFactor: Double = 1, weightExposure: Double = 1, integerWeightExposure: Double = 1,
-    rowWeightExposure: Double = 1, handoverSeconds: Double = 0, wakeSeconds: Double = 0,
-    runtimeBytes: Int,
+    rowWeightExposure: Double = 1, handoverSeconds: Double = 0, runtimeBytes: Int,
     conditions: MachineConditions = MachineConditions(loadAverage: nil), memory: [MemoryPoint],
     steps: [StepTable], power: MeasuredPower? = nil
   ) {
@@ -63,7 +60,6 @@ public struct MeasuredSpeeds: Equatable, Sendable {
     self.integerWeightExposure = integerWeightExposure
     self.rowWeightExposure = rowWeightExposure
     self.handoverSeconds = handoverSeconds
-    self.wakeSeconds = wakeSeconds
     self.runtimeBytes = runtimeBytes
     self.conditions = conditions
     self.memory = memory

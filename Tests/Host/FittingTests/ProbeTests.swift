@@ -91,7 +91,7 @@ import Testing
       kernels: "fast-kernels", dispatchSeconds: 1.25e-7, contextFactor: 1.125,
       wideFactor: 1.375,
       weightExposure: 2.5, integerWeightExposure: 3.5, rowWeightExposure: 1.5,
-      handoverSeconds: 5e-7, wakeSeconds: 3e-5,
+      handoverSeconds: 5e-7,
       runtimeBytes: 21_000_000,
       conditions: MachineConditions(
         loadAverage: 0.25, governor: "performance", clockHertz: 2.4e9, throttleCount: 0,

@@ -153,36 +153,4 @@ import Testing
       #expect(try seconds(work, both) == seconds(work, speeds([one])))
     }
   }
-
-  /// Behind steps that one thread takes longer for than others spin, a shared step waits for them to
-  /// wake up, or is done before they come.
-  @Test func sleepingThreadsComeLate() throws {
-    func law(_ e: [Int]) -> Double { 1e-9 * Double(e[0]) }
-    let extents = [1 << 10, 1 << 14, 1 << 16, 1 << 20].map { [$0] }
-    let one = table("Unary exp", extents, { $0[0] }, law)
-    let two = table("Unary exp", threads: 2, extents, \.[0]) { e in
-      e[0] < 32768 ? law(e) : law(e) * 0.5
-    }
-    var both = speeds([one, two])
-    both.wakeSeconds = 2e-5
-    /// Seconds of the last step behind `count` small ones of 16 µs.
-    func last(_ elements: Int, behind count: Int) throws -> Double {
-      var graph = Graph(name: "steps")
-      var x = graph.addInput("x", .f32, [.constant(1), .constant(1 << 14)])
-      for _ in 0..<count { x = graph.add(.unary(Unary(.exp)), [x], name: "small") }
-      graph.addOutput("x", x)
-      let y = graph.addInput("y", .f32, [.constant(1), .constant(elements)])
-      graph.addOutput("y", graph.add(.unary(Unary(.exp)), [y], name: "large"))
-      let work = try Lowering.lower(graph) { _ in .f32 }.work
-      let estimate = try #require(
-        LatencyEstimate(work, on: try .measured(both), threads: 2))
-      return try #require(estimate.steps.map(\.value).max())
-    }
-    let large = 1e-9 * Double(1 << 20)
-    #expect(abs(try last(1 << 20, behind: 2) / (large / 2) - 1) < 0.01)
-    #expect(abs(try last(1 << 20, behind: 6) / (large / 2 + 2e-5) - 1) < 0.01)
-    let small = 1e-9 * Double(36000)
-    #expect(abs(try last(36000, behind: 2) / (small / 2) - 1) < 0.05)
-    #expect(abs(try last(36000, behind: 6) / small - 1) < 0.05)
-  }
 }

@@ -136,7 +136,7 @@ int kp_number_text(double value, int digits, char *buffer, size_t bytes);
 int kp_text_number(const char *text, double *value);
 
 // A fixed set of threads that run a job's parts and wait for it. The calling thread works too. Idle
-// threads spin for about 50 µs, then park on a futex.
+// threads spin for about a millisecond, most of it giving way to others, then park on a futex.
 typedef struct kp_pool kp_pool;
 // Runs part `part` of `parts`.
 typedef void (*kp_job)(void *arguments, size_t part, size_t parts);

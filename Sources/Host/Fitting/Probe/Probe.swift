@@ -88,7 +88,6 @@ public struct Probe {
       runtimeBytes: runtimeBytes, conditions: conditions,
       memory: zip(before, memory.points()).map { $0.better($1) }, steps: tables,
       power: try power())
-    measured.wakeSeconds = wakeSeconds(measuring.chains)
     setContext(measuring.chains, &measured)
     return measured
   }
@@ -133,17 +132,6 @@ public struct Probe {
       fit(.rowWeights, \.rowWeightExposure).map { min(max($0, 0), 10) } ?? 1
     let handover = fit(.rows, \.handoverSeconds, unit: 1e-7, leastShare: 0) ?? 0
     measured.handoverSeconds = min(max(handover, 0), 1e-5)
-  }
-
-  /// How much later than awake a thread that sleeps comes to a shared step: behind steps that leave it
-  /// nothing to do for longer than it spins, the step takes so much longer than in a row of its own.
-  private func wakeSeconds(_ chains: [ProbeMeasuring.Chain]) -> Double {
-    func seconds(_ kind: ProbeCase.ChainKind) -> Double? {
-      chains.first { $0.kind == kind }.map(\.seconds).flatMap { $0.isFinite ? $0 : nil }
-    }
-    guard let both = seconds(.waitedFor), let alone = seconds(.waiting), let awake = seconds(.awake)
-    else { return 0 }
-    return min(max(both - alone - awake, 0), 1)
   }
 
   /// Of the processor, all cores at a large product.

@@ -9,25 +9,12 @@ extension ProbeCase {
     /// Steps that a near cache holds; steps whose data none does; steps whose weights none does, of real
     /// numbers, of integers, and of steps that use each of them once; short steps that threads share.
     case near, wide, weights, integerWeights, rowWeights, rows
-    /// Steps of one thread; a step that all share; that step behind those of one thread.
-    case waiting, awake, waitedFor
-
-    /// Whether it takes long enough to be disturbed in most samples: the shortest one counts.
-    var isLong: Bool {
-      switch self {
-      case .waiting, .awake, .waitedFor: false
-      default: true
-      }
-    }
   }
 
   /// What tells of threads together.
-  static let sharedChains: [(kind: ChainKind, make: Maker, isShared: Bool)] = [
+  static let sharedChains: [(kind: ChainKind, make: Maker)] = [
     // Each reads what all threads have just written; the cores' own caches hold the weights.
-    (.rows, { rows(2, of: 448) }, true),
-    (.waiting, { waiting(isShared: false) }, false),
-    (.awake, { .matMul(64, 512, 512, .f32) }, true),
-    (.waitedFor, { waiting(isShared: true) }, true),
+    (.rows, { rows(2, of: 448) })
   ]
 
   /// A picture's way through a small network, a larger one's, and a sentence's through layers.
@@ -50,21 +37,6 @@ extension ProbeCase {
       x = made.graph.add(.matMul(op), [x, w, bias], name: "product")
     }
     made.graph.addOutput("x", x)
-    return made
-  }
-
-  /// Steps that one thread takes some 100 µs for and more, and behind them one that all share.
-  static func waiting(isShared: Bool) -> ProbeCase {
-    var made = ProbeCase()
-    var x = made.input([1, 16384])
-    for _ in 0..<12 { x = made.graph.add(.unary(Unary(.exp)), [x], name: "wait") }
-    made.graph.addOutput("x", x)
-    guard isShared else { return made }
-    var random = ProbeRandom()
-    let y = made.input([64, 512])
-    let w = made.constant(random.floats([512, 512]))
-    let bias = made.constant(random.floats([512]))
-    made.graph.addOutput("y", made.graph.add(.matMul(MatMul()), [y, w, bias], name: "product"))
     return made
   }
 

@@ -53,7 +53,7 @@ final class ProbeMeasuring {
     let all = threadCounts.max() ?? 1
     if all > 1 {
       chains += ProbeCase.sharedChains.map {
-        Chain(kind: $0.kind, make: $0.make, threads: $0.isShared ? all : 1)
+        Chain(kind: $0.kind, make: $0.make, threads: all)
       }
     }
     // One thread first: should time run out, the rest can do without.
@@ -159,7 +159,6 @@ final class ProbeMeasuring {
     chains.indices
       .filter {
         chains[$0].model != nil && chains[$0].threads == threads ?? chains[$0].threads
-          && (threads != nil || chains[$0].kind.isLong)
       }
       .min {
         (chains[$0].samples.fullCount, chains[$0].turn)
@@ -230,9 +229,8 @@ final class ProbeMeasuring {
     guard let model = chains[n].model else { return }
     _ = try look(threads)
     var samples = chains[n].samples
-    let isLong = chains[n].kind.isLong
-    try sample(&samples, threads, isLong: isLong) {
-      try model.measure(seconds: 0.02, isLong: isLong)
+    try sample(&samples, threads, isLong: true) {
+      try model.measure(seconds: 0.02, isLong: true)
     }
     chains[n].samples = samples
   }

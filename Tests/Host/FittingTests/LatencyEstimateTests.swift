@@ -192,6 +192,24 @@ extension MeasuredSpeeds {
     #expect(general.high / general.low > known.high / known.low)
   }
 
+  /// A machine that others slowed while it was probed has a wider interval around the same value.
+  @Test func disturbedMachinesGetAWiderInterval() throws {
+    var speeds = MeasuredSpeeds.products(Self.grid) { e in Double(e[0] * e[1] * e[2]) * 1e-11 }
+    let work = try layer(8, 256, 128)
+    var last: CostEstimate?
+    for share in [0, 0.25, 0.75] {
+      speeds.conditions.disturbedShare = share
+      let now = try #require(
+        LatencyEstimate(work, on: try .measured(speeds), threads: 1)
+      ).seconds
+      if let last {
+        #expect(now.value == last.value && now.low < last.low && now.high > last.high)
+      }
+      last = now
+    }
+    #expect(try #require(last).high / #require(last).value < 2)
+  }
+
   /// Steps that a run finds the extents of are not counted, and the estimate says that.
   @Test func openStepsMakeALowerBound() throws {
     let speeds = MeasuredSpeeds.products(Self.grid) { _ in 1e-6 }

@@ -2,13 +2,15 @@
 import Kernels
 import Platform
 
-/// One and the same step, timed before and after what is measured: one of integers, of what a near cache
-/// holds, which a busy neighbour makes half as long again where products of floats hardly show one.
+/// One and the same work, timed before and after what is measured: a step of integers, of what a near cache
+/// holds, which a busy neighbour makes half as long again where products of floats hardly show one. On
+/// several threads also a product of floats, which takes twice as long where a virtual machine's processors
+/// are two halves of one core, as they are for moments.
 ///
 /// Neighbours on a processor take execution units and caches for seconds at a time, as other programs do:
 /// what is measured meanwhile says nothing of the machine, however often it is measured.
 final class ProbePace {
-  private let models: [Int: ProbeModel]
+  private let models: [Int: [ProbeModel]]
   /// The shortest time so far, by the number of threads.
   private var best: [Int: Double] = [:]
   /// When a look last found the full pace.
@@ -25,19 +27,24 @@ final class ProbePace {
 
   /// Steps for each number of threads, on their pools.
   init(_ threadCounts: [Int], _ pools: [Int: ThreadPool]) throws {
-    var models: [Int: ProbeModel] = [:]
+    var models: [Int: [ProbeModel]] = [:]
     for threads in threadCounts {
       // Long enough that how threads meet does not count.
-      let made = ProbeCase.integerDepthwise(64, threads == 1 ? 28 : 80)
-      models[threads] = try ProbeModel(made, threads: threads, pool: pools[threads])
+      let made: [ProbeCase] =
+        threads == 1
+        ? [.integerDepthwise(64, 28)]
+        : [.integerDepthwise(64, 80), .matMul(128, 256, 256, .f32)]
+      models[threads] = try made.compactMap {
+        try ProbeModel($0, threads: threads, pool: pools[threads])
+      }
     }
     self.models = models
   }
 
-  /// How long the step takes now; isNew: the full pace is another one than before.
+  /// How long it takes now; isNew: the full pace is another one than before.
   func look(_ threads: Int) throws -> (seconds: Double, isNew: Bool) {
-    guard let model = models[threads] else { return (1, false) }
-    let seconds = try model.shortest(of: 3)
+    guard let models = models[threads], !models.isEmpty else { return (1, false) }
+    let seconds = try models.reduce(0) { try $0 + $1.shortest(of: 3) }
     let now = Clock.monotonicNanoseconds
     let before = best(threads)
     best[threads] = min(before, seconds)

@@ -31,6 +31,8 @@ static _Atomic int taking;
 static _Atomic int leaving;
 // So many threads are giving it back.
 static _Atomic int giving;
+// Something was drawn since it was taken: leaving a full screen that was never entered moves the cursor.
+static _Atomic int drawn;
 // A frame was cut in the middle: the next bytes may land inside an escape sequence.
 static _Atomic int cut;
 static _Atomic unsigned taken;
@@ -150,6 +152,10 @@ static void await(_Atomic int *busy) {
 
 static void give_back(void) {
   await(&writing);
+  if (!atomic_exchange(&drawn, 0)) {
+    set_mode(&saved_mode);
+    return;
+  }
   // CAN ends an escape sequence that was cut short.
   static const uint8_t can[] = {0x18};
   int taken_whole = (!atomic_exchange(&cut, 0) || write_patiently(can, 1)) &&
@@ -355,6 +361,7 @@ int64_t kp_terminal_write(const void *bytes, size_t count) {
   ssize_t n = -1;
   int error = EBADF;
   if (atomic_load(&held)) {
+    atomic_store(&drawn, 1);
     do n = write(terminal, bytes, count);
     while (n < 0 && errno == EINTR);
     error = errno;

@@ -159,7 +159,11 @@ import VirtualTerminal
     screen.feed(encoder.encode(GoldenFrames.frame(.running, Size(columns: 80, rows: 24))))
     #expect(screen.modes.contains("1049"))
     #expect(!screen.modes.contains("25"))
-    screen.feed(encoder.restoreBytes)
+    // Nothing of it is text.
+    let restored = encoder.restoreBytes
+    #expect(restored.split(separator: 0x1B).count == restored.count { $0 == 0x1B })
+    #expect(!restored.contains(UInt8(ascii: "\\")))
+    screen.feed(restored)
     #expect(!screen.modes.contains("1049"))
     #expect(screen.modes.contains("25"))
     for mode in ["1000", "1002", "1003", "1006", "2004", "2026"] {

@@ -2,6 +2,7 @@
 
 import Foundation
 import Testing
+import VirtualTerminal
 
 @Suite(.enabled(if: Tool.areBuilt, "the tools are not built: run swift build first"))
 struct LeavingTests {
@@ -68,6 +69,36 @@ struct LeavingTests {
     #expect(types ? status == 0 : [-SIGINT, -SIGTERM].contains(status), "\(status)")
     #expect(terminal.isCooked)
     #expect(!isThere(socket(terminal.child)))
+  }
+
+  /// The mouse is asked for with M, and no longer once the screen is given back; of what asks for it
+  /// nothing is seen.
+  @Test func theMouseIsGivenBack() throws {
+    defer { remove() }
+    let terminal = try PseudoTerminal(.knapsackRun, try run(["--tui"]), environment: environment)
+    #expect(terminal.waits(forRowWith: "RUNNING"))
+    #expect(!terminal.screen.modes.contains("1006"))
+    terminal.type("M")
+    #expect(terminal.wait { terminal.screen.modes.isSuperset(of: ["1000", "1006"]) })
+    terminal.type("q")
+    #expect(terminal.waitForEnd() == 0)
+    #expect(terminal.screen.modes.isDisjoint(with: ["1000", "1006", "1049"]))
+    #expect(!terminal.output.contains(UInt8(ascii: "\\")))
+  }
+
+  /// Behind the screen that is given back stands the error, and nothing else.
+  @Test func anErrorStandsForItself() throws {
+    defer { remove() }
+    let arguments = ["run", try DigitsBundle.path(), state.path("none"), "--loop", "--tui"]
+    let terminal = try PseudoTerminal(.knapsackRun, arguments, environment: environment)
+    #expect(terminal.waitForEnd() == 66)
+    #expect(terminal.isCooked)
+    let output = String(decoding: terminal.output, as: UTF8.self)
+    let last = try #require(output.components(separatedBy: "\u{1B}[?1049l").last)
+    var screen = VTScreen(columns: 200, rows: 24)
+    screen.feed(Array(last.utf8))
+    #expect(screen.unknown.isEmpty && screen.text(row: 0).hasPrefix("knapsack-run: "))
+    #expect((1..<24).allSatisfy { !screen.text(row: $0).contains { $0 != " " } })
   }
 
   /// Whose terminal is closed goes on where it was told to: it can be listed, and still saves what it is

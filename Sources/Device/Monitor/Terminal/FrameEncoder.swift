@@ -144,8 +144,8 @@ import CTerminal
   }
 
   /// Clicks and the wheel, told in decimal numbers (xterm's modes 1000 and 1006).
-  static let mouseOn = Panel.ascii("\u{1B}[?1000h\u{1B}[?1006h")
-  static let mouseOff = Panel.ascii("\u{1B}[?1006l\u{1B}[?1000l")
+  static let mouseOn = Array("\u{1B}[?1000h\u{1B}[?1006h".utf8)
+  static let mouseOff = Array("\u{1B}[?1006l\u{1B}[?1000l".utf8)
 
   // MARK: Drawing
 

@@ -9,19 +9,19 @@ static size_t window_rows(const kn_conv *c) {
   return c->window.channels * c->window.kernel_h * c->window.kernel_w;
 }
 static size_t panels_bytes(const kn_conv *c) {
-  return align64(c->chunk_panels * KN_PANEL * window_rows(c) * sizeof(float));
+  return kn_align64(c->chunk_panels * KN_PANEL * window_rows(c) * sizeof(float));
 }
 static size_t codes_bytes(const kn_conv *c) {
-  return align64(c->chunk_panels * KN_PANEL * ((window_rows(c) + 3) / 4 * 4));
+  return kn_align64(c->chunk_panels * KN_PANEL * ((window_rows(c) + 3) / 4 * 4));
 }
 
 size_t kn_conv_scratch(const kn_conv *c) {
   const size_t panels = panels_bytes(c);
   if (c->scheme == KN_F32) return panels;
   if (c->scheme == KN_INT8) {
-    return panels + codes_bytes(c) + align64(c->chunk_panels * KN_PANEL * sizeof(float));
+    return panels + codes_bytes(c) + kn_align64(c->chunk_panels * KN_PANEL * sizeof(float));
   }
-  return panels + align64(c->row_block * window_rows(c) * sizeof(float));
+  return panels + kn_align64(c->row_block * window_rows(c) * sizeof(float));
 }
 
 static size_t row_bytes(int scheme, size_t k) {
@@ -127,7 +127,7 @@ void kn_conv_job(void *arguments, size_t part, size_t parts) {
 }
 
 size_t kn_depthwise_scratch(const kn_conv *c) {
-  return align64(c->window.kernel_h * c->window.kernel_w * sizeof(float));
+  return kn_align64(c->window.kernel_h * c->window.kernel_w * sizeof(float));
 }
 
 void kn_depthwise_job(void *arguments, size_t part, size_t parts) {

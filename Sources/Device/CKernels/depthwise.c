@@ -167,7 +167,10 @@ KN_LANE_FN int KN_NAME(banded)(
   const size_t reach = (kernel_h - 1) * c->dilation_h + 1;
   const size_t room = (BAND_FLOATS - BAND_SLACK) / width;
   if (room < reach) return 0;
-  const size_t per = (room - reach) / c->stride_h + 1;
+  size_t per = (room - reach) / c->stride_h + 1;
+  if (per > c->out_h) per = c->out_h;
+  // Where rows are long or taps far apart, more of them would be copied than are multiplied.
+  if ((per - 1) * c->stride_h + reach > per * kernel_h) return 0;
   float band[BAND_FLOATS];
   vf taps[BAND_TAPS];
   for (size_t i = 0; i < kernel_h * kernel_w; i++) taps[i] = v_splat(c->w[i]);
@@ -192,13 +195,27 @@ KN_LANE_FN int KN_NAME(banded_by_size)(const kn_depthwise *c, const size_t strid
 }
 
 // The interior as it lies, pixels at the left and right border one by one.
-KN_LANE_FN void KN_NAME(by_rows)(const kn_depthwise *c, size_t from, size_t to) {
+KN_LANE_FN void KN_NAME(by_rows)(
+    const kn_depthwise *c, size_t from, size_t to, const size_t kernel_w, const size_t stride) {
   for (size_t oy = 0; oy < c->out_h; oy++) {
-    const range rows = inside_rows(c, oy);
-    KN_NAME(interior)(c, oy, rows, from, to, c->kernel_w, c->stride_w == 2 ? 2 : 1);
+    const range rows = inside_rows(c, oy), all = {0, 3};
+    if (kernel_w == 3 && rows.from == 0 && rows.to == 3)
+      KN_NAME(interior)(c, oy, all, from, to, 3, stride);
+    else
+      KN_NAME(interior)(c, oy, rows, from, to, kernel_w, stride);
     pixels(c, oy, rows, 0, from);
     pixels(c, oy, rows, to, c->out_w);
   }
+}
+
+// Both ways for one stride; the interior is [from, to) of each row.
+KN_LANE_FN void KN_NAME(depthwise)(
+    const kn_depthwise *c, size_t from, size_t to, const size_t stride) {
+  if (KN_NAME(banded_by_size)(c, stride)) return;
+  if (c->kernel_w == 3)
+    KN_NAME(by_rows)(c, from, to, 3, stride);
+  else
+    KN_NAME(by_rows)(c, from, to, c->kernel_w, stride);
 }
 
 KN_TARGET void KN_NAME(kn_depthwise_f32)(const kn_depthwise *c) {
@@ -208,13 +225,13 @@ KN_TARGET void KN_NAME(kn_depthwise_f32)(const kn_depthwise *c) {
   size_t from = (c->pad_left + stride - 1) / stride, to = 0;
   if (c->width + c->pad_left > reach) to = (c->width + c->pad_left - reach - 1) / stride + 1;
   if (to > c->out_w) to = c->out_w;
-  if (from > to || stride > 2) from = to = 0;
-  int done = 0;
+  if (from > to) from = to = 0;
   if (stride == 1)
-    done = KN_NAME(banded_by_size)(c, 1);
+    KN_NAME(depthwise)(c, from, to, 1);
   else if (stride == 2)
-    done = KN_NAME(banded_by_size)(c, 2);
-  if (!done) KN_NAME(by_rows)(c, from, to);
+    KN_NAME(depthwise)(c, from, to, 2);
+  else
+    for (size_t oy = 0; oy < c->out_h; oy++) pixels(c, oy, inside_rows(c, oy), 0, c->out_w);
   if (op >= 0) KN_NAME(kn_unary_f32)(op, c->y, c->y, c->out_h * c->out_w, c->p0, c->p1);
 }
 #endif

@@ -16,7 +16,7 @@ static size_t cut_columns(const kn_integer_conv *c) {
 }
 
 size_t kn_integer_conv_scratch(const kn_integer_conv *c) {
-  return align64(c->row_block * row_stride(c)) + align64(c->row_block * cut_columns(c) * 4);
+  return kn_align64(c->row_block * row_stride(c)) + kn_align64(c->row_block * cut_columns(c) * 4);
 }
 
 // True where the picture itself is the matrix of rows.
@@ -69,7 +69,7 @@ void kn_integer_conv_job(void *arguments, size_t part, size_t parts) {
   const int direct = is_direct(c);
   char *const scratch = c->scratch + part * kn_integer_conv_scratch(c);
   int8_t *const rows = (int8_t *)scratch;
-  int32_t *const sums = (int32_t *)(scratch + align64(c->row_block * lda));
+  int32_t *const sums = (int32_t *)(scratch + kn_align64(c->row_block * lda));
   size_t u0, u1;
   kn_slice(c->images * c->groups * blocks * c->column_cuts, 1, part, parts, &u0, &u1);
   for (size_t u = u0; u < u1; u++) {

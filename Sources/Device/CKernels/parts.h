@@ -3,7 +3,7 @@
 #include <stddef.h>
 
 // Parts write to cache lines of their own: a line that two of them write to costs more than the work.
-static inline size_t align64(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
+static inline size_t kn_align64(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 
 // [*begin, *end) of `count` items for one part, cut at multiples of `grain`.
 static inline void kn_slice(

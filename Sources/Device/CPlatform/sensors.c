@@ -1,4 +1,5 @@
 #include "sensors.h"
+#include "platform.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -35,16 +36,24 @@ int kp_firmware_property(int fd, uint32_t *message) {
   return ioctl(fd, _IOWR(100, 0, char *), message) < 0 ? errno : 0;
 }
 
+// Of them, those that idle threads asked for are none.
+static int64_t switches_of(const struct rusage *usage, int all_threads) {
+  int64_t count = (int64_t)usage->ru_nivcsw - (all_threads ? kp_given_way() : 0);
+  return count > 0 ? count : 0;
+}
+
 int64_t kp_involuntary_switches(void) {
   struct rusage usage;
-  return getrusage(RUSAGE_SELF, &usage) == 0 ? (int64_t)usage.ru_nivcsw : -1;
+  if (getrusage(RUSAGE_SELF, &usage) != 0) return -1;
+  return switches_of(&usage, 1);
 }
 
 kp_interruptions kp_interruptions_now(int all_threads) {
   struct rusage usage;
   if (getrusage(all_threads ? RUSAGE_SELF : RUSAGE_THREAD, &usage) != 0)
     return (kp_interruptions){0, 0};
-  return (kp_interruptions){(uint64_t)usage.ru_majflt, (uint64_t)usage.ru_nivcsw};
+  return (kp_interruptions){
+      (uint64_t)usage.ru_majflt, (uint64_t)switches_of(&usage, all_threads)};
 }
 
 uint64_t kp_asleep_ns(void) {

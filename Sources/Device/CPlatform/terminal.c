@@ -152,21 +152,23 @@ static void await(_Atomic int *busy) {
 
 static void give_back(void) {
   await(&writing);
-  if (!atomic_exchange(&drawn, 0)) {
-    set_mode(&saved_mode);
-    return;
-  }
-  // CAN ends an escape sequence that was cut short.
-  static const uint8_t can[] = {0x18};
-  int taken_whole = (!atomic_exchange(&cut, 0) || write_patiently(can, 1)) &&
-                    write_patiently(restore_bytes, restore_count);
-  if (!taken_whole) {
-    // Nobody reads: what waits is dropped, so that whoever writes after us does not wait either.
-    tcflush(terminal, TCOFLUSH);
-    write_patiently(can, 1);
-    write_patiently(restore_bytes, restore_count);
+  // Who is interrupted in here is followed by another who does it all: what says that there is something
+  // to do is said until it is done.
+  if (atomic_load(&drawn)) {
+    // CAN ends an escape sequence that was cut short.
+    static const uint8_t can[] = {0x18};
+    int taken_whole = (!atomic_load(&cut) || write_patiently(can, 1)) &&
+                      write_patiently(restore_bytes, restore_count);
+    if (!taken_whole) {
+      // Nobody reads: what waits is dropped, so that whoever writes after us does not wait either.
+      tcflush(terminal, TCOFLUSH);
+      write_patiently(can, 1);
+      write_patiently(restore_bytes, restore_count);
+    }
   }
   set_mode(&saved_mode);
+  atomic_store(&cut, 0);
+  atomic_store(&drawn, 0);
 }
 
 void kp_terminal_end(void) {

@@ -13,8 +13,8 @@ public enum ThreadPoolError: Error, Equatable, Sendable {
 /// Threads that wait for jobs; the thread that hands one in works on it too.
 ///
 /// One thread at a time may hand in jobs, and a job must not hand in another to the same pool. Idle
-/// threads spin for about a millisecond before they sleep, most of it giving way to others. The threads
-/// end with the pool.
+/// threads spin for about 50 µs before they sleep, while the pool is busy for a millisecond, in which they
+/// give way to others. The threads end with the pool.
 @safe
 public final class ThreadPool {
   /// The pool for C code: valid as long as this object lives, never to be destroyed by others.
@@ -32,6 +32,9 @@ public final class ThreadPool {
     unsafe handle = pool
     threadCount = threads
   }
+
+  /// Whether more jobs follow soon, as those of one inference do.
+  public func setBusy(_ isBusy: Bool) { unsafe kp_pool_set_busy(handle, isBusy ? 1 : 0) }
 
   deinit {
     unsafe kp_pool_destroy(handle)

@@ -19,7 +19,7 @@ public final class AtomicFile {
   private var isClaimed = false
 
   /// Makes the temporary file, in the folder of `path`. A folder is refused with `EISDIR`, a pipe, device
-  /// or socket with `EOPNOTSUPP`.
+  /// or socket with `EOPNOTSUPP`, and so is what stands beside the devices.
   ///
   /// isNamed: gives it a name at once, as file systems without unnamed files do.
   public init(path: String, isNamed: Bool = false) throws(PlatformError) {
@@ -28,8 +28,9 @@ public final class AtomicFile {
     guard !name.isEmpty, kind != .folder else {
       throw PlatformError(operation: "write", path: path, errno: EISDIR)
     }
-    // A rename would put a file in the place of a device, which root may do.
-    guard kind != .other else {
+    // A rename would put a file in the place of a device, or of a link to one such as /dev/stdout, which
+    // root may do.
+    guard kind != .other, folder != "/dev/" else {
       throw PlatformError(operation: "write", path: path, errno: EOPNOTSUPP)
     }
     self.path = path

@@ -41,9 +41,7 @@ public final class RunReporting: @unchecked Sendable {
     } else {
       server = nil
     }
-    for path in [options.metricsFile, options.traceFile] {
-      if let path { _ = try AtomicFile(path: path) }
-    }
+    for file in options.files { _ = try AtomicFile(path: file.path) }
   }
 
   /// Where the metrics are served, such as `http://127.0.0.1:9464/metrics`; nil where they are not.

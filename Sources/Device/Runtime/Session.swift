@@ -268,6 +268,8 @@ import Tensors
   /// One inference. Throws only where shapes follow from data, and that data asks for what cannot be
   /// done or takes too much memory.
   public func run() throws(SessionError) {
+    pool?.setBusy(true)
+    defer { pool?.setBusy(false) }
     dropTexts()
     try runSteps()
     try carryStates()
@@ -295,6 +297,8 @@ import Tensors
   /// One inference with a clock read after every step: `nanoseconds` gets one figure per entry of
   /// `runnableSteps`.
   public func run(nanoseconds: inout [UInt64]) throws(SessionError) {
+    pool?.setBusy(true)
+    defer { pool?.setBusy(false) }
     dropTexts()
     if preparation.isOpen { releaseBlocks() }
     var before = kp_now_ns()

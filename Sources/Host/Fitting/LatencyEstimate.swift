@@ -118,7 +118,7 @@ private struct StepTime {
   var bound: LatencyEstimate.Bound
 
   /// Steps that handing over takes longer than it saves are shared by mistake of the table only. Threads
-  /// are awake: they spin for longer than they wait for one another (`ThreadPool`).
+  /// count as awake: they spin for a millisecond (`ThreadPool`), of which waking them is a small part.
   var seconds: Double { min(alone, shared + handover) }
 }
 

@@ -67,6 +67,10 @@ struct PackCommand: ParsableCommand {
           throw Failure(.usage, "\(report): the report would replace the bundle or the model")
         }
       }
+      // A search takes minutes: what cannot be written is said before it.
+      for path in [output, report] {
+        if let path { _ = try AtomicFile(path: path) }
+      }
       var request = try choice.request(model)
       request.storage = weights
       let progress = PackProgress(isShown: isatty(2) == 1)

@@ -44,7 +44,7 @@ struct ProbeCommand: ParsableCommand {
     try reportingFailures {
       let path = output ?? DeviceProfile.hostFile
       // Nobody waits half a minute for a result that has nowhere to go.
-      try Folder.createParent(of: path)
+      if output == nil { try Folder.createParent(of: path) }
       let file = try AtomicFile(path: path)
       var probe = Probe()
       if let threads { probe.threads = threads }

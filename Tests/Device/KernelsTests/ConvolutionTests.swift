@@ -31,6 +31,12 @@ struct Window {
     w.stride = (pick(1...3), pick(1...3))
     w.dilation = (pick(1...2), pick(1...2))
     w.padding = (pick(0...3), pick(0...3))
+    // Some that take several bands with zeros around them, and some that no band takes.
+    if pick(0...15) == 0 {
+      (w.channels, w.height, w.width) = (1, pick(12...40), pick(0...1) == 0 ? pick(60...400) : 1500)
+      w.kernel = pick(0...1) == 0 ? (3, 3) : (pick(1...8), pick(1...8))
+      w.dilation = (pick(1...5), pick(1...5))
+    }
     let high = w.height + w.padding.top + pick(0...3) - (w.kernel.0 - 1) * w.dilation.0
     let wide = w.width + w.padding.left + pick(0...3) - (w.kernel.1 - 1) * w.dilation.1
     guard high > 0, wide > 0 else { return nil }

@@ -165,6 +165,12 @@ final class ScratchFolder {
       try AtomicFile.write([1], to: pipe)
     }
     #expect(try File.kind(of: pipe) == .other)
+    // A link, to whatever standard output is.
+    for path in ["/dev/stdout", "/dev/knapsack-none"] {
+      #expect(throws: PlatformError(operation: "write", path: path, errno: EOPNOTSUPP)) {
+        try AtomicFile(path: path)
+      }
+    }
   }
 
   @Test func reportsAFullDiskAndCleansUp() async {

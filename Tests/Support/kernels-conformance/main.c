@@ -286,17 +286,21 @@ static void check_rows(void) {
 
 static void check_convolution(void) {
   for (int i = 0; i < 3000; i++) {
-    const size_t kernel_h = 1 + random_bits() % 5, kernel_w = i % 2 ? 3 : 1 + random_bits() % 5;
+    // Large ones take several bands with zeros around them, or none.
+    const int large = i % 64 == 0;
+    const size_t most = large ? 8 : 5, far = large ? 5 : 2;
+    const size_t kernel_h = 1 + random_bits() % most, kernel_w = i % 2 ? 3 : 1 + random_bits() % most;
     const size_t stride_h = 1 + random_bits() % 3, stride_w = 1 + random_bits() % 3;
-    const size_t dilation_h = 1 + random_bits() % 2, dilation_w = 1 + random_bits() % 2;
+    const size_t dilation_h = 1 + random_bits() % far, dilation_w = 1 + random_bits() % far;
     const size_t pad_top = random_bits() % 4, pad_left = random_bits() % 4;
-    const size_t pad_right = random_bits() % 4, height = 1 + random_bits() % 12;
-    const size_t width = 1 + random_bits() % 70, reach = (kernel_w - 1) * dilation_w;
+    const size_t pad_right = random_bits() % 4;
+    const size_t height = large ? 12 + random_bits() % 28 : 1 + random_bits() % 12;
+    const size_t width = 1 + random_bits() % (large ? 1500 : 70), reach = (kernel_w - 1) * dilation_w;
     if (width + pad_left + pad_right <= reach) continue;
     if (height + pad_top <= (kernel_h - 1) * dilation_h) continue;
     const size_t out_w = (width + pad_left + pad_right - reach - 1) / stride_w + 1;
     const size_t out_h = (height + pad_top - (kernel_h - 1) * dilation_h - 1) / stride_h + 1;
-    const size_t channels = 1 + random_bits() % 3, pixels = out_h * out_w;
+    const size_t channels = large ? 1 : 1 + random_bits() % 3, pixels = out_h * out_w;
     const float *x = random_floats(channels * height * width);
     const kn_im2col c = {
         x, channels, height, width, kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w,

@@ -67,7 +67,7 @@ struct LeavingTests {
     if types { terminal.type("qq") } else { sendTwo(to: terminal.child) }
     let status = try #require(terminal.waitForEnd())
     #expect(types ? status == 0 : [-SIGINT, -SIGTERM].contains(status), "\(status)")
-    #expect(terminal.isCooked)
+    #expect(terminal.isCooked && !terminal.screen.modes.contains("1049"))
     #expect(!isThere(socket(terminal.child)))
   }
 
@@ -94,6 +94,7 @@ struct LeavingTests {
     #expect(terminal.waitForEnd() == 66)
     #expect(terminal.isCooked)
     let output = String(decoding: terminal.output, as: UTF8.self)
+    #expect(output.contains("\u{1B}[?1049h") == output.contains("\u{1B}[?1049l"))
     let last = try #require(output.components(separatedBy: "\u{1B}[?1049l").last)
     var screen = VTScreen(columns: 200, rows: 24)
     screen.feed(Array(last.utf8))

@@ -151,6 +151,7 @@ struct OutputTests {
         (64, ["--trace", Repository.digitsData]), (64, ["--report-file", bundle]),
         (73, ["--metrics-file", folder.path("none/m.prom")]),
         (73, ["--trace", folder.path("none/t.json")]),
+        (73, ["--report-file", folder.path("none/r.json")]),
         (69, ["--metrics-listen", "1.2.3:80"]), (69, ["--metrics-listen", "192.0.2.1:80"]),
       ] as [(Int32, [String])] {
         let said = try tool.refusal(code, ["run", bundle, Repository.digitsData] + words)

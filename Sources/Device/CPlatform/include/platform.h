@@ -136,7 +136,8 @@ int kp_number_text(double value, int digits, char *buffer, size_t bytes);
 int kp_text_number(const char *text, double *value);
 
 // A fixed set of threads that run a job's parts and wait for it. The calling thread works too. Idle
-// threads spin for about a millisecond, most of it giving way to others, then park on a futex.
+// threads spin for about 50 µs, while the pool is busy for a millisecond, most of it giving way to
+// others; then they park on a futex.
 typedef struct kp_pool kp_pool;
 // Runs part `part` of `parts`.
 typedef void (*kp_job)(void *arguments, size_t part, size_t parts);
@@ -144,5 +145,10 @@ typedef void (*kp_job)(void *arguments, size_t part, size_t parts);
 kp_pool *kp_pool_create(int threads);
 void kp_pool_destroy(kp_pool *pool);
 int kp_pool_threads(const kp_pool *pool);
+/// Whether more jobs follow soon, as those of one inference do; at first not.
+void kp_pool_set_busy(kp_pool *pool, int busy);
+/// How often idle threads of all pools let others have the CPU: the system counts these among the
+/// involuntary switches.
+int64_t kp_given_way(void);
 /// Runs job(arguments, 0..<parts); returns when all are done. Not reentrant.
 void kp_pool_run(kp_pool *pool, kp_job job, void *arguments, size_t parts);

@@ -8,7 +8,8 @@ int kp_terminal_open(void);
 /// Size in cells. 0, or an errno value.
 int kp_terminal_size(int fd, int *rows, int *columns);
 /// Takes the terminal: saves its mode, makes it raw and catches the signals below so that every
-/// way out first sends `restore` (bytes: at most 512), where something was drawn, and the saved mode. One terminal at a time.
+/// way out first sends `restore` (bytes: at most 512), where something was drawn, and the saved mode.
+/// One terminal at a time.
 /// While it is held, standard error is kept in memory if it is a terminal (64 KiB) and written when
 /// the terminal is given back.
 /// 0, or an errno value; ENOTTY also when this process is in the background.

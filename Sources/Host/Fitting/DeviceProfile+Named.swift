@@ -22,10 +22,10 @@ extension DeviceProfile {
     _ target: String, folder: String? = ProcessInfo.processInfo.environment["KNAPSACK_TARGETS"]
   ) throws(ProfileError) -> DeviceProfile {
     if target == hostName { return try probedHost() }
-    if target.contains("/") || target.hasSuffix(".json5") { return try read(target) }
+    if target.contains("/") || target.hasSuffix(".json5") { return try readCurrent(target) }
     if let folder, !folder.isEmpty {
       let path = "\(folder)/\(target).json5"
-      if FileManager.default.fileExists(atPath: path) { return try read(path) }
+      if FileManager.default.fileExists(atPath: path) { return try readCurrent(path) }
     }
     if let (name, text) = embeddedTargets.first(where: { $0.name == target }) {
       return try DeviceProfile(json5: Array(text.utf8), source: "\(name).json5")
@@ -58,6 +58,17 @@ extension DeviceProfile {
     host.measured = probed.measured
     host.power = probed.power
     return host
+  }
+
+  /// The profile in the file at `path`, to predict with: steps that another version measured are not
+  /// today's.
+  private static func readCurrent(_ path: String) throws(ProfileError) -> DeviceProfile {
+    let profile = try read(path)
+    let current = MeasuredSpeeds.currentVersion
+    guard let version = profile.measured?.version, version != current else { return profile }
+    throw ProfileError(
+      source: path, keyPath: "measured.version", offset: nil,
+      reason: .outOfRange(expected: "\(current), found \(version): probe that machine again"))
   }
 
   /// The profile in the file at `path`.

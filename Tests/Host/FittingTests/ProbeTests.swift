@@ -197,6 +197,15 @@ import Testing
         try DeviceProfile.probedHost("\(root)/\(name).json5").measured != nil
       }
       #expect(found == [true, false, false, false])
+      // Elsewhere nothing stands in for it.
+      #expect(try DeviceProfile.named("\(root)/other.json5").measured != nil)
+      for (target, folder) in [("\(root)/older.json5", nil), ("older", root)] {
+        let error = #expect(throws: ProfileError.self) {
+          try DeviceProfile.named(target, folder: folder)
+        }
+        #expect(error?.keyPath == "measured.version")
+        #expect(error?.description.contains("probe that machine again") == true)
+      }
     }
   }
 

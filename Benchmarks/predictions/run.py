@@ -12,7 +12,8 @@ wall time, of one thread, for machines that have other work. Fails where fewer t
 
 On a machine whose speed changes under its neighbours the probe takes what it finds at the machine's full pace. So does
 --quickest: a case's latency is that of the shortest inference of all rounds instead of the middle round's median; of
-inferences of less than 100 us, of which a round has thousands, the shortest round's median.
+inferences of less than 100 us, of which a round has hundreds, the shortest round's median. Rounds are short then: such
+a machine changes within a second, and only many looks find it undisturbed (--rounds 16).
 """
 
 import argparse
@@ -72,9 +73,10 @@ def cpu_microseconds(knapsack, bundle, predicted):
     return measured
 
 
-def repeat(packed):
-    """Runs of a case: a tenth of a second of them, 20 at least."""
-    return int(min(max(1e5 / max(packed.get("predicted_latency_us") or 1000, 1), 20), 5000))
+def repeat(packed, quickest):
+    """Runs of a case: a tenth of a second of them, 20 at least; a fifth of that where many short looks are wanted."""
+    share = 5 if quickest else 1
+    return int(min(max(1e5 / share / max(packed.get("predicted_latency_us") or 1000, 1), 20 / share), 5000))
 
 
 def main():
@@ -109,7 +111,7 @@ def main():
                 if options.cpu:
                     measured = cpu_microseconds(options.knapsack, bundle, packed["predicted_latency_us"] or 1000)
                 else:
-                    measured, _ = bench(options.knapsack, bundle, threads, repeat(packed))
+                    measured, _ = bench(options.knapsack, bundle, threads, repeat(packed, options.quickest))
                 if measured:
                     is_long = (packed["predicted_latency_us"] or 0) > 100
                     shortest = options.quickest and is_long and not options.cpu

@@ -6,7 +6,8 @@
 
 enum { MODE = 3, LESS_OR_EQUAL = 0, EQUAL = 1, MEMBER = 2, LEAF = 3, MISSING_LEFT = 4, ZERO_MISSING = 8 };
 
-// Rows that go down a tree together, so that their loads overlap.
+// Walks side by side, so that their loads overlap: rows down one tree, or one row down as many trees. More
+// of them do not fit the registers.
 enum { LANES = 4 };
 
 static inline float as_float(uint32_t bits) {
@@ -72,24 +73,25 @@ static inline __attribute__((always_inline)) double value_at(
                         : ((const float *)j->x)[row * j->features + feature];
 }
 
-// The leaves that `lanes` rows from `row` on reach in the tree that begins at node `root`.
+// Walks from the nodes `at` to the leaves they come to; those that are there stay. Walk l goes by row
+// `row` + l * row_step.
 static inline __attribute__((always_inline)) void walk(
-    const kn_trees *j, size_t root, size_t row, int lanes, uint32_t *at, int wide) {
-  for (int l = 0; l < lanes; l++) at[l] = 0;
+    const kn_trees *j, size_t *at, size_t row, const int row_step, const int lanes, int wide) {
   for (int open = 1; open;) {
     open = 0;
     for (int l = 0; l < lanes; l++) {
       if (wide) {
-        const kn_wide_tree_node *n = (const kn_wide_tree_node *)j->nodes + root + at[l];
+        const kn_wide_tree_node *n = (const kn_wide_tree_node *)j->nodes + at[l];
         open |= (n->word & MODE) != LEAF;
-        at[l] += step_wide(j, n, value_at(j, row + l, n->word >> KN_WIDE_TREE_FEATURE_SHIFT));
+        at[l] += step_wide(
+            j, n, value_at(j, row + l * row_step, n->word >> KN_WIDE_TREE_FEATURE_SHIFT));
       } else {
-        const kn_tree_node *n = (const kn_tree_node *)j->nodes + root + at[l];
+        const kn_tree_node *n = (const kn_tree_node *)j->nodes + at[l];
+        const float *x = (const float *)j->x + (row + l * row_step) * j->features;
         const uint32_t word = n->word;
-        const uint32_t feature = word >> KN_TREE_FEATURE_SHIFT & KN_TREE_FEATURE_MASK;
         open |= (word & MODE) != LEAF;
-        at[l] += step_narrow(
-            j, word, n->value, ((const float *)j->x)[(row + l) * j->features + feature]);
+        const uint32_t feature = word >> KN_TREE_FEATURE_SHIFT & KN_TREE_FEATURE_MASK;
+        at[l] += step_narrow(j, word, n->value, x[feature]);
       }
     }
   }
@@ -120,22 +122,35 @@ static inline __attribute__((always_inline)) void add_leaf(
   }
 }
 
+// One row down `lanes` trees from `tree` on, whose leaves are added up in the trees' order: a sum does not
+// tell how it was come by.
+static inline __attribute__((always_inline)) void trees_of_row(
+    const kn_trees *j, size_t row, size_t tree, const int lanes, double *sums, int wide) {
+  size_t at[LANES];
+  for (int l = 0; l < lanes; l++) at[l] = (size_t)j->trees[2 * (tree + l)];
+  walk(j, at, row, 0, lanes, wide);
+  for (int l = 0; l < lanes; l++) add_leaf(j, at[l], j->trees[2 * (tree + l) + 1], sums, wide);
+}
+
 static inline __attribute__((always_inline)) void block(
     const kn_trees *j, size_t row, size_t rows, double *sums, int wide) {
-  for (size_t tree = 0; tree < j->tree_count; tree++) {
-    const size_t root = (size_t)j->trees[2 * tree];
+  const size_t grouped = rows - rows % LANES;
+  for (size_t tree = 0; tree < j->tree_count && grouped; tree++) {
     const int32_t target = j->trees[2 * tree + 1];
-    uint32_t at[LANES];
-    size_t r = 0;
-    for (; r + LANES <= rows; r += LANES) {
-      walk(j, root, row + r, LANES, at, wide);
+    for (size_t r = 0; r < grouped; r += LANES) {
+      size_t at[LANES];
+      for (int l = 0; l < LANES; l++) at[l] = (size_t)j->trees[2 * tree];
+      walk(j, at, row + r, 1, LANES, wide);
       for (int l = 0; l < LANES; l++)
-        add_leaf(j, root + at[l], target, sums + (r + l) * j->targets, wide);
+        add_leaf(j, at[l], target, sums + (r + l) * j->targets, wide);
     }
-    for (; r < rows; r++) {
-      walk(j, root, row + r, 1, at, wide);
-      add_leaf(j, root + at[0], target, sums + r * j->targets, wide);
-    }
+  }
+  for (size_t r = grouped; r < rows; r++) {
+    double *const to = sums + r * j->targets;
+    size_t tree = 0;
+    for (; tree + LANES <= j->tree_count; tree += LANES)
+      trees_of_row(j, row + r, tree, LANES, to, wide);
+    for (; tree < j->tree_count; tree++) trees_of_row(j, row + r, tree, 1, to, wide);
   }
 }
 

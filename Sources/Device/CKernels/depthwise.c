@@ -196,7 +196,13 @@ KN_LANE_FN int KN_NAME(banded_by_size)(const kn_depthwise *c, const size_t strid
 
 // The interior as it lies, pixels at the left and right border one by one.
 KN_LANE_FN void KN_NAME(by_rows)(
-    const kn_depthwise *c, size_t from, size_t to, const size_t kernel_w, const size_t stride) {
+    const kn_depthwise *c, const size_t kernel_w, const size_t stride) {
+  const size_t reach = (kernel_w - 1) * c->dilation_w;
+  // The pixels whose kernel columns all lie in the picture.
+  size_t from = (c->pad_left + stride - 1) / stride, to = 0;
+  if (c->width + c->pad_left > reach) to = (c->width + c->pad_left - reach - 1) / stride + 1;
+  if (to > c->out_w) to = c->out_w;
+  if (from > to) from = to = 0;
   for (size_t oy = 0; oy < c->out_h; oy++) {
     const range rows = inside_rows(c, oy), all = {0, 3};
     if (kernel_w == 3 && rows.from == 0 && rows.to == 3)
@@ -208,28 +214,21 @@ KN_LANE_FN void KN_NAME(by_rows)(
   }
 }
 
-// Both ways for one stride; the interior is [from, to) of each row.
-KN_LANE_FN void KN_NAME(depthwise)(
-    const kn_depthwise *c, size_t from, size_t to, const size_t stride) {
+// Both ways for one stride.
+KN_LANE_FN void KN_NAME(depthwise)(const kn_depthwise *c, const size_t stride) {
   if (KN_NAME(banded_by_size)(c, stride)) return;
   if (c->kernel_w == 3)
-    KN_NAME(by_rows)(c, from, to, 3, stride);
+    KN_NAME(by_rows)(c, 3, stride);
   else
-    KN_NAME(by_rows)(c, from, to, c->kernel_w, stride);
+    KN_NAME(by_rows)(c, c->kernel_w, stride);
 }
 
 KN_TARGET void KN_NAME(kn_depthwise_f32)(const kn_depthwise *c) {
   const int op = kn_unary_of_activation(c->activation);
-  const size_t stride = c->stride_w, reach = (c->kernel_w - 1) * c->dilation_w;
-  // The pixels whose kernel columns all lie in the picture.
-  size_t from = (c->pad_left + stride - 1) / stride, to = 0;
-  if (c->width + c->pad_left > reach) to = (c->width + c->pad_left - reach - 1) / stride + 1;
-  if (to > c->out_w) to = c->out_w;
-  if (from > to) from = to = 0;
-  if (stride == 1)
-    KN_NAME(depthwise)(c, from, to, 1);
-  else if (stride == 2)
-    KN_NAME(depthwise)(c, from, to, 2);
+  if (c->stride_w == 1)
+    KN_NAME(depthwise)(c, 1);
+  else if (c->stride_w == 2)
+    KN_NAME(depthwise)(c, 2);
   else
     for (size_t oy = 0; oy < c->out_h; oy++) pixels(c, oy, inside_rows(c, oy), 0, c->out_w);
   if (op >= 0) KN_NAME(kn_unary_f32)(op, c->y, c->y, c->out_h * c->out_w, c->p0, c->p1);

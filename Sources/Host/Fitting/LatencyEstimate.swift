@@ -85,7 +85,7 @@ public struct LatencyEstimate: Equatable, Sendable {
         : StepTime(alone: 0, shared: 0, spread: 0, bound: .compute)
     }
     bounds = zip(work, times).map { $0.time == .always ? $1.bound : nil }
-    var total = 0.0
+    var total = speeds.inferenceSeconds
     var variance = 0.0
     steps = []
     for time in times {
@@ -127,11 +127,19 @@ private enum StepSpeeds {
   case table(MeasuredSpeeds, FittedTables)
   case roofline(Roofline)
 
+  /// What is no step's.
+  var inferenceSeconds: Double {
+    switch self {
+    case .table(let measured, _): measured.inferenceSeconds
+    case .roofline: 0
+    }
+  }
+
   /// Of figures that are wrong for all steps together.
   var commonSpread: Double {
     switch self {
-    // Nine in ten of the shared models were within 15 % of what a quiet machine's table says. What others
-    // did to a machine while it was probed they will do to its runs.
+    // 1.64 of 0.12 is 15 % either way, which a quiet machine's table is to keep. What others did to a machine
+    // while it was probed they will do to its runs; 0.2 is chosen, not measured.
     case .table(let measured, _): 0.12 + 0.2 * (measured.conditions.disturbedShare ?? 0)
     // Half to twice, nine times in ten.
     case .roofline: 0.6

@@ -18,6 +18,7 @@ extension MeasuredSpeeds {
     version = object.optional("version") == nil ? 1 : try object.integer("version", 1...1_000_000)
     kernels = try object.text("kernels")
     dispatchSeconds = try object.number("dispatch_seconds", Plausible.seconds)
+    inferenceSeconds = try object.optionalNumber("inference_seconds", 0...1) ?? 0
     contextFactor = try object.number("context_factor", 0.25...4)
     // Profiles of before it was measured; so with others below.
     wideFactor = try object.optionalNumber("wide_factor", 0.25...4) ?? contextFactor
@@ -52,6 +53,7 @@ extension MeasuredSpeeds {
     json.field("version", version)
     json.field("kernels", kernels)
     json.field("dispatch_seconds", dispatchSeconds)
+    json.field("inference_seconds", inferenceSeconds)
     json.field("context_factor", contextFactor)
     json.field("wide_factor", wideFactor)
     json.field("weight_exposure", weightExposure)

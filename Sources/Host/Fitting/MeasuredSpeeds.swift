@@ -8,8 +8,10 @@ public struct MeasuredSpeeds: Equatable, Sendable {
   public var kernels: String
   /// Seconds of a step that does next to nothing.
   public var dispatchSeconds: Double
+  /// Seconds of an inference beside its steps.
+  public var inferenceSeconds: Double
   /// Time of steps in a model over that of the same steps alone, whose operands wait in the nearest
-  /// cache.
+  /// cache; of steps with `commonBytes` of data. Those that the nearest cache holds are as fast.
   public var contextFactor: Double
   /// The same of steps with `wideBytes` of data and more, which no near cache holds.
   public var wideFactor: Double
@@ -37,7 +39,7 @@ public struct MeasuredSpeeds: Equatable, Sendable {
 
   /// Of the kinds of steps and their extents: tables of another version say nothing of today's steps.
   public var version: Int
-  package static let currentVersion = 3
+  package static let currentVersion = 4
 
   /// Whether it is of these kernels, and of steps as they are described today.
   package func isOf(_ kernels: String) -> Bool {
@@ -45,8 +47,8 @@ public struct MeasuredSpeeds: Equatable, Sendable {
   }
 
   public init(
-    kernels: String, dispatchSeconds: Double, contextFactor: Double = 1,
-    wideFactor: Double = 1, weightExposure: Double = 1, integerWeightExposure: Double = 1,
+    kernels: String, dispatchSeconds: Double, inferenceSeconds: Double = 0,
+    contextFactor: Double = 1, wideFactor: Double = 1, weightExposure: Double = 1, integerWeightExposure: Double = 1,
     rowWeightExposure: Double = 1, handoverSeconds: Double = 0, runtimeBytes: Int,
     conditions: MachineConditions = MachineConditions(loadAverage: nil), memory: [MemoryPoint],
     steps: [StepTable], power: MeasuredPower? = nil
@@ -54,6 +56,7 @@ public struct MeasuredSpeeds: Equatable, Sendable {
     version = MeasuredSpeeds.currentVersion
     self.kernels = kernels
     self.dispatchSeconds = dispatchSeconds
+    self.inferenceSeconds = inferenceSeconds
     self.contextFactor = contextFactor
     self.wideFactor = wideFactor
     self.weightExposure = weightExposure
@@ -102,6 +105,16 @@ public struct MeasuredSpeeds: Equatable, Sendable {
       self.kind = kind
       self.threads = threads
       self.points = points
+    }
+
+    /// The same where each point was measured as an inference that takes so long beside its step.
+    func without(_ seconds: Double) -> StepTable {
+      var table = self
+      for i in points.indices {
+        // No step takes less than a fifth of what calling it did.
+        table.points[i].seconds = max(points[i].seconds - seconds, points[i].seconds / 5)
+      }
+      return table
     }
   }
 
@@ -194,9 +207,16 @@ extension MeasuredSpeeds {
   /// What a core has for itself on the processors we know, or less.
   package static let wideBytes = 1 << 20
 
+  /// What a step before leaves in the nearest cache, and where the steps are whose factor was measured.
+  private static let nearBytes = 32.0 * 1024
+  private static let commonBytes = 256.0 * 1024
+
   /// What a step takes longer in a model than alone.
   func context(of work: StepWork) -> Double {
-    work.dataBytes >= Self.wideBytes ? wideFactor : contextFactor
+    if work.dataBytes >= Self.wideBytes { return wideFactor }
+    let bytes = max(Double(work.dataBytes), 1)
+    let share = log2(bytes / Self.nearBytes) / log2(Self.commonBytes / Self.nearBytes)
+    return 1 + min(max(share, 0), 1) * (contextFactor - 1)
   }
 
   /// Seconds of a step that is unlike all that were measured: its bytes as copies, or a nanosecond

@@ -26,12 +26,13 @@ struct StepTerms {
       let matrices = all / max(e[0] * StepTerms.ceiling(e[1], 16) * 16 * e[2], 1)
       counts = [all, 1, products, matrices * e[0] * e[2], matrices * e[0] * e[1]]
     case ("Conv", 4) where has("depthwise"):
-      // Whole vectors inside of the picture; pixels at its sides one by one; what a row takes anyway, and
-      // a plane of rows.
+      // A vector for every tap; rows are copied with zeros around them, and planes set up.
       let (taps, width, rows) = (e[0], e[1], e[2])
       let reach = max(taps.squareRoot().rounded() - 1, 0)
-      let vectors = StepTerms.ceiling(max(width - reach, 1), 16)
-      counts = [rows * taps * vectors, 1, rows * taps * min(reach, width), rows, e[3]]
+      counts = [
+        rows * taps * StepTerms.ceiling(width, 16), e[3], rows * StepTerms.ceiling(width + reach, 16),
+        rows, 1,
+      ]
     case ("Conv", 5):
       // Outputs, places, length of a weight row, places in a row of the picture, taps. Places are
       // gathered in runs within rows of the picture, into panels of 16; which runs, is found for

@@ -49,6 +49,27 @@ struct ThreadPoolTests {
     #expect(slots.values == wanted && slots.marginIsIntact)
   }
 
+  /// Within an inference they stay awake for a millisecond: gaps shorter than that, about it, and longer.
+  @Test(arguments: [2, 3])
+  func `jobs of one inference are whole, whatever lies between them`(_ threads: Int) throws {
+    let pool = try ThreadPool(threads: threads)
+    let slots = Memory<Int>(count: 16, of: 0)
+    for round in 1...60 {
+      pool.setBusy(true)
+      for _ in 0..<2 {
+        pool.run(
+          { arguments, part, _ in
+            arguments!.assumingMemoryBound(to: Int.self)[part] += 1
+          }, slots.base, parts: 2 + round % 15)
+        if round % 3 == 1 { kp_sleep_ms(UInt32(round % 2) * 2 + 1) }
+      }
+      pool.setBusy(false)
+      if round % 4 == 0 { kp_sleep_ms(1) }
+    }
+    let wanted = (0..<16).map { part in 2 * (1...60).count { 2 + $0 % 15 > part } }
+    #expect(slots.values == wanted && slots.marginIsIntact)
+  }
+
   @Test func `pools come and go`() throws {
     for threads in 1...8 {
       for _ in 0..<10 { _ = try ThreadPool(threads: threads) }

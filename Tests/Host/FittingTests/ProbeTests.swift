@@ -88,8 +88,8 @@ import Testing
 
   private var speeds: MeasuredSpeeds {
     MeasuredSpeeds(
-      kernels: "fast-kernels", dispatchSeconds: 1.25e-7, contextFactor: 1.125,
-      wideFactor: 1.375,
+      kernels: "fast-kernels", dispatchSeconds: 1.25e-7, inferenceSeconds: 6.25e-8,
+      contextFactor: 1.125, wideFactor: 1.375,
       weightExposure: 2.5, integerWeightExposure: 3.5, rowWeightExposure: 1.5,
       handoverSeconds: 5e-7,
       runtimeBytes: 21_000_000,

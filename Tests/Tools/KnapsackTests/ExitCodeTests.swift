@@ -123,6 +123,7 @@ struct ExitCodeTests {
       file + "/below.knap", folder.path("missing/x.knap"), "/proc/x.knap", folder.url.path,
     ] {
       try Tool.knapsack.refusal(73, ["pack", Repository.digits, "--output", place])
+      try Tool.knapsack.refusal(73, ["probe", "--output", place])
       // Answers may be out before the tensors are.
       for tool in [Tool.knapsack, .knapsackRun] {
         let outcome = try tool.run(["run", bundle, Repository.digitsData, "--output", place])

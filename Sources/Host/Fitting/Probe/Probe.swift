@@ -81,11 +81,12 @@ public struct Probe {
     conditions.clockHertz = now.clockHertz
     conditions.throttleCount = now.throttleCount.map { $0 - (conditions.throttleCount ?? 0) }
     conditions.disturbedShare = measuring.pace.disturbedShare
-    let tables = measuring.tables
+    let inferenceSeconds = measuring.inferenceSeconds
+    let tables = measuring.tables.map { $0.without(inferenceSeconds) }
     let shortest = tables.filter { $0.threads == 1 }.flatMap(\.points).map(\.seconds).min()
     var measured = MeasuredSpeeds(
       kernels: Self.kernels, dispatchSeconds: shortest ?? 1e-6,
-      runtimeBytes: runtimeBytes, conditions: conditions,
+      inferenceSeconds: inferenceSeconds, runtimeBytes: runtimeBytes, conditions: conditions,
       memory: zip(before, memory.points()).map { $0.better($1) }, steps: tables,
       power: try power())
     setContext(measuring.chains, &measured)

@@ -8,7 +8,8 @@ extension ProbeCase {
   enum ChainKind {
     /// Steps that a near cache holds; steps whose data none does; steps whose weights none does, of real
     /// numbers, of integers, and of steps that use each of them once; short steps that threads share.
-    case near, wide, weights, integerWeights, rowWeights, rows
+    /// One step that does next to nothing, and several: what an inference takes beside them.
+    case near, wide, weights, integerWeights, rowWeights, rows, one, several
   }
 
   /// What tells of threads together.
@@ -22,8 +23,18 @@ extension ProbeCase {
     (.near, { pictures(128, 16, [(32, 1), (64, 2), (64, 1), (128, 2), (128, 1), (128, 1)]) }),
     (.wide, { pictures(320, 16, [(32, 1), (32, 1), (48, 1), (64, 2), (64, 1)]) }),
     (.weights, { layers(.f32) }), (.integerWeights, { layers(.int8) }),
-    (.rowWeights, { rows(10, of: 256) }),
+    (.rowWeights, { rows(10, of: 256) }), (.one, { short(1) }), (.several, { short(severalSteps) }),
   ]
+  static let severalSteps = 9
+
+  /// So many steps of 16 numbers, one behind the other.
+  private static func short(_ count: Int) -> ProbeCase {
+    var made = ProbeCase()
+    var x = made.input([1, 16])
+    for _ in 0..<count { x = made.graph.add(.unary(Unary(.abs)), [x], name: "abs") }
+    made.graph.addOutput("x", x)
+    return made
+  }
 
   /// So many products of a row of this length, one behind the other.
   static func rows(_ count: Int, of length: Int) -> ProbeCase {

@@ -63,7 +63,9 @@ final class ProbeMeasuring {
   }
 
   /// So many steps are measured between two chains, which are few and weigh much.
-  private static let chainInterval = 20
+  private static let chainInterval = 6
+  /// Seconds that a chain is run for at a time, of few runs each: many looks find the machine undisturbed.
+  private static let chainSeconds = 0.006
   /// The same where the machine is slow: the shortest run of a chain's many may still be at full pace.
   private static let waitedInterval = 3
   /// The part of the time for all; in the rest what seems to take too long is measured again.
@@ -230,12 +232,23 @@ final class ProbeMeasuring {
     _ = try look(threads)
     var samples = chains[n].samples
     try sample(&samples, threads, isLong: true) {
-      try model.measure(seconds: 0.02, isLong: true)
+      try model.measure(seconds: Self.chainSeconds, isLong: true)
     }
     chains[n].samples = samples
   }
 
-  /// What the steps took.
+  /// What an inference takes beside its steps: a model of one short step takes that once, as one of several.
+  var inferenceSeconds: Double {
+    func seconds(_ kind: ProbeCase.ChainKind) -> Double {
+      chains.first { $0.kind == kind && $0.threads == 1 }?.seconds ?? .infinity
+    }
+    let (one, several) = (seconds(.one), seconds(.several))
+    guard one.isFinite, several.isFinite else { return 0 }
+    let step = max(several - one, 0) / Double(ProbeCase.severalSteps - 1)
+    return max(one - step, 0)
+  }
+
+  /// What the steps took, each with an inference of its own.
   var tables: [MeasuredSpeeds.StepTable] {
     var tables: [MeasuredSpeeds.StepTable] = []
     for job in jobs {

@@ -134,7 +134,11 @@ void kn_depthwise_job(void *arguments, size_t part, size_t parts) {
   const kn_conv *c = arguments;
   const kn_im2col *w = &c->window;
   const size_t outputs = c->groups * c->outputs;
-  float *const row = (float *)(c->scratch + part * kn_depthwise_scratch(c));
+  // On the stack, at a fixed distance from the kernel's own: see depthwise.c.
+  float near[49];
+  float *const row = w->kernel_h * w->kernel_w <= sizeof near / sizeof *near
+                         ? near
+                         : (float *)(c->scratch + part * kn_depthwise_scratch(c));
   size_t i0, i1;
   kn_slice(c->batch * outputs, 1, part, parts, &i0, &i1);
   for (size_t i = i0; i < i1; i++) {

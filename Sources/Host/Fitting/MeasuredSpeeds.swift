@@ -48,8 +48,9 @@ public struct MeasuredSpeeds: Equatable, Sendable {
 
   public init(
     kernels: String, dispatchSeconds: Double, inferenceSeconds: Double = 0,
-    contextFactor: Double = 1, wideFactor: Double = 1, weightExposure: Double = 1, integerWeightExposure: Double = 1,
-    rowWeightExposure: Double = 1, handoverSeconds: Double = 0, runtimeBytes: Int,
+    contextFactor: Double = 1, wideFactor: Double = 1, weightExposure: Double = 1,
+    integerWeightExposure: Double = 1, rowWeightExposure: Double = 1, handoverSeconds: Double = 0,
+    runtimeBytes: Int,
     conditions: MachineConditions = MachineConditions(loadAverage: nil), memory: [MemoryPoint],
     steps: [StepTable], power: MeasuredPower? = nil
   ) {
@@ -108,7 +109,7 @@ public struct MeasuredSpeeds: Equatable, Sendable {
     }
 
     /// The same where each point was measured as an inference that takes so long beside its step.
-    func without(_ seconds: Double) -> StepTable {
+    package func without(_ seconds: Double) -> StepTable {
       var table = self
       for i in points.indices {
         // No step takes less than a fifth of what calling it did.

@@ -30,8 +30,8 @@ struct StepTerms {
       let (taps, width, rows) = (e[0], e[1], e[2])
       let reach = max(taps.squareRoot().rounded() - 1, 0)
       counts = [
-        rows * taps * StepTerms.ceiling(width, 16), e[3], rows * StepTerms.ceiling(width + reach, 16),
-        rows, 1,
+        rows * taps * StepTerms.ceiling(width, 16), e[3],
+        rows * StepTerms.ceiling(width + reach, 16), rows, 1,
       ]
     case ("Conv", 5):
       // Outputs, places, length of a weight row, places in a row of the picture, taps. Places are

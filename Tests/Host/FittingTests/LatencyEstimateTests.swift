@@ -123,22 +123,38 @@ extension MeasuredSpeeds {
     #expect(try seconds(8) == seconds(2))
   }
 
-  /// Steps in a model take longer than alone, all by the same factor.
-  @Test func modelsAreSlowerThanTheirSteps() throws {
+  /// Steps in a model take longer than alone, but for those whose data the nearest cache holds.
+  @Test(arguments: [(8, 1.0), (256, 1.25)])
+  func modelsAreSlowerThanTheirSteps(rows: Int, factor: Double) throws {
     var speeds = MeasuredSpeeds.products(Self.grid) { e in Double(e[0] * e[1] * e[2]) * 1e-10 }
-    let work = try layer(64, 256, 128)
+    let work = try layer(rows, 256, 128)
     let alone = try #require(
       LatencyEstimate(work, on: try .measured(speeds), threads: 1)
     ).seconds.value
     speeds.contextFactor = 1.25
     let inModel = try #require(LatencyEstimate(work, on: try .measured(speeds), threads: 1))
-    #expect(abs(inModel.seconds.value / alone - 1.25) < 1e-9)
+    #expect(abs(inModel.seconds.value / alone - factor) < 1e-9)
+  }
+
+  /// An inference takes something beside its steps, once; a point was measured with it.
+  @Test func anInferenceTakesTimeOfItsOwn() throws {
+    var speeds = MeasuredSpeeds.products(Self.grid) { e in Double(e[0] * e[1] * e[2]) * 1e-10 }
+    let work = try layer(64, 256, 128)
+    let alone = try #require(LatencyEstimate(work, on: try .measured(speeds), threads: 1))
+    speeds.inferenceSeconds = 1e-6
+    let beside = try #require(LatencyEstimate(work, on: try .measured(speeds), threads: 1))
+    #expect(abs(beside.seconds.value - alone.seconds.value - 1e-6) < 1e-12)
+    #expect(beside.steps == alone.steps)
+    let point = MeasuredSpeeds.StepPoint(extents: [1], amount: 1, seconds: 1e-6)
+    let table = MeasuredSpeeds.StepTable(kind: "Unary exp", threads: 1, points: [point])
+    #expect(abs(table.without(4e-7).points[0].seconds - 6e-7) < 1e-15)
+    #expect(abs(table.without(2e-6).points[0].seconds - 2e-7) < 1e-15)
   }
 
   /// Steps with more data than a near cache holds have a factor of their own.
   @Test func wideStepsHaveTheirOwnFactor() throws {
     var speeds = MeasuredSpeeds.products(Self.grid) { e in Double(e[0] * e[1] * e[2]) * 1e-10 }
-    let works = [try layer(64, 256, 128), try layer(4096, 256, 128)]
+    let works = [try layer(256, 256, 128), try layer(4096, 256, 128)]
     #expect(works[0].reduce(0) { $0 + $1.dataBytes } < MeasuredSpeeds.wideBytes)
     func seconds() throws -> [Double] {
       try works.map {

@@ -64,6 +64,7 @@ extension ProbeCase {
       (8, 64, 5, 1), (32, 32, 5, 1), (128, 4, 5, 1), (16, 112, 3, 2), (64, 28, 3, 2),
       (128, 14, 3, 2),
       (64, 14, 5, 2), (16, 64, 5, 2), (64, 5, 3, 1), (32, 56, 5, 1),
+      (8, 128, 3, 2), (64, 10, 3, 2), (32, 208, 3, 2), (8, 128, 5, 2), (256, 8, 5, 2),
     ]
     return extents.map { channels, size, kernel, stride -> Maker in
       { .depthwise(channels, size, kernel: kernel, stride: stride) }

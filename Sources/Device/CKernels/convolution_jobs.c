@@ -127,7 +127,8 @@ void kn_conv_job(void *arguments, size_t part, size_t parts) {
 }
 
 size_t kn_depthwise_scratch(const kn_conv *c) {
-  return kn_align64(c->window.kernel_h * c->window.kernel_w * sizeof(float));
+  const size_t taps = c->window.kernel_h * c->window.kernel_w;
+  return taps <= KN_DEPTHWISE_NEAR_TAPS ? 0 : kn_align64(taps * sizeof(float));
 }
 
 void kn_depthwise_job(void *arguments, size_t part, size_t parts) {
@@ -135,10 +136,9 @@ void kn_depthwise_job(void *arguments, size_t part, size_t parts) {
   const kn_im2col *w = &c->window;
   const size_t outputs = c->groups * c->outputs;
   // On the stack, at a fixed distance from the kernel's own: see depthwise.c.
-  float near[49];
-  float *const row = w->kernel_h * w->kernel_w <= sizeof near / sizeof *near
-                         ? near
-                         : (float *)(c->scratch + part * kn_depthwise_scratch(c));
+  float near[KN_DEPTHWISE_NEAR_TAPS];
+  const size_t scratch = kn_depthwise_scratch(c);
+  float *const row = scratch == 0 ? near : (float *)(c->scratch + part * scratch);
   size_t i0, i1;
   kn_slice(c->batch * outputs, 1, part, parts, &i0, &i1);
   for (size_t i = i0; i < i1; i++) {

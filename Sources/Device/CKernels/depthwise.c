@@ -46,7 +46,6 @@ enum {
   BAND_FLOATS = 4096,  // on the stack, half of a near cache
   BAND_SLACK = 48,     // a vector of every second float reaches so far
   BAND_APART = 512,
-  BAND_TAPS = 49,
 };
 
 #define KN_SELF "depthwise.c"
@@ -165,7 +164,7 @@ KN_LANE_FN int KN_NAME(banded)(
     const kn_depthwise *call, const size_t kernel_h, const size_t kernel_w, const size_t stride) {
   // Stores to the band delay loads that lie a multiple of 4 KiB from them: `call` is read once.
   const kn_depthwise copy = *call, *const c = &copy;
-  if (kernel_h * kernel_w > BAND_TAPS) return 0;
+  if (kernel_h * kernel_w > KN_DEPTHWISE_NEAR_TAPS) return 0;
   const size_t width = (c->out_w - 1) * stride + (kernel_w - 1) * c->dilation_w + 1;
   const size_t reach = (kernel_h - 1) * c->dilation_h + 1;
   const size_t room = (BAND_FLOATS - BAND_SLACK) / width;
@@ -176,7 +175,7 @@ KN_LANE_FN int KN_NAME(banded)(
   if ((per - 1) * c->stride_h + reach > per * kernel_h) return 0;
   // For the same reason what callers have on the stack is not to lie just 4 KiB, or 16, behind its begin.
   float band[BAND_FLOATS + BAND_APART];
-  vf taps[BAND_TAPS];
+  vf taps[KN_DEPTHWISE_NEAR_TAPS];
   for (size_t i = 0; i < kernel_h * kernel_w; i++) taps[i] = v_splat(c->w[i]);
   for (size_t oy = 0; oy < c->out_h; oy += per) {
     const size_t count = c->out_h - oy < per ? c->out_h - oy : per;

@@ -105,6 +105,7 @@ typedef struct kn_depthwise {
   float bias, p0, p1;
   int activation;
 } kn_depthwise;
+enum { KN_DEPTHWISE_NEAR_TAPS = 49 };  // weights of a channel up to so many are copied to the stack
 
 // From integer sums to the integers that stand for real numbers:
 // v = sum + base[j] - x_zero colsum[j] - row_sum w_zero[j], y = clamp(round(v scale[j]) + y_zero).

@@ -1,4 +1,5 @@
-// Decision forests: block by block of rows, tree by tree, several rows down one tree at a time.
+// Decision forests: block by block of rows, several rows down one tree at a time; what rows are left, one
+// by one down several trees.
 #include <math.h>
 #include <string.h>
 #include "operator_jobs.h"

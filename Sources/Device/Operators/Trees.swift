@@ -94,7 +94,7 @@ public struct Trees: OperatorDefinition {
     isDouble ? .f64 : .f32
   }
 
-  /// Rows that go through one tree before the next: their sums fit a cache, so does a tree.
+  /// Rows that go through one tree before the next, in fours: their sums fit a cache, so does a tree.
   private func blockRows(_ step: StepContext) -> Int {
     Swift.max(1, Swift.min(step.input(0).shape[0], 64, (1 << 14) / targets))
   }

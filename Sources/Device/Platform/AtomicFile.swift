@@ -9,8 +9,6 @@ import CPlatform
 public final class AtomicFile {
   /// Where the file will be.
   public let path: String
-  /// The same where `path` is a symbolic link: what it leads to is replaced, the link stays.
-  private let target: String
   /// Bytes written so far.
   public private(set) var count = 0
 
@@ -20,23 +18,22 @@ public final class AtomicFile {
   /// Whether a signal that ends the process removes the temporary file.
   private var isClaimed = false
 
-  /// Makes the temporary file, in the folder of `path` or of what it is a symbolic link to. A folder is
-  /// refused with `EISDIR`, a pipe, device or socket with `EOPNOTSUPP`.
+  /// Makes the temporary file, in the folder of `path`. A folder is refused with `EISDIR`, a pipe, device
+  /// or socket with `EOPNOTSUPP`, and so is what stands beside the devices.
   ///
   /// isNamed: gives it a name at once, as file systems without unnamed files do.
   public init(path: String, isNamed: Bool = false) throws(PlatformError) {
+    let (folder, name) = Self.split(path)
     let kind = try File.kind(of: path)
-    let target = Self.target(of: path)
-    let (folder, name) = Self.split(target)
     guard !name.isEmpty, kind != .folder else {
       throw PlatformError(operation: "write", path: path, errno: EISDIR)
     }
-    // A rename would put a file in the place of a device, which root may do.
-    guard kind != .other else {
+    // A rename would put a file in the place of a device, or of a link to one such as /dev/stdout, which
+    // root may do.
+    guard kind != .other, folder != "/dev/" else {
       throw PlatformError(operation: "write", path: path, errno: EOPNOTSUPP)
     }
     self.path = path
-    self.target = target
     if !isNamed {
       descriptor = try withPath(folder.isEmpty ? "." : folder, "create") {
         unsafe kp_open_unnamed($0)
@@ -55,7 +52,7 @@ public final class AtomicFile {
   private func claimName(
     _ operation: String, _ make: (UnsafePointer<CChar>) -> Bool
   ) throws(PlatformError) {
-    let (folder, name) = Self.split(target)
+    let (folder, name) = Self.split(path)
     for attempt in 0..<100 {
       let suffix = attempt == 0 ? "" : ".\(attempt)"
       let candidate = "\(folder).\(name).\(getpid())\(suffix).tmp"
@@ -128,12 +125,12 @@ public final class AtomicFile {
     descriptor = -1
     guard isClosed else { throw failure("write") }
     let isRenamed = unsafe temporaryPath.withCString { from in
-      unsafe target.withCString { to in unsafe rename(from, to) }
+      unsafe path.withCString { to in unsafe rename(from, to) }
     }
     guard isRenamed == 0 else { throw failure("rename") }
     release()
     guard isDurable else { return }
-    let (folder, _) = Self.split(target)
+    let (folder, _) = Self.split(path)
     guard try withPath(folder.isEmpty ? "." : folder, "sync", { unsafe kp_sync_folder($0) }) == 0
     else { throw .last("sync", path) }
   }
@@ -170,18 +167,6 @@ public final class AtomicFile {
   private func release() {
     if isClaimed { kp_temporary_release() }
     isClaimed = false
-  }
-
-  /// What a symbolic link leads to in the end; the path itself where it is none, or leads nowhere.
-  private static func target(of path: String) -> String {
-    unsafe path.withCString { link in
-      var byte: CChar = 0
-      guard unsafe readlink(link, &byte, 1) >= 0, let real = unsafe realpath(link, nil) else {
-        return path
-      }
-      defer { unsafe free(real) }
-      return unsafe String(cString: real)
-    }
   }
 
   /// The folder with its slash, empty for the current one, and the name behind it.

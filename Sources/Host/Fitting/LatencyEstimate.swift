@@ -29,7 +29,7 @@ public enum EstimateOrigin: String, Equatable, Sendable {
   case profile = "the profile's figures"
 }
 
-/// Predicted seconds of one inference.
+/// Predicted seconds of one inference: those of its steps, and what a measured table says of the rest.
 ///
 /// Every step takes what the table's law says, what its weights' way from further away adds, or their way
 /// alone where that is longer; from figures, the longer of its arithmetic and its weights' way from

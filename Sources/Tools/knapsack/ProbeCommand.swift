@@ -102,11 +102,14 @@ struct ProbeReport {
     }
     text.put("dispatch     ")
     text.put(significant: measured.dispatchSeconds * 1e9)
-    text.put(" ns per step; steps in a model take x")
+    text.put(" ns per step, ")
+    text.put(significant: measured.inferenceSeconds * 1e9)
+    text.put(" ns per inference; in a model steps of more data than the nearest cache\n")
+    text.put("             holds take x")
     text.put(measured.contextFactor, places: 2)
     text.put(" of their time alone, x")
     text.put(measured.wideFactor, places: 2)
-    text.put(" where data fills no near cache\nruntime      ")
+    text.put(" where it fills no near cache\nruntime      ")
     text.put(memoryBytes: measured.runtimeBytes)
     text.put(" before a model is open\npower        ")
     if let power = measured.power {

@@ -118,7 +118,7 @@ struct ConvTests {
   @Test(arguments: [
     ([1, 16, 40, 40], [32, 16, 3, 3]), ([2, 64, 7, 7], [96, 64, 3, 3]),
     ([1, 256, 6, 6], [64, 256, 3, 3]), ([1, 32, 30, 31], [48, 32, 1, 1]),
-    ([1, 24, 64, 64], [24, 1, 3, 3]),
+    ([1, 24, 64, 64], [24, 1, 3, 3]), ([1, 24, 40, 40], [24, 1, 8, 8]),
   ])
   func `large convolutions match over threads`(x: [Int], w: [Int]) throws {
     var random = SeededRandom(state: 2)

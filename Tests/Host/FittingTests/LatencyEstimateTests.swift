@@ -124,7 +124,7 @@ extension MeasuredSpeeds {
   }
 
   /// Steps in a model take longer than alone, but for those whose data the nearest cache holds.
-  @Test(arguments: [(8, 1.0), (256, 1.25)])
+  @Test(arguments: [(8, 1.0), (60, 1.125), (256, 1.25)])
   func modelsAreSlowerThanTheirSteps(rows: Int, factor: Double) throws {
     var speeds = MeasuredSpeeds.products(Self.grid) { e in Double(e[0] * e[1] * e[2]) * 1e-10 }
     let work = try layer(rows, 256, 128)
@@ -133,7 +133,8 @@ extension MeasuredSpeeds {
     ).seconds.value
     speeds.contextFactor = 1.25
     let inModel = try #require(LatencyEstimate(work, on: try .measured(speeds), threads: 1))
-    #expect(abs(inModel.seconds.value / alone - factor) < 1e-9)
+    // 60 rows have 90 KiB, about the middle between nothing and all.
+    #expect(abs(inModel.seconds.value / alone - factor) < (rows == 60 ? 2e-3 : 1e-9))
   }
 
   /// An inference takes something beside its steps, once; a point was measured with it.

@@ -150,6 +150,9 @@ import Testing
     ("\"threads\": 2", "\"threads\": 0", "measured.memory[1].threads"),
     ("\"fast-kernels\"", "7", "measured.kernels"),
     ("\"runtime_bytes\": 21000000", "\"runtime_bytes\": -1", "measured.runtime_bytes"),
+    (
+      "\"inference_seconds\": 6.25e-08", "\"inference_seconds\": -1", "measured.inference_seconds"
+    ),
     ("\"context_factor\": 1.125", "\"context_factor\": 9", "measured.context_factor"),
     ("\"wide_factor\": 1.375", "\"wide_factor\": 0", "measured.wide_factor"),
     ("\"weight_exposure\": 2.5", "\"weight_exposure\": -1", "measured.weight_exposure"),

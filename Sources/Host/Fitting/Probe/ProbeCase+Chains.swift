@@ -23,9 +23,8 @@ extension ProbeCase {
     (.near, { pictures(128, 16, [(32, 1), (64, 2), (64, 1), (128, 2), (128, 1), (128, 1)]) }),
     (.wide, { pictures(320, 16, [(32, 1), (32, 1), (48, 1), (64, 2), (64, 1)]) }),
     (.weights, { layers(.f32) }), (.integerWeights, { layers(.int8) }),
-    (.rowWeights, { rows(10, of: 256) }), (.one, { short(1) }), (.several, { short(severalSteps) }),
+    (.rowWeights, { rows(10, of: 256) }), (.one, { short(1) }), (.several, { short(9) }),
   ]
-  static let severalSteps = 9
 
   /// So many steps of 16 numbers, one behind the other.
   private static func short(_ count: Int) -> ProbeCase {

@@ -64,10 +64,10 @@ final class ProbeMeasuring {
 
   /// So many steps are measured between two chains, which are few and weigh much.
   private static let chainInterval = 6
-  /// Seconds that a chain is run for at a time, of few runs each: many looks find the machine undisturbed.
-  private static let chainSeconds = 0.006
   /// The same where the machine is slow: the shortest run of a chain's many may still be at full pace.
   private static let waitedInterval = 3
+  /// Seconds that a chain is run for at a time, of few runs each: many looks find the machine undisturbed.
+  private static let chainSeconds = 0.006
   /// The part of the time for all; in the rest what seems to take too long is measured again.
   private static let commonShare = 0.75
   /// Looks at less than the full pace until something is measured all the same: short moments at full pace
@@ -239,13 +239,16 @@ final class ProbeMeasuring {
 
   /// What an inference takes beside its steps: a model of one short step takes that once, as one of several.
   var inferenceSeconds: Double {
-    func seconds(_ kind: ProbeCase.ChainKind) -> Double {
-      chains.first { $0.kind == kind && $0.threads == 1 }?.seconds ?? .infinity
+    func found(_ kind: ProbeCase.ChainKind) -> (steps: Int, seconds: Double)? {
+      guard let chain = chains.first(where: { $0.kind == kind && $0.threads == 1 }),
+        let model = chain.model, chain.seconds.isFinite
+      else { return nil }
+      return (model.all.count { $0.time == .always }, chain.seconds)
     }
-    let (one, several) = (seconds(.one), seconds(.several))
-    guard one.isFinite, several.isFinite else { return 0 }
-    let step = max(several - one, 0) / Double(ProbeCase.severalSteps - 1)
-    return max(one - step, 0)
+    guard let one = found(.one), let several = found(.several), several.steps > one.steps
+    else { return 0 }
+    let step = max(several.seconds - one.seconds, 0) / Double(several.steps - one.steps)
+    return max(one.seconds - step * Double(one.steps), 0)
   }
 
   /// What the steps took, each with an inference of its own.

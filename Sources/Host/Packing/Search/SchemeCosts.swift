@@ -77,5 +77,7 @@ struct SchemeCosts {
         otherSeconds += latency.steps[i].value
       }
     }
+    // What an inference takes beside its steps.
+    otherSeconds += latency.seconds.value - latency.steps.reduce(0) { $0 + $1.value }
   }
 }

@@ -98,6 +98,10 @@ extension PlacedParts {
       CBORPair("cpu_f32_us", .double(placement.processorSeconds * 1e6)),
       CBORPair("parts", .array(parts)),
     ]
+    if let joules = placement.joules, let processor = placement.processorJoules {
+      fields.append(CBORPair("predicted_j", .double(joules)))
+      fields.append(CBORPair("cpu_f32_j", .double(processor)))
+    }
     if let comparison {
       fields.append(CBORPair("relative_error", .double(comparison.relativeError)))
       if comparison.labelled > 0 {

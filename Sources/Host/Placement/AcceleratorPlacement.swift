@@ -55,6 +55,9 @@ public struct AcceleratorPlacement: Sendable {
   /// Predicted seconds of one inference: all on the CPU in f32, and with the parts where they are.
   public let processorSeconds: Double
   public let seconds: Double
+  /// Predicted joules of the same two; nil where the profile has no figures for power.
+  public let processorJoules: Double?
+  public let joules: Double?
   public let nodeCount: Int
 
   /// Figures are the profile's, an accelerator's rate that of usual convolutions.
@@ -84,6 +87,17 @@ public struct AcceleratorPlacement: Sendable {
       rest.reduce(0) { $0 + Placement.seconds(ofPicoseconds: problem.nodes[$1].processorTime) }
       + parts.reduce(0) { $0 + $1.seconds + $1.transferSeconds }
     nodeCount = problem.nodes.count
+    let figures = PowerFigures(profile, threads: threads)
+    let bytes = costs.weightBytes
+    processorJoules = figures?.joules(processorSeconds, weightBytes: bytes.reduce(0, +))
+    // Weights are bytes there; the CPU moves what is transferred.
+    let there = parts.reduce(0) { $0 + $1.seconds }
+    joules = figures?.joules(
+      self.seconds - there,
+      weightBytes: bytes.indices.reduce(0) {
+        $0 + (isAccelerated[$1] ? bytes[$1] / 4 : bytes[$1])
+      },
+      acceleratorSeconds: there, acceleratorWatts: accelerator.activeWatts)
   }
 
   /// The nodes of each part.
@@ -97,6 +111,8 @@ private struct PlacementCosts {
   private let fixed: FixedGraph
   private let accelerator: DeviceProfile.Accelerator
   let problem: PlacementProblem
+  /// Of the weights that each node reads, in f32.
+  let weightBytes: [Int]
   /// The value of each tensor of the problem, and its elements.
   private let values: [ValueID]
   private let elementCounts: [Int]
@@ -122,6 +138,7 @@ private struct PlacementCosts {
       processor[i] = latency.steps[s].value
       work[i] = lowered.work[s]
     }
+    weightBytes = work.map { $0?.weightBytes ?? 0 }
     let known = Set(accelerator.operators)
     let bandwidth = profile.memory.bandwidthBytesPerSecond ?? accelerator.transferBytesPerSecond
     func time(_ seconds: Double) -> Int { Int(min(max(seconds, 0), 1e5) * 1e12) }

@@ -75,15 +75,23 @@ extension PlacedParts {
       text.put(significant: seconds * 1e3)
       text.put(" ms")
     }
+    func cost(_ seconds: Double, _ joules: Double?) {
+      text.put("~")
+      milli(seconds)
+      guard let joules else { return }
+      text.put(", ~")
+      text.put(significant: joules * 1e3)
+      text.put(" mJ")
+    }
     let taken = placement.parts.reduce(0) { $0 + $1.nodes.count }
     text.put("accelerator  ")
     text.put(untrusted: Array(placement.accelerator.name.utf8))
     text.put(": \(taken) of \(placement.nodeCount) nodes in \(placement.parts.count) part")
-    text.put(placement.parts.count == 1 ? ", ~" : "s, ~")
-    milli(placement.seconds)
-    text.put(" for ~")
-    milli(placement.processorSeconds)
-    text.put(" without it, by the profile's figures\n")
+    text.put(placement.parts.count == 1 ? ", " : "s, ")
+    cost(placement.seconds, placement.joules)
+    text.put("\n  without it ")
+    cost(placement.processorSeconds, placement.processorJoules)
+    text.put(", by the profile's figures\n")
     for (i, part) in placement.parts.prefix(8).enumerated() {
       text.put("  part \(i + 1)     \(part.nodes.count) node\(part.nodes.count == 1 ? "" : "s"), ")
       text.put(untrusted: Array("\(part.names.first ?? "") to \(part.names.last ?? "")".utf8))

@@ -13,6 +13,15 @@ extension Inspection {
     text.put(" ms predicted there, ~")
     text.put(significant: (placement["cpu_f32_us"]?.doubleValue ?? 0) / 1e3)
     text.put(" ms on the CPU in f32")
+    if let joules = placement["predicted_j"]?.doubleValue,
+      let processor = placement["cpu_f32_j"]?.doubleValue
+    {
+      text.put(", ~")
+      text.put(significant: joules * 1e3)
+      text.put(" mJ for ~")
+      text.put(significant: processor * 1e3)
+      text.put(" mJ")
+    }
     var lines = [("accelerator", text.text)]
     for (i, part) in parts.enumerated() {
       let names = part["nodes"]?.arrayValue ?? []

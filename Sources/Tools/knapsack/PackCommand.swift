@@ -245,6 +245,11 @@ struct PackReport {
       json.field("accelerator_parts", placement.parts.count)
       json.field("accelerator_nodes", placement.parts.reduce(0) { $0 + $1.nodes.count })
       json.field("predicted_accelerator_latency_us", placement.seconds * 1e6)
+      if let joules = placement.joules {
+        json.field("predicted_accelerator_energy_j", joules)
+      } else {
+        json.nullField("predicted_accelerator_energy_j")
+      }
     }
     if let fit = packed.fit { FitLines(fit: fit).write(to: &json) }
     json.endObject()

@@ -44,6 +44,26 @@ import Testing
     #expect(found.parts[0].seconds >= operations / 0.33e12 * 0.999)
   }
 
+  /// While the accelerator works the CPU draws its idle watts; what is transferred it moves itself.
+  @Test func partsTakeTheAcceleratorsWatts() throws {
+    var profile = try DeviceProfile.named("orange-pi-5", folder: nil)
+    let active = try #require(profile.cpu.clusters.compactMap(\.activeWattsPerCore).max())
+    let fixed = try FixedGraph(graph(channels: 64, middle: .cumSum(CumSum(axis: 1))))
+    let found = try AcceleratorPlacement(fixed, on: profile)
+    let there = found.parts.reduce(0) { $0 + $1.seconds }
+    // 4 W idle, 2.8 W of the accelerator; 40 pJ a byte of four convolutions' weights, a byte each there.
+    let weights = 4.0 * 64 * 64 * 9 * 40e-12
+    let joules = (4 + active) * (found.seconds - there) + 6.8 * there + weights
+    #expect(abs(try #require(found.joules) / joules - 1) < 1e-3)
+    let alone = (4 + active) * found.processorSeconds + 4 * weights
+    #expect(abs(try #require(found.processorJoules) / alone - 1) < 1e-3)
+    #expect(joules < alone)
+    profile.power = nil
+    let unknown = try AcceleratorPlacement(fixed, on: profile)
+    #expect(unknown.joules == nil && unknown.processorJoules == nil)
+    #expect(unknown.seconds == found.seconds)
+  }
+
   /// What takes less time than its way there stays.
   @Test func lightPartsStay() throws {
     let profile = try DeviceProfile.named("orange-pi-5", folder: nil)

@@ -52,27 +52,6 @@ enum {
 #include "each_isa.h"
 
 #else
-// x[l * stride] for the lanes l < n, stride 1 or 2; reads nothing else.
-KN_LANE_FN vf KN_NAME(load_strided)(const float *x, const size_t stride, size_t n) {
-  if (stride == 1) return n >= KN_LANES ? v_load(x) : v_load_n(x, n);
-  const size_t span = 2 * n - 1;
-  const vf a = span >= KN_LANES ? v_load(x) : v_load_n(x, span);
-  vf b = v_splat(0);
-  if (n >= KN_LANES)
-    b = v_load(x + KN_LANES - 1);
-  else if (span > KN_LANES)
-    b = v_load_n(x + KN_LANES - 1, span - (KN_LANES - 1));
-  // The even lanes of a, then the odd ones of b.
-#if KN_LANES == 16
-  return __builtin_shufflevector(
-      a, b, 0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31);
-#elif KN_LANES == 8
-  return __builtin_shufflevector(a, b, 0, 2, 4, 6, 9, 11, 13, 15);
-#else
-  return __builtin_shufflevector(a, b, 0, 2, 5, 7);
-#endif
-}
-
 // The n pixels from ox on; x is what the kernel's corner sees from there.
 KN_LANE_FN void KN_NAME(put_pixels)(
     const kn_depthwise *c, const float *x, float *y, range rows, const size_t kernel_w,
@@ -82,7 +61,7 @@ KN_LANE_FN void KN_NAME(put_pixels)(
     const float *line = x + ky * c->dilation_h * c->width, *w = c->w + ky * kernel_w;
     for (size_t kx = 0; kx < kernel_w; kx++)
       sum = v_fma(
-          KN_NAME(load_strided)(line + kx * c->dilation_w, stride, n), v_splat(w[kx]), sum);
+          v_load_strided(line + kx * c->dilation_w, stride, n), v_splat(w[kx]), sum);
   }
   if (n >= KN_LANES)
     v_store(y, sum);
@@ -149,7 +128,7 @@ KN_LANE_FN void KN_NAME(band_row)(
       const float *line = x + ky * c->dilation_h * width;
       for (size_t kx = 0; kx < kernel_w; kx++)
         sum = v_fma(
-            KN_NAME(load_strided)(line + kx * c->dilation_w, stride, KN_LANES),
+            v_load_strided(line + kx * c->dilation_w, stride, KN_LANES),
             taps[ky * kernel_w + kx], sum);
     }
     if (c->out_w - i >= KN_LANES)

@@ -27,6 +27,9 @@ static float unary(int op, float x, float p0, float p1) {
   case KN_U_RECIPROCAL: return 1.0f / x;
   case KN_U_AFFINE: return p0 * x + p1;
   case KN_U_LOG: return logf(x);
+  case KN_U_FLOOR: return floorf(x);
+  case KN_U_CEIL: return ceilf(x);
+  case KN_U_ROUND: return rintf(x);
   }
   __builtin_trap();
 }
@@ -104,6 +107,9 @@ KN_TARGET void KN_NAME(kn_map_f32)(
   case KN_U_RECIPROCAL: KN_EACH(1.0f / x);
   case KN_U_AFFINE: KN_EACH(v_fma(a, x, b));
   case KN_U_LOG: KN_EACH(v_log(x));
+  case KN_U_FLOOR: KN_EACH(__builtin_elementwise_floor(x));
+  case KN_U_CEIL: KN_EACH(__builtin_elementwise_ceil(x));
+  case KN_U_ROUND: KN_EACH(__builtin_elementwise_roundeven(x));
   }
   __builtin_trap();
 }

@@ -27,29 +27,52 @@ static int is_direct(const kn_integer_conv *c) {
       && w->channels % 4 == 0 && c->flip == 0;
 }
 
+// Eight bytes at a time: runs are short.
 static void copy_flipped(int8_t *to, const uint8_t *from, size_t count, uint8_t flip) {
+  const uint64_t flips = flip * 0x0101010101010101u;
+  for (; count >= 8; count -= 8, to += 8, from += 8) {
+    uint64_t bytes;
+    memcpy(&bytes, from, 8);
+    bytes ^= flips;
+    memcpy(to, &bytes, 8);
+  }
   for (size_t i = 0; i < count; i++) to[i] = (int8_t)(from[i] ^ flip);
 }
 
-// Row of output pixel `pixel`: the bytes under the window, tap by tap.
-static void fill_row(
-    const kn_integer_conv *c, const uint8_t *image, size_t group, size_t pixel, int8_t fill,
-    int8_t *row) {
+// Rows of the output pixels [first, first + count): the bytes under the window, tap by tap.
+static void fill_rows(
+    const kn_integer_conv *c, const uint8_t *image, size_t group, size_t first, size_t count,
+    int8_t fill, int8_t *row) {
   const kn_im2col *w = &c->window;
-  const size_t oy = pixel / w->out_w, ox = pixel % w->out_w, all = c->groups * w->channels;
-  int8_t *to = row;
-  for (size_t ky = 0; ky < w->kernel_h; ky++) {
-    const size_t y = oy * w->stride_h + ky * w->dilation_h - w->pad_top;
-    for (size_t kx = 0; kx < w->kernel_w; kx++, to += w->channels) {
-      const size_t x = ox * w->stride_w + kx * w->dilation_w - w->pad_left;
-      if (y < w->height && x < w->width)
-        copy_flipped(
-            to, image + (y * w->width + x) * all + group * w->channels, w->channels, c->flip);
-      else
-        memset(to, fill, w->channels);
+  const size_t all = c->groups * w->channels, k = row_length(c), lda = row_stride(c);
+  const int runs = w->dilation_w == 1 && c->groups == 1;  // taps of a row lie together
+  size_t oy = first / w->out_w, ox = first % w->out_w;
+  for (size_t r = 0; r < count; r++, row += lda) {
+    int8_t *to = row;
+    for (size_t ky = 0; ky < w->kernel_h; ky++) {
+      // Beyond the picture, coordinates wrap around to large numbers.
+      const size_t y = oy * w->stride_h + ky * w->dilation_h - w->pad_top;
+      const size_t x0 = ox * w->stride_w - w->pad_left;
+      const uint8_t *line = image + y * w->width * all + group * w->channels;
+      if (y >= w->height) {
+        memset(to, fill, w->kernel_w * w->channels);
+        to += w->kernel_w * w->channels;
+      } else if (runs && x0 < w->width && w->kernel_w <= w->width - x0) {
+        copy_flipped(to, line + x0 * all, w->kernel_w * w->channels, c->flip);
+        to += w->kernel_w * w->channels;
+      } else {
+        for (size_t kx = 0; kx < w->kernel_w; kx++, to += w->channels) {
+          const size_t x = x0 + kx * w->dilation_w;
+          if (x < w->width)
+            copy_flipped(to, line + x * all, w->channels, c->flip);
+          else
+            memset(to, fill, w->channels);
+        }
+      }
     }
+    memset(to, 0, lda - k);
+    if (++ox == w->out_w) oy++, ox = 0;
   }
-  memset(to, 0, (size_t)(row + row_stride(c) - to));
 }
 
 static int32_t sum_row(const int8_t *row, size_t count) {
@@ -88,8 +111,7 @@ void kn_integer_conv_job(void *arguments, size_t part, size_t parts) {
       a = rows;
       // A cut of the same block finds its rows made.
       if (u == u0 || cut == 0)
-        for (size_t r = 0; r < count; r++)
-          fill_row(c, picture, group, first + r, (int8_t)zeros[0], rows + r * lda);
+        fill_rows(c, picture, group, first, count, (int8_t)zeros[0], rows);
     }
     const size_t matrix = c->panels_per_image ? image : group;
     const kn_gemm g = {

@@ -25,8 +25,12 @@
       .pack_f32 = kn_pack_f32__##ISA,                                                              \
       .quantize_rows_i8 = kn_quantize_rows_i8__##ISA,                                              \
       .quantize_panels_i8 = kn_quantize_panels_i8__##ISA,                                          \
+      .quantize_f32 = kn_quantize_f32__##ISA,                                                      \
+      .quantize_away_i8 = kn_quantize_away_i8__##ISA,                                              \
+      .range_f32 = kn_range_f32__##ISA,                                                            \
       .im2col_f32 = kn_im2col_f32__##ISA,                                                           \
       .depthwise_f32 = kn_depthwise_f32__##ISA,                                                    \
+      .pooling_f32 = kn_pooling_f32__##ISA,                                                        \
       .unary_f32 = kn_unary_f32__##ISA,                                                            \
       .binary_f32 = kn_binary_f32__##ISA,                                                          \
       .softmax_f32 = kn_softmax_f32__##ISA,                                                        \

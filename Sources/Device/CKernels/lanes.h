@@ -15,6 +15,7 @@
 #define vf_loose KN_NAME(vf_loose)
 #define v_load KN_NAME(v_load)
 #define v_load_n KN_NAME(v_load_n)
+#define v_load_strided KN_NAME(v_load_strided)
 #define v_store KN_NAME(v_store)
 #define v_store_n KN_NAME(v_store_n)
 #define v_splat KN_NAME(v_splat)
@@ -101,6 +102,27 @@ KN_LANE_FN vi v_nearest(vf x) { return (vi)vcvtnq_s32_f32((float32x4_t)x); }
 KN_LANE_FN float v_sum(vf x) { return vaddvq_f32((float32x4_t)x); }
 KN_LANE_FN float v_highest(vf x) { return vmaxvq_f32((float32x4_t)x); }
 #endif
+
+// x[l * stride] for the lanes l < n, stride 1 or 2; reads nothing else.
+KN_LANE_FN vf v_load_strided(const float *x, const size_t stride, size_t n) {
+  if (stride == 1) return n >= KN_LANES ? v_load(x) : v_load_n(x, n);
+  const size_t span = 2 * n - 1;
+  const vf a = span >= KN_LANES ? v_load(x) : v_load_n(x, span);
+  vf b = v_splat(0);
+  if (n >= KN_LANES)
+    b = v_load(x + KN_LANES - 1);
+  else if (span > KN_LANES)
+    b = v_load_n(x + KN_LANES - 1, span - (KN_LANES - 1));
+  // The even lanes of a, then the odd ones of b.
+#if KN_LANES == 16
+  return __builtin_shufflevector(
+      a, b, 0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31);
+#elif KN_LANES == 8
+  return __builtin_shufflevector(a, b, 0, 2, 4, 6, 9, 11, 13, 15);
+#else
+  return __builtin_shufflevector(a, b, 0, 2, 5, 7);
+#endif
+}
 
 #if defined(KN_DOTPROD) && KN_LANES > 4
 // sum[l] + Σ_q<4 a[4 l + q] b[4 l + q], the bytes of a unsigned, those of b signed.

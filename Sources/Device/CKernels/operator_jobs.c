@@ -123,3 +123,12 @@ void kn_unary_job(void *arguments, size_t part, size_t parts) {
   if (a == b) return;
   j->kernels->unary_f32(j->op, j->x + a, j->y + a, b - a, j->p0, j->p1);
 }
+
+void kn_quantize_values_job(void *arguments, size_t part, size_t parts) {
+  const kn_quantize_values *j = arguments;
+  size_t a, b;
+  kn_slice(j->count, 64, part, parts, &a, &b);
+  char *const y = (char *)j->y + a * (j->type == KN_I16 ? 2 : 1);
+  if (a < b)
+    j->kernels->quantize_f32(j->x + a, y, b - a, j->factor, j->divides, j->zero, j->type);
+}

@@ -1,4 +1,4 @@
-// quantize_rows_i8 and quantize_panels_i8: q = round(x / scale), scale = max |x| / 127.
+// quantize_f32, quantize_away_i8, and quantize_rows_i8 and quantize_panels_i8: q = round(x / scale), scale = max |x| / 127.
 //
 // A row whose largest magnitude is below 2^-120 counts as zero. One with a NaN or infinity in it has
 // that as its scale and zeros as codes: what is multiplied with it becomes NaN.
@@ -47,6 +47,35 @@ void kn_quantize_panels_i8__scalar(
       for (size_t p = 0; p < k4 * 4; p++)
         out[p / 4 * 64 + j * 4 + p % 4] = p < k ? code(panels[p * KN_PANEL + j], inverse) : 0;
     }
+}
+
+// What numbers are cut to before the zero point is added: what the type holds.
+static int32_t lowest_of(int type) { return type == KN_U8 ? 0 : type == KN_I8 ? -128 : -32768; }
+static int32_t highest_of_type(int type) {
+  return type == KN_U8 ? 255 : type == KN_I8 ? 127 : 32767;
+}
+
+void kn_quantize_f32__scalar(
+    const float *x, void *y, size_t count, float factor, int divides, int32_t zero, int type) {
+  const float low = (float)(lowest_of(type) - zero), high = (float)(highest_of_type(type) - zero);
+  for (size_t i = 0; i < count; i++) {
+    float v = divides ? x[i] / factor : x[i] * factor;
+    v = v > low ? v < high ? v : high : v <= low ? low : 0;
+    const int32_t code = (int32_t)lrintf(v) + zero;
+    if (type == KN_I16)
+      ((int16_t *)y)[i] = (int16_t)code;
+    else
+      ((int8_t *)y)[i] = (int8_t)code;
+  }
+}
+
+void kn_quantize_away_i8__scalar(
+    const float *x, int8_t *y, size_t count, float factor, float zero) {
+  for (size_t i = 0; i < count; i++) {
+    float v = x[i] * factor;
+    v = roundf(zero + (v == v ? v : 0));
+    y[i] = (int8_t)(v > -128 ? v < 127 ? v : 127 : -128);
+  }
 }
 
 #define KN_SELF "quantize.c"
@@ -105,5 +134,49 @@ KN_TARGET void KN_NAME(kn_quantize_panels_i8)(
         memcpy(out + p / 4 * 64 + lane * 4, &quad, sizeof quad);
       }
     }
+}
+
+KN_TARGET void KN_NAME(kn_quantize_f32)(
+    const float *x, void *y, size_t count, float factor, int divides, int32_t zero, int type) {
+  if (type == KN_I16) return kn_quantize_f32__scalar(x, y, count, factor, divides, zero, type);
+  const vf low = v_splat((float)(lowest_of(type) - zero));
+  const vf high = v_splat((float)(highest_of_type(type) - zero)), by = v_splat(factor);
+  char *out = y;
+  for (size_t i = 0; i < count; i += KN_LANES) {
+    const size_t n = count - i < KN_LANES ? count - i : KN_LANES;
+    vf v = n == KN_LANES ? v_load(x + i) : v_load_n(x + i, n);
+    v = divides ? v / by : v * by;
+    v = v_select(v == v, v, v_splat(0));
+    v = v_select(v > low, v, low);
+    v = v_select(v < high, v, high);
+    const KN_NAME(codes) codes = __builtin_convertvector(v_nearest(v) + zero, KN_NAME(codes));
+    if (n == KN_LANES)
+      memcpy(out + i, &codes, sizeof codes);
+    else
+      memcpy(out + i, &codes, n);
+  }
+}
+
+KN_TARGET void KN_NAME(kn_quantize_away_i8)(
+    const float *x, int8_t *y, size_t count, float factor, float zero) {
+  const vf by = v_splat(factor), from = v_splat(zero);
+  for (size_t i = 0; i < count; i += KN_LANES) {
+    const size_t n = count - i < KN_LANES ? count - i : KN_LANES;
+    vf v = (n == KN_LANES ? v_load(x + i) : v_load_n(x + i, n)) * by;
+    // Bounds first: what is left of a number without its fraction is exact, so that halves are seen.
+    v = from + v_select(v == v, v, v_splat(0));
+    v = v_select(v > -129.0f, v, v_splat(-129));
+    v = v_select(v < 128.0f, v, v_splat(128));
+    const vi whole = __builtin_convertvector(v, vi);
+    const vf rest = v - __builtin_convertvector(whole, vf);
+    vi code = whole - (rest >= 0.5f) + (rest <= -0.5f);
+    code = (vi)v_select(code > -128, (vf)code, (vf)(code * 0 - 128));
+    code = (vi)v_select(code < 127, (vf)code, (vf)(code * 0 + 127));
+    const KN_NAME(codes) codes = __builtin_convertvector(code, KN_NAME(codes));
+    if (n == KN_LANES)
+      memcpy(y + i, &codes, sizeof codes);
+    else
+      memcpy(y + i, &codes, n);
+  }
 }
 #endif

@@ -1,4 +1,4 @@
-// Sums and maxima: dot_f32, sum_f32, max_f32.
+// Sums and maxima: dot_f32, sum_f32, max_f32, range_f32.
 #ifndef KN_ISA
 #include "variants.h"
 
@@ -18,6 +18,14 @@ float kn_max_f32__scalar(const float *x, size_t count) {
     if (x[i] > highest || x[i] != x[i]) highest = x[i];
     else if (highest != highest) break;
   return highest;
+}
+
+void kn_range_f32__scalar(const float *x, size_t count, float *low, float *high) {
+  *low = *high = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (x[i] < *low) *low = x[i];
+    if (x[i] > *high) *high = x[i];
+  }
 }
 
 #define KN_SELF "reduce.c"
@@ -72,5 +80,16 @@ KN_TARGET float KN_NAME(kn_max_f32)(const float *x, size_t count) {
     if (x[i] > result || x[i] != x[i]) result = x[i];
     else if (result != result) break;
   return result;
+}
+
+KN_TARGET void KN_NAME(kn_range_f32)(const float *x, size_t count, float *low, float *high) {
+  vf least = v_splat(0), most = least;
+  for (size_t i = 0; i < count; i += KN_LANES) {
+    const vf v = count - i >= KN_LANES ? v_load(x + i) : v_load_n(x + i, count - i);
+    least = v_select(v < least, v, least);
+    most = v_max(v, most);
+  }
+  *low = -v_highest(-least);
+  *high = v_highest(most);
 }
 #endif

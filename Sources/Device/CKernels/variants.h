@@ -31,8 +31,12 @@
   void kn_quantize_rows_i8__##ISA(                                                                 \
       const float *, size_t, size_t, size_t, int8_t *, size_t, float *);                           \
   void kn_quantize_panels_i8__##ISA(const float *, size_t, size_t, int8_t *, float *);             \
+  void kn_quantize_f32__##ISA(const float *, void *, size_t, float, int, int32_t, int);            \
+  void kn_quantize_away_i8__##ISA(const float *, int8_t *, size_t, float, float);                  \
+  void kn_range_f32__##ISA(const float *, size_t, float *, float *);                               \
   void kn_im2col_f32__##ISA(const kn_im2col *, float *, size_t, size_t);                           \
   void kn_depthwise_f32__##ISA(const kn_depthwise *);                                              \
+  void kn_pooling_f32__##ISA(const kn_pooling *, size_t, size_t);                                  \
   void kn_unary_f32__##ISA(int, const float *, float *, size_t, float, float);                     \
   void kn_map_f32__##ISA(                                                                          \
       int, const float *, size_t, float *, size_t, size_t, size_t, float, float);                  \

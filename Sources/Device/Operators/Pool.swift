@@ -85,13 +85,15 @@ public struct Pool: OperatorDefinition {
       let axes = try? window.axes(over: x.shape, kernel: kernel, roundsUp: roundsUp)
     else { return }
     let (h, w) = (axes.height, axes.width)
-    var job = unsafe kn_pooling(
-      x: UnsafePointer(x.floats.pointer()), y: y.pointer(), planes: x.shape[0] * x.shape[1],
-      height: h.input, width: w.input, kernel_h: h.kernel, kernel_w: w.kernel,
-      stride_h: h.stride, stride_w: w.stride, dilation_h: h.dilation, dilation_w: w.dilation,
-      pad_top: h.begin, pad_left: w.begin, pad_bottom: h.end, pad_right: w.end, out_h: h.output,
-      out_w: w.output, kind: Int32(kind.rawValue), include_pad: includesPadding ? 1 : 0,
-      p: Float(exponent))
+    var job = unsafe kn_pooling_run()
+    unsafe job.kernels = unsafe step.compute.kernels
+    unsafe job.planes = x.shape[0] * x.shape[1]
+    unsafe job.pooling = kn_pooling(
+      x: UnsafePointer(x.floats.pointer()), y: y.pointer(), height: h.input, width: w.input,
+      kernel_h: h.kernel, kernel_w: w.kernel, stride_h: h.stride, stride_w: w.stride,
+      dilation_h: h.dilation, dilation_w: w.dilation, pad_top: h.begin, pad_left: w.begin,
+      pad_bottom: h.end, pad_right: w.end, out_h: h.output, out_w: w.output,
+      kind: Int32(kind.rawValue), include_pad: includesPadding ? 1 : 0, p: Float(exponent))
     unsafe step.compute.run(
       kn_pooling_job, &job, parts: y.count < 1 << 14 ? 1 : step.compute.threads * 2)
   }

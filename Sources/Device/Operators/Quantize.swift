@@ -1,4 +1,5 @@
 // Real numbers to the integers that stand for them.
+import CKernels
 import Tensors
 
 /// y = saturate(round(x · multiplier) + zero point), or round(x / multiplier) with `divides`; ties to
@@ -49,22 +50,29 @@ public struct Quantize: OperatorDefinition {
   }
 
   public func run(_ step: StepContext) {
-    let y = step.output()
-    switch type {
-    case .u8: run(step.input(0), y.elements(UInt8.self))
-    case .i8: run(step.input(0), y.elements(Int8.self))
-    default: run(step.input(0), y.elements(Int16.self))
+    let (x, y) = (step.input(0), step.output())
+    guard x.elementType == .f32 else {
+      switch type {
+      case .u8: integers(x.elements(Int32.self), y.elements(UInt8.self))
+      case .i8: integers(x.elements(Int32.self), y.elements(Int8.self))
+      default: integers(x.elements(Int32.self), y.elements(Int16.self))
+      }
+      return
     }
+    let n = x.shape.elementCount
+    let type = type == .u8 ? KN_U8 : type == .i8 ? KN_I8 : KN_I16
+    var job = unsafe kn_quantize_values(
+      kernels: step.compute.kernels, x: UnsafePointer(x.floats.pointer(0, count: n)),
+      y: y.pointer, count: n, factor: multiplier, divides: divides ? 1 : 0,
+      zero: Int32(zeroPoint), type: Int32(type.rawValue))
+    unsafe step.compute.run(
+      kn_quantize_values_job, &job, parts: n < 1 << 15 ? 1 : step.compute.threads)
   }
 
-  private func run<T: FixedWidthInteger & BitwiseCopyable>(_ x: TensorView, _ y: Elements<T>) {
-    if x.elementType == .i32 {
-      let values = x.elements(Int32.self)
-      for i in 0..<y.count { y[i] = quantized(Float(values[i])) }
-    } else {
-      let values = x.floats
-      for i in 0..<y.count { y[i] = quantized(values[i]) }
-    }
+  private func integers<T: FixedWidthInteger & BitwiseCopyable>(
+    _ x: Elements<Int32>, _ y: Elements<T>
+  ) {
+    for i in 0..<y.count { y[i] = quantized(Float(x[i])) }
   }
 
   private func quantized<T: FixedWidthInteger>(_ x: Float) -> T {

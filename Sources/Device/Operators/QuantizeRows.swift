@@ -1,4 +1,5 @@
 // Rows of real numbers quantized by their own range, while the model runs.
+import CKernels
 import Tensors
 
 /// How a row's scale is found. Raw values are part of the bundle format.
@@ -63,30 +64,21 @@ public struct QuantizeRows: OperatorDefinition {
     let rows = scales.count
     guard rows > 0 else { return }
     let width = x.count / rows
+    let kernels = unsafe step.compute.kernels
     for row in 0..<rows {
+      let values = unsafe UnsafePointer(x.pointer(row * width, count: width))
+      let out = unsafe codes.pointer(row * width, count: width)
       var (low, high): (Float, Float) = (0, 0)
-      for i in (row * width)..<((row + 1) * width) {
-        let v = x[i]
-        if v < low { low = v }
-        if v > high { high = v }
-      }
+      unsafe kernels.pointee.range_f32(values, width, &low, &high)
       let (scale, inverse, zero) =
         kind == .asymmetricWide ? wideParameters(low, high) : parameters(low, high)
       scales[row] = scale
       zeros[row] = Int8(zero)
-      for i in (row * width)..<((row + 1) * width) {
-        let scaled = x[i] * inverse
-        let bound: Float = 1000
-        let bounded =
-          scaled > -bound ? (scaled < bound ? scaled : bound) : scaled <= -bound ? -bound : 0
-        let lowest = kind == .symmetric ? -127 : -128
-        let code: Int =
-          switch kind {
-          case .symmetric: Int(bounded.rounded(.toNearestOrAwayFromZero))
-          case .asymmetric: Int(bounded.rounded(.toNearestOrEven)) + zero
-          case .asymmetricWide: Int((Float(zero) + bounded).rounded(.toNearestOrAwayFromZero))
-          }
-        codes[i] = Int8(min(max(code, lowest), 127))
+      if kind == .asymmetric {
+        unsafe kernels.pointee.quantize_f32(
+          values, out, width, inverse, 0, Int32(zero), Int32(KN_I8.rawValue))
+      } else {
+        unsafe kernels.pointee.quantize_away_i8(values, out, width, inverse, Float(zero))
       }
     }
   }

@@ -57,40 +57,120 @@ public struct Transpose: OperatorDefinition {
     }
   }
 
-  private func permute<T: BitwiseCopyable>(_ x: Elements<T>, _ y: Elements<T>, _ shape: Shape) {
-    guard y.count > 0 else { return }
+  /// How the elements move: which lie together, and over which axes they are walked.
+  private struct Walk {
+    /// Elements that stay together.
+    var run = 1
+    /// Axes of y, outermost first, without those of one element; axes that lie one in the other in x are one.
+    var counts = Shape()
+    /// From one to the next in x.
+    var steps = IntegerList()
+
+    /// Axis `i` from behind, one element where there is none.
+    func axis(fromLast i: Int, step: Int) -> Axis {
+      let at = counts.rank - 1 - i
+      return at < 0 ? Axis() : Axis(count: counts[at], from: steps[at], to: step)
+    }
+  }
+
+  /// An axis: how many there are, and from one to the next in x and in y.
+  private struct Axis {
+    var count = 1
+    var (from, to) = (0, 0)
+  }
+
+  private func walk(_ shape: Shape) -> Walk {
     let permutation = order(shape)
     let strides = shape.strides
-    // Trailing axes that stay in place move as one run.
+    var walk = Walk()
     var outer = shape.rank
     while outer > 0, permutation[outer - 1] == outer - 1 { outer -= 1 }
-    let run = shape.elementCount(of: outer..<shape.rank)
-    let last = outer - 1
-    let inner = last >= 0 ? shape[permutation[last]] : 1
-    let stride = last >= 0 ? strides[permutation[last]] : 0
-    var position = Shape(repeating: 0, count: max(last, 0))
-    var at = 0
-    var o = 0
-    let source = unsafe x.pointer(0, count: x.count)
-    let target = unsafe y.pointer(0, count: x.count)
-    for _ in 0..<(y.count / (inner * run)) {
-      if run == 1 {
-        for i in 0..<inner { unsafe target[o + i] = source[at + i * stride] }
+    walk.run = shape.elementCount(of: outer..<shape.rank)
+    for i in 0..<outer where shape[permutation[i]] != 1 {
+      let (count, step) = (shape[permutation[i]], strides[permutation[i]])
+      let last = walk.counts.rank - 1
+      if last >= 0, walk.steps[last] == count * step {
+        walk.counts[last] *= count
+        walk.steps[last] = step
       } else {
-        for i in 0..<inner {
-          unsafe (target + o + i * run).update(from: source + at + i * stride, count: run)
+        walk.counts.append(count)
+        walk.steps.append(step)
+      }
+    }
+    // What is left of a permutation that leaves all where it is.
+    if walk.counts.rank == 1, walk.steps[0] == walk.run {
+      walk.run *= walk.counts[0]
+      (walk.counts, walk.steps) = (Shape(), IntegerList())
+    }
+    return walk
+  }
+
+  /// Elements that move together, and how often they do in the innermost loop.
+  package func innermostLoop(_ shape: Shape) -> (run: Int, count: Int) {
+    let walk = walk(shape)
+    let (rows, columns) = (walk.axis(fromLast: 1, step: 0), walk.axis(fromLast: 0, step: 0))
+    return (walk.run, walk.run > 1 ? columns.count : max(rows.count, columns.count))
+  }
+
+  private func permute<T: BitwiseCopyable>(_ x: Elements<T>, _ y: Elements<T>, _ shape: Shape) {
+    guard y.count > 0 else { return }
+    let walk = walk(shape)
+    let run = walk.run
+    // The two innermost axes are done at once, the others around them.
+    let columns = walk.axis(fromLast: 0, step: run)
+    let rows = walk.axis(fromLast: 1, step: run * columns.count)
+    let around = max(walk.counts.rank - 2, 0)
+    let block = rows.count * columns.count * run
+    var position = Shape(repeating: 0, count: around)
+    var at = 0
+    let begin = unsafe x.pointer(0, count: x.count)
+    var target = unsafe y.pointer(0, count: x.count)
+    for _ in 0..<(y.count / block) {
+      let source = unsafe begin + at
+      if run == 1 {
+        unsafe Transpose.turn(source, target, rows, columns)
+      } else {
+        for r in 0..<rows.count {
+          let (from, to) = unsafe (source + r * rows.from, target + r * rows.to)
+          for i in 0..<columns.count {
+            unsafe (to + i * run).update(from: from + i * columns.from, count: run)
+          }
         }
       }
-      o += inner * run
-      var axis = last - 1
+      unsafe target += block
+      var axis = around - 1
       while axis >= 0 {
         position[axis] += 1
-        at += strides[permutation[axis]]
-        if position[axis] < shape[permutation[axis]] { break }
-        at -= strides[permutation[axis]] * shape[permutation[axis]]
+        at += walk.steps[axis]
+        if position[axis] < walk.counts[axis] { break }
+        at -= walk.steps[axis] * walk.counts[axis]
         position[axis] = 0
         axis -= 1
       }
+    }
+  }
+
+  /// All elements of two axes. Where both are long, by tiles whose lines a near cache holds; the longer is
+  /// the inner loop.
+  private static func turn<T: BitwiseCopyable>(
+    _ x: UnsafeMutablePointer<T>, _ y: UnsafeMutablePointer<T>, _ rows: Axis, _ columns: Axis
+  ) {
+    let isFlat = columns.count >= rows.count
+    let (inner, outer) = isFlat ? (columns, rows) : (rows, columns)
+    let tile = outer.count < 16 ? inner.count : 16
+    var begin = 0
+    while begin < inner.count {
+      let end = min(begin &+ tile, inner.count)
+      for o in 0..<outer.count {
+        var from = unsafe x + (o &* outer.from &+ begin &* inner.from)
+        var to = unsafe y + (o &* outer.to &+ begin &* inner.to)
+        for _ in begin..<end {
+          unsafe to.pointee = from.pointee
+          unsafe from += inner.from
+          unsafe to += inner.to
+        }
+      }
+      begin = end
     }
   }
 }

@@ -6,12 +6,12 @@ import Tensors
 public enum UnaryKind: Int, Sendable, CaseIterable {
   case exp = 0
   case erf, tanh, sigmoid, gelu, geluTanh, silu, relu, clip, leakyRelu, hardSwish, hardSigmoid
-  case sqrt, abs, neg, reciprocal, affine, log
+  case sqrt, abs, neg, reciprocal, affine, log, floor, ceil, round
   /// From here on there is no micro-kernel: seldom hot, computed element by element.
-  case floor, ceil, round, sign, not, elu, selu, softplus, softsign, sin, cos, mish, isNaN
+  case sign, not, elu, selu, softplus, softsign, sin, cos, mish, isNaN
   case tan, asin, acos, atan, sinh, cosh, asinh, acosh, atanh
 
-  var kernel: Int32? { rawValue <= UnaryKind.log.rawValue ? Int32(rawValue) : nil }
+  var kernel: Int32? { rawValue <= UnaryKind.round.rawValue ? Int32(rawValue) : nil }
 
   public var name: StaticString {
     switch self {
@@ -166,9 +166,6 @@ public struct Unary: OperatorDefinition {
 
   private func scalar(_ x: Float) -> Float {
     switch kind {
-    case .floor: x.rounded(.down)
-    case .ceil: x.rounded(.up)
-    case .round: x.rounded(.toNearestOrEven)
     case .sign: x > 0 ? 1 : (x < 0 ? -1 : x)
     case .elu: x > 0 ? x : p0 * kn_expm1(x)
     case .selu: p1 * (x > 0 ? x : p0 * kn_expm1(x))

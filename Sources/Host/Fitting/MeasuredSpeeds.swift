@@ -39,7 +39,7 @@ public struct MeasuredSpeeds: Equatable, Sendable {
 
   /// Of the kinds of steps and their extents: tables of another version say nothing of today's steps.
   public var version: Int
-  package static let currentVersion = 4
+  package static let currentVersion = 5
 
   /// Whether it is of these kernels, and of steps as they are described today.
   package func isOf(_ kernels: String) -> Bool {

@@ -61,9 +61,10 @@ struct StepTerms {
     case ("IntegerProduct", 3):
       counts = [all, 1, e[0], e[0] * StepTerms.ceiling(e[1], 16), e[1], e[0] * e[2]]
     case ("Pool", 3):
-      // Taps folded row by row of the picture; averages divide by the taps they count.
-      let outputs = all / max(e[1], 1)
-      counts = [all, 1, all / max(e[2], 1), outputs * e[1].squareRoot(), outputs]
+      // Rows under the window are folded into one, then its columns, a vector at a time.
+      let (side, rows) = (e[1].squareRoot(), all / max(e[1] * e[2], 1))
+      let vectors = rows * StepTerms.ceiling(e[2], 16)
+      counts = [vectors * side, 1, rows, rows * side, vectors]
     case ("Attention", 3):
       // Products, and an exponential for each score.
       counts = [all, 1, all / max(e[2], 1)]

@@ -242,8 +242,7 @@ private struct StepShape {
     let outputs = w[0] / max(op.groups, 1)
     let places = output.elementCount(of: 2..<output.rank)
     if w[1] == 1, outputs <= 4 {
-      let isStrided = op.window.strides.array.contains { $0 > 1 }
-      kind += isStrided ? " depthwise strided" : " depthwise"
+      kind += isStrided(op.window, w.rank) ? " depthwise strided" : " depthwise"
       let width = output.dimensions.last ?? 1
       let planes = output.elementCount(of: 0..<2)
       extents = [taps, width, output.elementCount / max(width, 1), planes]
@@ -257,6 +256,12 @@ private struct StepShape {
     let row = output.dimensions.last { $0 > 1 } ?? 1
     extents = [outputs, places, w[1] * taps, isPoint ? places : min(row, places), taps]
     pad(places)
+  }
+
+  /// Whether neighbours in a row of the output see places of the input that are apart. Rows that are cost
+  /// no more than others.
+  private func isStrided(_ window: Window, _ rank: Int) -> Bool {
+    window.strides.count == rank - 2 && window.strides[rank - 3] > 1
   }
 
   /// Everything that goes over its elements once: how many, and how many stand together.
@@ -288,17 +293,12 @@ private struct StepShape {
     case .slice, .concat, .pad, .expand, .tile:
       run = commonTail(first?.shape ?? Shape(), out.shape)
     case .transpose(let op):
-      let p = op.permutation.array
-      run = 1
-      for axis in p.indices.reversed() where p[axis...].elementsEqual(axis..<p.count) {
-        run = out.shape.elementCount(of: axis..<p.count)
-      }
-      // What moves together, and how often in the innermost loop.
-      let last = p.indices.last { p[$0...] != ArraySlice($0..<p.count) }
-      extents = [max(last.map { out.shape[$0] } ?? 1, 1)]
+      let loop = op.innermostLoop(first?.shape ?? Shape())
+      run = loop.run
+      extents = [max(loop.count, 1)]
     case .pool(let op):
       variant = "\(op.kind)"
-      if op.window.strides.array.contains(where: { $0 > 1 }) { variant += " strided" }
+      if isStrided(op.window, out.shape.rank) { variant += " strided" }
       run = work / max(out.shape.elementCount, 1)
       extents = [max(out.shape.dimensions.last ?? 1, 1)]
     case .gather:

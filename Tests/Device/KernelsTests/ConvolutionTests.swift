@@ -111,4 +111,55 @@ struct ConvolutionTests {
       #expect(y.marginIsIntact)
     }
   }
+  @Test(arguments: KernelSet.available)
+  func `pooling is right inside and at the edges`(_ set: KernelSet) {
+    var random = SeededRandom(state: 47)
+    for round in 0..<900 {
+      guard let w = Window.random(&random) else { continue }
+      let kind = round % 3
+      // What stands behind the picture counts as far as padding goes.
+      let end = (Int.random(in: 0...3, using: &random), Int.random(in: 0...3, using: &random))
+      let countsPadding = Bool.random(using: &random)
+      let planes = w.channels
+      let x = random.floats(planes * w.height * w.width)
+      if round % 7 == 0 { x[Int.random(in: 0..<x.count, using: &random)] = .nan }
+      let y = Memory<Float>(count: planes * w.outHeight * w.outWidth)
+      var wanted: [Double] = []
+      for i in 0..<y.count {
+        let (plane, place) = i.quotientAndRemainder(dividingBy: w.outHeight * w.outWidth)
+        var (highest, sum, squares, count) = (-Double.infinity, 0.0, 0.0, 0)
+        for ky in 0..<w.kernel.0 {
+          for kx in 0..<w.kernel.1 {
+            let (oy, ox) = (place / w.outWidth, place % w.outWidth)
+            let row = oy * w.stride.0 + ky * w.dilation.0
+            let column = ox * w.stride.1 + kx * w.dilation.1
+            let isPadding =
+              row < w.padding.top + w.height + end.0
+              && column < w.padding.left + w.width + end.1
+            if countsPadding && isPadding { count += 1 }
+            guard let seen = w.pixel(plane, oy, ox, ky, kx) else { continue }
+            if !countsPadding { count += 1 }
+            let value = Double(x[seen])
+            if value > highest { highest = value }
+            sum += value
+            squares += value * value
+          }
+        }
+        wanted.append(
+          kind == 0
+            ? highest : kind == 1 ? (count > 0 ? sum / Double(count) : 0) : squares.squareRoot())
+      }
+      var c = kn_pooling(
+        x: x.base, y: y.base, height: w.height, width: w.width, kernel_h: w.kernel.0,
+        kernel_w: w.kernel.1, stride_h: w.stride.0, stride_w: w.stride.1, dilation_h: w.dilation.0,
+        dilation_w: w.dilation.1, pad_top: w.padding.top, pad_left: w.padding.left,
+        pad_bottom: end.0, pad_right: end.1, out_h: w.outHeight, out_w: w.outWidth,
+        kind: Int32(kind), include_pad: countsPadding ? 1 : 0, p: 2)
+      for plane in (0..<planes).reversed() {
+        set.table.pointee.pooling_f32(&c, plane, plane + 1)
+      }
+      #expect(mismatch(y.values, wanted, relative: 1e-6, absolute: 2e-6) == nil, "\(kind) \(w)")
+      #expect(y.marginIsIntact)
+    }
+  }
 }

@@ -336,6 +336,15 @@ private struct Parameters {
     try check(.quantize(op), [x], is: [wanted])
     let divided = Quantize(to: .i8, multiplier: 0.5, divides: true, zeroPoint: 3)
     try check(.quantize(divided), [x], is: [wanted])
+    // Vectors and what is left of them; every code of the type.
+    for type in [ElementType.u8, .i8, .i16] {
+      let values = (0..<1003).map { Double($0) - 500.5 }
+      let low = type == .u8 ? 0 : type == .i8 ? -128.0 : -32768
+      let high = type == .u8 ? 255 : type == .i8 ? 127.0 : 32767
+      let codes = values.map { min(max(2 * $0 + 9, low), high) }
+      let (long, wanted) = (TestTensor(.f32, [1003], values), TestTensor(type, [1003], codes))
+      try check(.quantize(Quantize(to: type, multiplier: 2, zeroPoint: 9)), [long], is: [wanted])
+    }
   }
 
   @Test(arguments: RowQuantization.allCases) func rowsKeepTheirNumbers(_ kind: RowQuantization)

@@ -95,7 +95,7 @@ import Testing
   /// How many elements move together decides how fast they move.
   @Test func movesKnowTheirRuns() throws {
     let turn = try work(.transpose(Transpose(IntegerList([0, 2, 1]))), [[1, 6, 10]])
-    #expect(turn.extents == [60, 1, 6] && turn.amount == 60)
+    #expect(turn.extents == [60, 1, 10] && turn.amount == 60)
     let heads = try work(.transpose(Transpose(IntegerList([1, 0, 2]))), [[6, 10, 32]])
     #expect(heads.extents == [1920, 32, 6])
     func slice(_ axis: Int, _ end: Int, _ step: Int) -> Operator {

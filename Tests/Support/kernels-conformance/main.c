@@ -199,7 +199,8 @@ static void check_elementwise(void) {
       -87, -88, -103, -104, -105, 0.625f, -0.625f, 1e-20f, -1e-20f, 5, -5, 9, -9, 0x1p-126f, 20, -20};
   static const char *names[] = {
       "exp", "erf", "tanh", "sigmoid", "gelu", "gelu_tanh", "silu", "relu", "clip", "leaky_relu",
-      "hard_swish", "hard_sigmoid", "sqrt", "abs", "neg", "reciprocal", "affine", "log"};
+      "hard_swish", "hard_sigmoid", "sqrt", "abs", "neg", "reciprocal", "affine", "log",
+      "floor", "ceil", "round"};
   enum { many = 20000 };
   for (int op = 0; op < KN_U_COUNT; op++) {
     NAME(names[op]);
@@ -229,6 +230,28 @@ static void check_elementwise(void) {
       release();
     }
   }
+  NAME("quantize");
+  for (int i = 0; i < 12; i++)
+    for (size_t c = 0; c < COUNT(lengths); c++) {
+      const size_t count = lengths[c];
+      float *x = random_floats(count);
+      if (count > 3) x[0] = NAN, x[1] = INFINITY, x[2] = -INFINITY, x[3] = 0.25f;
+      char *wanted = (char *)output(2 * count + 16), *found = (char *)output(2 * count + 16);
+      const int zero = (i % 3) == KN_U8 ? 100 : -20;
+      scalar->quantize_f32(x, wanted, count, i % 2 ? 0.01f : 170, i % 2, zero, i % 3);
+      set->quantize_f32(x, found, count, i % 2 ? 0.01f : 170, i % 2, zero, i % 3);
+      expect_bytes("codes", found, wanted, 2 * count + 16);
+      float range[4] = {0};
+      scalar->range_f32(x, count, range, range + 1);
+      set->range_f32(x, count, range + 2, range + 3);
+      expect_bytes("range", range + 2, range, 8);
+      // Halves, and the last numbers below them.
+      for (size_t j = 4; j < count; j += 3) x[j] = (float)((int)(x[j] * 300)) + (j % 2 ? 0.5f : 0x1.fffffep-2f);
+      scalar->quantize_away_i8(x, (int8_t *)wanted, count, i % 2 ? 1 : 37, (float)zero);
+      set->quantize_away_i8(x, (int8_t *)found, count, i % 2 ? 1 : 37, (float)zero);
+      expect_bytes("codes away", found, wanted, 2 * count + 16);
+      release();
+    }
   NAME("binary");
   for (int op = 0; op < KN_B_COUNT; op++)
     for (int operands = 0; operands < 3; operands++)
@@ -322,6 +345,15 @@ static void check_convolution(void) {
     d.y = output(4 * (pixels + 4));
     set->depthwise_f32(&d);
     expect_floats("y", d.y, first, pixels + 4, 1e-5, 3e-6);
+    NAME("pooling");
+    kn_pooling p = {
+        x, output(4 * (channels * pixels + 4)), height, width, kernel_h, kernel_w, stride_h, stride_w,
+        dilation_h, dilation_w, pad_top, pad_left, i % 2, i % 3, out_h, out_w, i % 3, i % 2, 2};
+    scalar->pooling_f32(&p, 0, channels);
+    first = p.y;
+    p.y = output(4 * (channels * pixels + 4));
+    set->pooling_f32(&p, 0, channels);
+    expect_floats("y", p.y, first, channels * pixels + 4, 1e-5, 3e-6);
     release();
   }
 }

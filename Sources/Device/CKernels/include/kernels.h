@@ -76,7 +76,8 @@ typedef enum kn_unary {
   KN_U_SILU = 6, KN_U_RELU = 7, KN_U_CLIP = 8 /* p0, p1 */, KN_U_LEAKY_RELU = 9 /* p0 */,
   KN_U_HARD_SWISH = 10, KN_U_HARD_SIGMOID = 11 /* p0, p1 */, KN_U_SQRT = 12, KN_U_ABS = 13,
   KN_U_NEG = 14, KN_U_RECIPROCAL = 15, KN_U_AFFINE = 16 /* p0 x + p1 */, KN_U_LOG = 17,
-  KN_U_COUNT = 18,
+  KN_U_FLOOR = 18, KN_U_CEIL = 19, KN_U_ROUND = 20 /* ties to even */,
+  KN_U_COUNT = 21,
 } kn_unary;
 
 typedef enum kn_binary {
@@ -106,6 +107,20 @@ typedef struct kn_depthwise {
   int activation;
 } kn_depthwise;
 enum { KN_DEPTHWISE_NEAR_TAPS = 49 };  // weights of a channel up to so many are copied to the stack
+
+// Pooling of images [height, width]. Raw values of kn_pooling_kind are part of the bundle format.
+typedef enum kn_pooling_kind {
+  KN_POOL_MAX = 0, KN_POOL_AVERAGE = 1, KN_POOL_LP = 2,
+} kn_pooling_kind;
+typedef struct kn_pooling {
+  const float *x;
+  float *y;  // [out_h, out_w] of each
+  size_t height, width, kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
+  size_t pad_top, pad_left, pad_bottom, pad_right, out_h, out_w;
+  int kind;         // kn_pooling_kind
+  int include_pad;  // average: padding counts as zeros
+  float p;          // LP: the exponent
+} kn_pooling;
 
 // From integer sums to the integers that stand for real numbers:
 // v = sum + base[j] - x_zero colsum[j] - row_sum w_zero[j], y = clamp(round(v scale[j]) + y_zero).
@@ -179,12 +194,22 @@ typedef struct kn_kernels {
   // Rows of y are ld_y elements apart, ld_y >= k rounded up to 4, padding written as zero.
   void (*quantize_rows_i8)(
       const float *x, size_t ld_x, size_t rows, size_t k, int8_t *y, size_t ld_y, float *scales);
+  // clamp(round(x[i] factor) + zero), or round(x[i] / factor) where `divides`; ties to even, NaN gives
+  // the zero point. type: KN_I8, KN_U8 or KN_I16.
+  void (*quantize_f32)(
+      const float *x, void *y, size_t count, float factor, int divides, int32_t zero, int type);
+  // clamp(round(zero + x[i] factor)) of −128 … 127, ties away from zero; NaN gives round(zero).
+  void (*quantize_away_i8)(const float *x, int8_t *y, size_t count, float factor, float zero);
+  // The least and the greatest of x and 0. NaN counts for nothing.
+  void (*range_f32)(const float *x, size_t count, float *low, float *high);
   // f32 panels (as pack_f32 or im2col write them) to int8 panels, one scale per column, those that pad
   // the last panel included.
   void (*quantize_panels_i8)(const float *panels, size_t k, size_t n, int8_t *out, float *scales);
   // Panels [panel0, panel1) of an im2col matrix; `out` is where panel 0 would start.
   void (*im2col_f32)(const kn_im2col *c, float *out, size_t panel0, size_t panel1);
   void (*depthwise_f32)(const kn_depthwise *c);
+  // Images [plane0, plane1). NaN never is a maximum.
+  void (*pooling_f32)(const kn_pooling *c, size_t plane0, size_t plane1);
 
   void (*unary_f32)(int op /* kn_unary */, const float *x, float *y, size_t count, float p0, float p1);
   void (*binary_f32)(

@@ -62,6 +62,18 @@ typedef struct kn_map {
   float p0, p1;
 } kn_map;
 void kn_unary_job(void *arguments, size_t part, size_t parts);
+// y = what quantize_f32 makes of x.
+typedef struct kn_quantize_values {
+  const kn_kernels *kernels;
+  const float *x;
+  void *y;
+  size_t count;
+  float factor;
+  int divides;
+  int32_t zero;
+  int type;  // kn_integer: of y
+} kn_quantize_values;
+void kn_quantize_values_job(void *arguments, size_t part, size_t parts);
 
 // Convolution. Per image and group a product of the weight rows [outputs, k] with the im2col matrix
 // [k, out_h * out_w], k = window.channels * kernel_h * kernel_w, made some panels at a time in
@@ -91,20 +103,12 @@ void kn_conv_job(void *arguments, size_t part, size_t parts);
 size_t kn_depthwise_scratch(const kn_conv *c);
 void kn_depthwise_job(void *arguments, size_t part, size_t parts);
 
-// Pooling of `planes` images [height, width]. Raw values of kn_pooling_kind are part of the bundle
-// format.
-typedef enum kn_pooling_kind {
-  KN_POOL_MAX = 0, KN_POOL_AVERAGE = 1, KN_POOL_LP = 2,
-} kn_pooling_kind;
-typedef struct kn_pooling {
-  const float *x;
-  float *y;
-  size_t planes, height, width, kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
-  size_t pad_top, pad_left, pad_bottom, pad_right, out_h, out_w;
-  int kind;         // kn_pooling_kind
-  int include_pad;  // average: padding counts as zeros
-  float p;          // LP: the exponent
-} kn_pooling;
+// `planes` images.
+typedef struct kn_pooling_run {
+  const kn_kernels *kernels;
+  kn_pooling pooling;
+  size_t planes;
+} kn_pooling_run;
 void kn_pooling_job(void *arguments, size_t part, size_t parts);
 
 // Row r of [rows, width] becomes x * scale[r % channels] + bias[r % channels]; y may be x, scale or

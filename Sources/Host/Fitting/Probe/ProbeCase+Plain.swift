@@ -117,6 +117,7 @@ extension ProbeCase {
       (.average, 8, 8, [1, 64, 8, 8]),
       (.average, 2, 2, [1, 64, 20, 90]), (.max, 2, 1, [1, 64, 20, 90]),
       (.max, 3, 2, [1, 32, 90, 90]), (.max, 3, 2, [1, 128, 44, 44]), (.max, 2, 2, [1, 16, 64, 64]),
+      (.average, 6, 2, [1, 32, 44, 40]),
     ]
     for (kind, size, stride, shape) in pools {
       list.append {

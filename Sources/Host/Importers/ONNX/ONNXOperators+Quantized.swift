@@ -76,6 +76,20 @@ extension ONNXOperator {
     }
   }
 
+  /// One scale and one zero point, both known, and a type that one step makes of reals.
+  private static func whole(
+    _ b: inout ONNXGraphBuilder, _ x: ValueID, _ type: ElementType?
+  ) throws(ImportError) -> Quantize? {
+    guard let type, type == .u8 || type == .i8 || type == .i16, b.elementType(x) == .f32,
+      let scale = b.fixedFloats(try b.raw(1)), scale.count == 1, scale[0] > 0, scale[0].isFinite
+    else { return nil }
+    guard b.has(2) else {
+      return Quantize(to: type, multiplier: scale[0], divides: true, zeroPoint: 0)
+    }
+    guard let zero = b.fixedIntegers(try b.raw(2)), zero.count == 1 else { return nil }
+    return Quantize(to: type, multiplier: scale[0], divides: true, zeroPoint: zero[0])
+  }
+
   /// x / scale rounded to the nearest, ties to even, plus the zero point, cut to the type's range;
   /// narrow real numbers are just cast.
   private static func quantize(_ b: inout ONNXGraphBuilder) throws(ImportError) -> [ValueID] {
@@ -83,9 +97,13 @@ extension ONNXOperator {
     let declared = try b.integer("output_dtype", 0)
     var type = declared == 0 ? ElementType.u8 : ONNXTensor.elementType(Int64(declared))
     if b.has(2) { type = b.elementType(try b.raw(2)) }
+    let number = try b.integer("precision", 0)
+    if number == 0, let op = try whole(&b, x, type) {
+      b.note("QuantizeLinear → Quantize")
+      return [b.add(.quantize(op), [x])]
+    }
     let scale = try parameter(&b, try b.raw(1), x)
     let quotient: ValueID
-    let number = try b.integer("precision", 0)
     if let precision = ONNXTensor.elementType(Int64(number)), precision != .f32,
       precision.isFloatingPoint, precision.byteCount == 2
     {

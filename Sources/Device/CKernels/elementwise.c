@@ -107,9 +107,9 @@ KN_TARGET void KN_NAME(kn_map_f32)(
   case KN_U_RECIPROCAL: KN_EACH(1.0f / x);
   case KN_U_AFFINE: KN_EACH(v_fma(a, x, b));
   case KN_U_LOG: KN_EACH(v_log(x));
-  case KN_U_FLOOR: KN_EACH(__builtin_elementwise_floor(x));
-  case KN_U_CEIL: KN_EACH(__builtin_elementwise_ceil(x));
-  case KN_U_ROUND: KN_EACH(__builtin_elementwise_roundeven(x));
+  case KN_U_FLOOR: KN_EACH(v_floor(x));
+  case KN_U_CEIL: KN_EACH(v_ceil(x));
+  case KN_U_ROUND: KN_EACH(v_round(x));
   }
   __builtin_trap();
 }

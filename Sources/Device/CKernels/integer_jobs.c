@@ -53,11 +53,13 @@ static void fill_rows(
       // Beyond the picture, coordinates wrap around to large numbers.
       const size_t y = oy * w->stride_h + ky * w->dilation_h - w->pad_top;
       const size_t x0 = ox * w->stride_w - w->pad_left;
-      const uint8_t *line = image + y * w->width * all + group * w->channels;
       if (y >= w->height) {
         memset(to, fill, w->kernel_w * w->channels);
         to += w->kernel_w * w->channels;
-      } else if (runs && x0 < w->width && w->kernel_w <= w->width - x0) {
+        continue;
+      }
+      const uint8_t *line = image + y * w->width * all + group * w->channels;
+      if (runs && x0 < w->width && w->kernel_w <= w->width - x0) {
         copy_flipped(to, line + x0 * all, w->kernel_w * w->channels, c->flip);
         to += w->kernel_w * w->channels;
       } else {

@@ -23,6 +23,9 @@
 #define v_select KN_NAME(v_select)
 #define v_max KN_NAME(v_max)
 #define v_sqrt KN_NAME(v_sqrt)
+#define v_floor KN_NAME(v_floor)
+#define v_ceil KN_NAME(v_ceil)
+#define v_round KN_NAME(v_round)
 #define v_abs KN_NAME(v_abs)
 #define v_nearest KN_NAME(v_nearest)
 #define v_sum KN_NAME(v_sum)
@@ -57,6 +60,10 @@ KN_LANE_FN void v_store_n(float *p, vf x, size_t n) {
   _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)x);
 }
 KN_LANE_FN vf v_sqrt(vf x) { return (vf)_mm512_sqrt_ps((__m512)x); }
+KN_LANE_FN vf v_floor(vf x) { return (vf)_mm512_roundscale_ps((__m512)x, _MM_FROUND_FLOOR); }
+KN_LANE_FN vf v_ceil(vf x) { return (vf)_mm512_roundscale_ps((__m512)x, _MM_FROUND_CEIL); }
+// Ties to even.
+KN_LANE_FN vf v_round(vf x) { return (vf)_mm512_roundscale_ps((__m512)x, _MM_FROUND_NINT); }
 // Nearest integers, ties to even.
 KN_LANE_FN vi v_nearest(vf x) { return (vi)_mm512_cvtps_epi32((__m512)x); }
 KN_LANE_FN float v_sum(vf x) { return _mm512_reduce_add_ps((__m512)x); }
@@ -76,6 +83,9 @@ KN_LANE_FN void v_store_n(float *p, vf x, size_t n) {
   _mm256_maskstore_ps(p, v_mask(n), (__m256)x);
 }
 KN_LANE_FN vf v_sqrt(vf x) { return (vf)_mm256_sqrt_ps((__m256)x); }
+KN_LANE_FN vf v_floor(vf x) { return (vf)_mm256_round_ps((__m256)x, _MM_FROUND_FLOOR); }
+KN_LANE_FN vf v_ceil(vf x) { return (vf)_mm256_round_ps((__m256)x, _MM_FROUND_CEIL); }
+KN_LANE_FN vf v_round(vf x) { return (vf)_mm256_round_ps((__m256)x, _MM_FROUND_NINT); }
 KN_LANE_FN vi v_nearest(vf x) { return (vi)_mm256_cvtps_epi32((__m256)x); }
 KN_LANE_FN float v_sum(vf x) {
   __m128 s = _mm_add_ps(_mm256_castps256_ps128((__m256)x), _mm256_extractf128_ps((__m256)x, 1));
@@ -98,6 +108,9 @@ KN_LANE_FN void v_store_n(float *p, vf x, size_t n) {
   for (size_t i = 0; i < n; i++) p[i] = x[i];
 }
 KN_LANE_FN vf v_sqrt(vf x) { return (vf)vsqrtq_f32((float32x4_t)x); }
+KN_LANE_FN vf v_floor(vf x) { return (vf)vrndmq_f32((float32x4_t)x); }
+KN_LANE_FN vf v_ceil(vf x) { return (vf)vrndpq_f32((float32x4_t)x); }
+KN_LANE_FN vf v_round(vf x) { return (vf)vrndnq_f32((float32x4_t)x); }
 KN_LANE_FN vi v_nearest(vf x) { return (vi)vcvtnq_s32_f32((float32x4_t)x); }
 KN_LANE_FN float v_sum(vf x) { return vaddvq_f32((float32x4_t)x); }
 KN_LANE_FN float v_highest(vf x) { return vmaxvq_f32((float32x4_t)x); }

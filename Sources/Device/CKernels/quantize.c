@@ -70,11 +70,11 @@ void kn_quantize_f32__scalar(
 }
 
 void kn_quantize_away_i8__scalar(
-    const float *x, int8_t *y, size_t count, float factor, float zero) {
+    const float *x, int8_t *y, size_t count, float factor, float zero, int32_t low) {
   for (size_t i = 0; i < count; i++) {
     float v = x[i] * factor;
     v = roundf(zero + (v == v ? v : 0));
-    y[i] = (int8_t)(v > -128 ? v < 127 ? v : 127 : -128);
+    y[i] = (int8_t)(v > (float)low ? v < 127 ? v : 127 : (float)low);
   }
 }
 
@@ -158,7 +158,7 @@ KN_TARGET void KN_NAME(kn_quantize_f32)(
 }
 
 KN_TARGET void KN_NAME(kn_quantize_away_i8)(
-    const float *x, int8_t *y, size_t count, float factor, float zero) {
+    const float *x, int8_t *y, size_t count, float factor, float zero, int32_t low) {
   const vf by = v_splat(factor), from = v_splat(zero);
   for (size_t i = 0; i < count; i += KN_LANES) {
     const size_t n = count - i < KN_LANES ? count - i : KN_LANES;
@@ -170,7 +170,7 @@ KN_TARGET void KN_NAME(kn_quantize_away_i8)(
     const vi whole = __builtin_convertvector(v, vi);
     const vf rest = v - __builtin_convertvector(whole, vf);
     vi code = whole - (rest >= 0.5f) + (rest <= -0.5f);
-    code = (vi)v_select(code > -128, (vf)code, (vf)(code * 0 - 128));
+    code = (vi)v_select(code > low, (vf)code, (vf)(code * 0 + low));
     code = (vi)v_select(code < 127, (vf)code, (vf)(code * 0 + 127));
     const KN_NAME(codes) codes = __builtin_convertvector(code, KN_NAME(codes));
     if (n == KN_LANES)

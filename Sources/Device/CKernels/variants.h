@@ -32,7 +32,7 @@
       const float *, size_t, size_t, size_t, int8_t *, size_t, float *);                           \
   void kn_quantize_panels_i8__##ISA(const float *, size_t, size_t, int8_t *, float *);             \
   void kn_quantize_f32__##ISA(const float *, void *, size_t, float, int, int32_t, int);            \
-  void kn_quantize_away_i8__##ISA(const float *, int8_t *, size_t, float, float);                  \
+  void kn_quantize_away_i8__##ISA(const float *, int8_t *, size_t, float, float, int32_t);         \
   void kn_range_f32__##ISA(const float *, size_t, float *, float *);                               \
   void kn_im2col_f32__##ISA(const kn_im2col *, float *, size_t, size_t);                           \
   void kn_depthwise_f32__##ISA(const kn_depthwise *);                                              \

@@ -49,6 +49,8 @@ public struct Quantize: OperatorDefinition {
     step.setOutput(0, type, step.input(0).shape)
   }
 
+  public func outputType(_ i: Int, _ inputs: [ElementType?]) -> ElementType? { type }
+
   public func run(_ step: StepContext) {
     let (x, y) = (step.input(0), step.output())
     guard x.elementType == .f32 else {

@@ -78,7 +78,8 @@ public struct QuantizeRows: OperatorDefinition {
         unsafe kernels.pointee.quantize_f32(
           values, out, width, inverse, 0, Int32(zero), Int32(KN_I8.rawValue))
       } else {
-        unsafe kernels.pointee.quantize_away_i8(values, out, width, inverse, Float(zero))
+        unsafe kernels.pointee.quantize_away_i8(
+          values, out, width, inverse, Float(zero), kind == .symmetric ? -127 : -128)
       }
     }
   }

@@ -66,6 +66,15 @@ public struct Transpose: OperatorDefinition {
     /// From one to the next in x.
     var steps = IntegerList()
 
+    mutating func dropLast() {
+      var (counts, steps) = (Shape(), IntegerList())
+      for i in 0..<(self.counts.rank - 1) {
+        counts.append(self.counts[i])
+        steps.append(self.steps[i])
+      }
+      (self.counts, self.steps) = (counts, steps)
+    }
+
     /// Axis `i` from behind, one element where there is none.
     func axis(fromLast i: Int, step: Int) -> Axis {
       let at = counts.rank - 1 - i
@@ -97,10 +106,10 @@ public struct Transpose: OperatorDefinition {
         walk.steps.append(step)
       }
     }
-    // What is left of a permutation that leaves all where it is.
-    if walk.counts.rank == 1, walk.steps[0] == walk.run {
-      walk.run *= walk.counts[0]
-      (walk.counts, walk.steps) = (Shape(), IntegerList())
+    // Axes at the end that lie together, behind axes of one element.
+    while walk.counts.rank > 0, walk.steps[walk.counts.rank - 1] == walk.run {
+      walk.run *= walk.counts[walk.counts.rank - 1]
+      walk.dropLast()
     }
     return walk
   }
@@ -109,7 +118,9 @@ public struct Transpose: OperatorDefinition {
   package func innermostLoop(_ shape: Shape) -> (run: Int, count: Int) {
     let walk = walk(shape)
     let (rows, columns) = (walk.axis(fromLast: 1, step: 0), walk.axis(fromLast: 0, step: 0))
-    return (walk.run, walk.run > 1 ? columns.count : max(rows.count, columns.count))
+    guard walk.run == 1 else { return (walk.run, columns.count) }
+    let (long, short) = (max(rows.count, columns.count), min(rows.count, columns.count))
+    return (1, min(long, Transpose.tile(short)))
   }
 
   private func permute<T: BitwiseCopyable>(_ x: Elements<T>, _ y: Elements<T>, _ shape: Shape) {
@@ -150,14 +161,16 @@ public struct Transpose: OperatorDefinition {
     }
   }
 
-  /// All elements of two axes. Where both are long, by tiles whose lines a near cache holds; the longer is
-  /// the inner loop.
+  /// So much of the longer axis goes with all of the shorter one that a near cache holds what both reach.
+  private static func tile(_ shorter: Int) -> Int { max(2048 / max(shorter, 1), 16) }
+
+  /// All elements of two axes, the longer in the inner loop, by tiles.
   private static func turn<T: BitwiseCopyable>(
     _ x: UnsafeMutablePointer<T>, _ y: UnsafeMutablePointer<T>, _ rows: Axis, _ columns: Axis
   ) {
     let isFlat = columns.count >= rows.count
     let (inner, outer) = isFlat ? (columns, rows) : (rows, columns)
-    let tile = outer.count < 16 ? inner.count : 16
+    let tile = tile(outer.count)
     var begin = 0
     while begin < inner.count {
       let end = min(begin &+ tile, inner.count)

@@ -34,7 +34,8 @@ public struct EnergyEstimate: Equatable, Sendable {
 package struct PowerFigures {
   package let grade: EnergyEstimate.Grade
   private let idleWatts: Double
-  /// What all cores at work add.
+  /// What a core at work adds, and what all of them do.
+  private let coreWatts: Double
   private let busyWatts: Double
   private let joulesPerByte: Double
 
@@ -43,25 +44,27 @@ package struct PowerFigures {
     let cores = Double(max(1, min(threads, profile.cpu.coreCount)))
     if let power = profile.power {
       let active = profile.cpu.clusters.compactMap(\.activeWattsPerCore).max() ?? 0
-      (idleWatts, busyWatts) = (power.idleWatts, active * cores)
+      (idleWatts, coreWatts) = (power.idleWatts, active)
       joulesPerByte = power.picojoulesPerDRAMByte * 1e-12
       grade = .profile
     } else if let power = profile.measured?.power {
-      (idleWatts, busyWatts) = (power.idleWatts, power.activeWattsPerCore * cores)
+      (idleWatts, coreWatts) = (power.idleWatts, power.activeWattsPerCore)
       joulesPerByte = 0
       grade = .meter
     } else {
       return nil
     }
+    busyWatts = coreWatts * cores
   }
 
-  /// Joules of so many seconds of the CPU's work, while `weightBytes` come from memory, and of an
-  /// accelerator's, while the CPU waits.
+  /// Joules of so many seconds of the CPU's work, while `weightBytes` come from memory, of one core's that moves
+  /// what an accelerator takes and gives, and of the accelerator's, while the CPU waits.
   package func joules(
-    _ seconds: Double, weightBytes: Int, acceleratorSeconds: Double = 0,
-    acceleratorWatts: Double = 0
+    _ seconds: Double, weightBytes: Int, transferSeconds: Double = 0,
+    acceleratorSeconds: Double = 0, acceleratorWatts: Double = 0
   ) -> Double {
     (idleWatts + busyWatts) * seconds + Double(weightBytes) * joulesPerByte
+      + (idleWatts + coreWatts) * transferSeconds
       + (idleWatts + acceleratorWatts) * acceleratorSeconds
   }
 }

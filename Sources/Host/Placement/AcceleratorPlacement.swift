@@ -90,14 +90,16 @@ public struct AcceleratorPlacement: Sendable {
     let figures = PowerFigures(profile, threads: threads)
     let bytes = costs.weightBytes
     processorJoules = figures?.joules(processorSeconds, weightBytes: bytes.reduce(0, +))
-    // Weights are bytes there; the CPU moves what is transferred.
+    // Weights are bytes there.
     let there = parts.reduce(0) { $0 + $1.seconds }
+    let transfers = parts.reduce(0) { $0 + $1.transferSeconds }
     joules = figures?.joules(
-      self.seconds - there,
+      self.seconds - there - transfers,
       weightBytes: bytes.indices.reduce(0) {
         $0 + (isAccelerated[$1] ? bytes[$1] / 4 : bytes[$1])
       },
-      acceleratorSeconds: there, acceleratorWatts: accelerator.activeWatts)
+      transferSeconds: transfers, acceleratorSeconds: there,
+      acceleratorWatts: accelerator.activeWatts)
   }
 
   /// The nodes of each part.

@@ -44,7 +44,7 @@ import Testing
     #expect(found.parts[0].seconds >= operations / 0.33e12 * 0.999)
   }
 
-  /// While the accelerator works the CPU draws its idle watts; what is transferred it moves itself.
+  /// While the accelerator works the CPU draws its idle watts; what is transferred one core moves.
   @Test func partsTakeTheAcceleratorsWatts() throws {
     var profile = try DeviceProfile.named("orange-pi-5", folder: nil)
     let active = try #require(profile.cpu.clusters.compactMap(\.activeWattsPerCore).max())
@@ -58,6 +58,12 @@ import Testing
     let alone = (4 + active) * found.processorSeconds + 4 * weights
     #expect(abs(try #require(found.processorJoules) / alone - 1) < 1e-3)
     #expect(joules < alone)
+    let four = try AcceleratorPlacement(fixed, on: profile, threads: 4)
+    let (busy, moved) = (
+      four.parts.reduce(0) { $0 + $1.seconds }, four.parts.reduce(0) { $0 + $1.transferSeconds }
+    )
+    let shared = (4 + 4 * active) * (four.seconds - busy - moved) + (4 + active) * moved
+    #expect(abs(try #require(four.joules) / (shared + 6.8 * busy + weights) - 1) < 1e-3)
     profile.power = nil
     let unknown = try AcceleratorPlacement(fixed, on: profile)
     #expect(unknown.joules == nil && unknown.processorJoules == nil)

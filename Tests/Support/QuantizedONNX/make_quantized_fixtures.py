@@ -112,6 +112,27 @@ def operators():
         single(f"matmulnbits_{block}", "MatMulNBits", inputs, {"w", "s", "z"}, F32, K=k, N=n, bits=bits, block_size=block)
 
 
+def edges():
+    """Real numbers to integers and back: of known shape, and as many as the data says."""
+    x = np.concatenate([floats(4, 37, low=-9, high=9), (np.arange(74).reshape(2, 37) - 37).astype(F32) / 8])
+    for t, zero in ((U8, 100), (I8, -20)):
+        n = np.dtype(t).name
+        single(f"quantizelinear_{n}", "QuantizeLinear", [("x", x), ("s", f(0.0625 if t == I8 else 0.071)), ("z", np.array(zero, t))], {"s", "z"}, t, domain="")
+    nodes = [
+        helper.make_node("NonZero", ["x"], ["places"]),
+        helper.make_node("Cast", ["places"], ["real"], to=T.FLOAT),
+        helper.make_node("QuantizeLinear", ["real", "s", "z"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["d"]),
+        helper.make_node("Transpose", ["d"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes, "open", [helper.make_tensor_value_info("x", T.FLOAT, [5, 7])], [helper.make_tensor_value_info("y", T.FLOAT, None)],
+        [numpy_helper.from_array(f(0.25), "s"), numpy_helper.from_array(np.array(3, U8), "z")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    run("quantizelinear_open", model, {"x": np.maximum(floats(5, 7), 0)})
+
+
 class Data(CalibrationDataReader):
     def __init__(self, batches):
         self.batches = iter(batches)
@@ -163,3 +184,4 @@ def networks():
 if __name__ == "__main__":
     operators()
     networks()
+    edges()

@@ -198,8 +198,9 @@ typedef struct kn_kernels {
   // the zero point. type: KN_I8, KN_U8 or KN_I16.
   void (*quantize_f32)(
       const float *x, void *y, size_t count, float factor, int divides, int32_t zero, int type);
-  // clamp(round(zero + x[i] factor)) of −128 … 127, ties away from zero; NaN gives round(zero).
-  void (*quantize_away_i8)(const float *x, int8_t *y, size_t count, float factor, float zero);
+  // clamp(round(zero + x[i] factor)) of low … 127, ties away from zero; NaN gives round(zero).
+  void (*quantize_away_i8)(
+      const float *x, int8_t *y, size_t count, float factor, float zero, int32_t low);
   // The least and the greatest of x and 0. NaN counts for nothing.
   void (*range_f32)(const float *x, size_t count, float *low, float *high);
   // f32 panels (as pack_f32 or im2col write them) to int8 panels, one scale per column, those that pad

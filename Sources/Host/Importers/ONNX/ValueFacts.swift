@@ -192,8 +192,8 @@ struct ValueFacts {
   private func rank(of op: Operator, _ inputs: [ValueID?]) -> Int? {
     let known = inputs.map { $0.flatMap { rank($0) } }
     switch op {
-    case .unary, .cast, .softmax, .stringFromNumber, .numberFromString, .stringLookup, .regexMatch,
-      .nGrams:
+    case .unary, .cast, .quantize, .softmax, .stringFromNumber, .numberFromString, .stringLookup,
+      .regexMatch, .nGrams:
       return known.first ?? nil
     case .binary, .select, .stringConcat, .stringEqual:
       return known.contains(nil) ? nil : known.compactMap { $0 }.max()

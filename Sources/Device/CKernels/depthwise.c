@@ -91,41 +91,42 @@ KN_LANE_FN void KN_NAME(interior)(
   }
 }
 
-// Rows [top, top + rows) of the picture, the zeros around it among them: `width` floats each, with
-// zeros behind them that vectors may reach into.
+// Rows [top, top + rows) of the picture, the zeros around it among them: `pitch` floats each, whole
+// vectors, and zeros behind them that vectors may reach into. No store overlaps another, so that none
+// waits for it.
 KN_LANE_FN void KN_NAME(fill_band)(
-    const kn_depthwise *c, float *band, size_t width, intptr_t top, size_t rows) {
+    const kn_depthwise *c, float *band, size_t pitch, intptr_t top, size_t rows) {
   const vf zero = v_splat(0);
-  const size_t left = c->pad_left < width ? c->pad_left : width;
-  const size_t count = c->width < width - left ? c->width : width - left;
+  const size_t left = c->pad_left < pitch ? c->pad_left : pitch;
+  const size_t end = c->width < pitch - left ? left + c->width : pitch;
   float *to = band;
-  // A vector may run over the end of its row: what is there is written after it.
-  for (size_t r = 0; r < rows; r++, to += width) {
+  for (size_t r = 0; r < rows; r++) {
     const intptr_t y = top + (intptr_t)r;
     const int inside = y >= 0 && y < (intptr_t)c->height;
-    size_t at = 0;
-    for (; at < (inside ? left : width); at += KN_LANES) v_store(to + at, zero);
-    if (!inside) continue;
-    const float *from = c->x + (size_t)y * c->width;
-    size_t i = 0;
-    for (; i + KN_LANES <= count; i += KN_LANES) v_store(to + left + i, v_load(from + i));
-    if (i < count) {
-      v_store(to + left + i, v_load_n(from + i, count - i));
-      i += KN_LANES;
+    // What would stand at the begin of the band's row, were the picture wider.
+    const float *from = c->x + y * (intptr_t)c->width - left;
+    for (size_t at = 0; at < pitch; at += KN_LANES, to += KN_LANES) {
+      if (!inside || at >= end || at + KN_LANES <= left) {
+        v_store(to, zero);
+      } else if (at >= left && at + KN_LANES <= end) {
+        v_store(to, v_load(from + at));
+      } else {
+        const size_t first = left > at ? left - at : 0, last = end - at;
+        v_store(to, v_load_part(from + at, first, last < KN_LANES ? last : KN_LANES));
+      }
     }
-    for (at = left + i; at < width; at += KN_LANES) v_store(to + at, zero);
   }
   for (size_t i = 0; i < BAND_SLACK; i += KN_LANES) v_store(to + i, zero);
 }
 
 // One row of output pixels; x is what the kernel's corner sees at its begin.
 KN_LANE_FN void KN_NAME(band_row)(
-    const kn_depthwise *c, const float *x, size_t width, const vf *taps, float *y,
+    const kn_depthwise *c, const float *x, size_t pitch, const vf *taps, float *y,
     const size_t kernel_h, const size_t kernel_w, const size_t stride) {
   for (size_t i = 0; i < c->out_w; i += KN_LANES, x += KN_LANES * stride) {
     vf sum = v_splat(c->bias);
     for (size_t ky = 0; ky < kernel_h; ky++) {
-      const float *line = x + ky * c->dilation_h * width;
+      const float *line = x + ky * c->dilation_h * pitch;
       for (size_t kx = 0; kx < kernel_w; kx++)
         sum = v_fma(
             v_load_strided(line + kx * c->dilation_w, stride, KN_LANES),
@@ -145,25 +146,26 @@ KN_LANE_FN int KN_NAME(banded)(
   const kn_depthwise copy = *call, *const c = &copy;
   if (kernel_h * kernel_w > KN_DEPTHWISE_NEAR_TAPS) return 0;
   const size_t width = (c->out_w - 1) * stride + (kernel_w - 1) * c->dilation_w + 1;
+  const size_t pitch = (width + KN_LANES - 1) / KN_LANES * KN_LANES;
   const size_t reach = (kernel_h - 1) * c->dilation_h + 1;
-  const size_t room = (BAND_FLOATS - BAND_SLACK) / width;
+  const size_t room = (BAND_FLOATS - BAND_SLACK) / pitch;
   if (room < reach) return 0;
   size_t per = (room - reach) / c->stride_h + 1;
   if (per > c->out_h) per = c->out_h;
   // Where rows are long or taps far apart, more of them would be copied than are multiplied.
   if ((per - 1) * c->stride_h + reach > per * kernel_h) return 0;
   // For the same reason what callers have on the stack is not to lie just 4 KiB, or 16, behind its begin.
-  float band[BAND_FLOATS + BAND_APART];
+  float band[BAND_FLOATS + BAND_APART] __attribute__((aligned(64)));
   vf taps[KN_DEPTHWISE_NEAR_TAPS];
   for (size_t i = 0; i < kernel_h * kernel_w; i++) taps[i] = v_splat(c->w[i]);
   for (size_t oy = 0; oy < c->out_h; oy += per) {
     const size_t count = c->out_h - oy < per ? c->out_h - oy : per;
     KN_NAME(fill_band)(
-        c, band, width, (intptr_t)(oy * c->stride_h) - (intptr_t)c->pad_top,
+        c, band, pitch, (intptr_t)(oy * c->stride_h) - (intptr_t)c->pad_top,
         (count - 1) * c->stride_h + reach);
     for (size_t r = 0; r < count; r++)
       KN_NAME(band_row)(
-          c, band + r * c->stride_h * width, width, taps, c->y + (oy + r) * c->out_w, kernel_h,
+          c, band + r * c->stride_h * pitch, pitch, taps, c->y + (oy + r) * c->out_w, kernel_h,
           kernel_w, stride);
   }
   return 1;

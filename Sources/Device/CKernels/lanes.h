@@ -15,6 +15,7 @@
 #define vf_loose KN_NAME(vf_loose)
 #define v_load KN_NAME(v_load)
 #define v_load_n KN_NAME(v_load_n)
+#define v_load_part KN_NAME(v_load_part)
 #define v_load_strided KN_NAME(v_load_strided)
 #define v_store KN_NAME(v_store)
 #define v_store_n KN_NAME(v_store_n)
@@ -56,6 +57,10 @@ KN_LANE_FN vf v_abs(vf x) { return (vf)((vi)x & 0x7fffffff); }
 KN_LANE_FN vf v_load_n(const float *p, size_t n) {
   return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
 }
+// Lanes [first, end) of those at p, zeros elsewhere; reads nothing else.
+KN_LANE_FN vf v_load_part(const float *p, size_t first, size_t end) {
+  return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << end) - (1u << first)), p);
+}
 KN_LANE_FN void v_store_n(float *p, vf x, size_t n) {
   _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)x);
 }
@@ -78,6 +83,9 @@ KN_LANE_FN __m256i v_mask(size_t n) {
 }
 KN_LANE_FN vf v_load_n(const float *p, size_t n) {
   return (vf)_mm256_maskload_ps(p, v_mask(n));
+}
+KN_LANE_FN vf v_load_part(const float *p, size_t first, size_t end) {
+  return (vf)_mm256_maskload_ps(p, _mm256_andnot_si256(v_mask(first), v_mask(end)));
 }
 KN_LANE_FN void v_store_n(float *p, vf x, size_t n) {
   _mm256_maskstore_ps(p, v_mask(n), (__m256)x);
@@ -102,6 +110,11 @@ KN_LANE_FN float v_highest(vf x) {
 KN_LANE_FN vf v_load_n(const float *p, size_t n) {
   vf x = {0};
   for (size_t i = 0; i < n; i++) x[i] = p[i];
+  return x;
+}
+KN_LANE_FN vf v_load_part(const float *p, size_t first, size_t end) {
+  vf x = {0};
+  for (size_t i = first; i < end; i++) x[i] = p[i];
   return x;
 }
 KN_LANE_FN void v_store_n(float *p, vf x, size_t n) {

@@ -288,6 +288,9 @@ private struct StepShape {
       variant = "to \(op.type.name)"
       isOneExtent = true
     case .quantize: isOneExtent = true
+    case .quantizeRows(let op):
+      let x = first?.shape ?? Shape()
+      run = x.elementCount(of: min(op.rowAxes, x.rank)..<x.rank)
     // Several short rows go through the vector together.
     case .softmax: if run <= 8 { variant = "narrow" }
     case .slice, .concat, .pad, .expand, .tile:

@@ -9,14 +9,16 @@ import Testing
 @Suite struct StepWorkTests {
   private func work(
     _ op: Operator, _ inputs: [[Int]], constants: [Constant] = [],
-    scheme: QuantizationScheme = .f32, type: ElementType = .f32
+    scheme: QuantizationScheme = .f32, type: ElementType = .f32, outputs: Int = 1
   ) throws -> StepWork {
     var graph = Graph(name: "step")
     let x = inputs.enumerated().map { i, shape in
       graph.addInput("x\(i)", type, shape.map { .constant($0) })
     }
     let w = constants.enumerated().map { i, constant in graph.addConstant("w\(i)", constant) }
-    graph.addOutput("y", graph.add(op, x + w, name: "step"))
+    let y = (0..<outputs).map { graph.addValue("y\($0)") }
+    graph.nodes.append(Node(name: "step", op: op, inputs: x + w, outputs: y))
+    for (i, value) in y.enumerated() { graph.addOutput("y\(i)", value) }
     return try #require(try Lowering.lower(graph) { _ in scheme }.work.last)
   }
 
@@ -59,6 +61,16 @@ import Testing
       .conv(Conv(window: window, groups: 8)), [[1, 8, 20, 12]], constants: [kernels])
     #expect(depthwise.kind == "Conv depthwise strided" && depthwise.extents == [9, 6, 80, 8])
     #expect(depthwise.amount == 8 * 60 * 9)
+    // Rows that are left out cost no more: what counts is how far apart neighbours in a row are.
+    let rows = Window(strides: IntegerList([2, 1]), pads: IntegerList([1, 1, 1, 1]))
+    let dense = try work(
+      .conv(Conv(window: rows, groups: 8)), [[1, 8, 20, 12]], constants: [kernels])
+    #expect(dense.kind == "Conv depthwise" && dense.extents == [9, 12, 80, 8])
+    let side = IntegerList([3, 3])
+    let pool = try work(.pool(Pool(.max, kernel: side, window: rows)), [[1, 8, 20, 12]])
+    #expect(pool.kind == "Pool max" && pool.extents == [960 * 9, 9, 12])
+    let half = try work(.pool(Pool(.max, kernel: side, window: window)), [[1, 8, 20, 12]])
+    #expect(half.kind == "Pool max strided")
   }
 
   @Test func treesAreAsDeepAsTheirNodesNeed() {
@@ -96,6 +108,11 @@ import Testing
   @Test func movesKnowTheirRuns() throws {
     let turn = try work(.transpose(Transpose(IntegerList([0, 2, 1]))), [[1, 6, 10]])
     #expect(turn.extents == [60, 1, 10] && turn.amount == 60)
+    let single = try work(.transpose(Transpose(IntegerList([0, 3, 1, 2]))), [[1, 1, 1, 77]])
+    #expect(single.extents == [77, 77, 1])
+    let quantized = try work(
+      .quantizeRows(QuantizeRows(.symmetric, rowAxes: 1)), [[2, 7, 10, 1]], outputs: 3)
+    #expect(quantized.extents == [140, 70])
     let heads = try work(.transpose(Transpose(IntegerList([1, 0, 2]))), [[6, 10, 32]])
     #expect(heads.extents == [1920, 32, 6])
     func slice(_ axis: Int, _ end: Int, _ step: Int) -> Operator {

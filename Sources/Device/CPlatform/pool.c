@@ -140,6 +140,10 @@ void kp_pool_set_busy(kp_pool *p, int busy) {
   atomic_store_explicit(&p->busy, busy, memory_order_relaxed);
 }
 
+uint32_t kp_pool_shared_jobs(const kp_pool *p) {
+  return atomic_load_explicit(&p->generation, memory_order_relaxed);
+}
+
 int kp_pool_threads(const kp_pool *p) { return p->threads; }
 
 void kp_pool_run(kp_pool *p, kp_job job, void *arguments, size_t parts) {

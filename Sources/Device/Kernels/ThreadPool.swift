@@ -36,6 +36,9 @@ public final class ThreadPool {
   /// Whether more jobs follow soon, as those of one inference do.
   public func setBusy(_ isBusy: Bool) { unsafe kp_pool_set_busy(handle, isBusy ? 1 : 0) }
 
+  /// How many jobs were shared so far, those of one part not among them; wraps around.
+  public var sharedJobs: UInt32 { unsafe kp_pool_shared_jobs(handle) }
+
   deinit {
     unsafe kp_pool_destroy(handle)
   }

@@ -70,6 +70,21 @@ struct ThreadPoolTests {
     #expect(slots.values == wanted && slots.marginIsIntact)
   }
 
+  @Test func `what one thread does alone does not count as shared`() throws {
+    let pool = try ThreadPool(threads: 2)
+    let slots = Memory<Int>(count: 4, of: 0)
+    func run(_ parts: Int) -> UInt32 {
+      let before = pool.sharedJobs
+      pool.run(
+        { arguments, part, _ in
+          arguments!.assumingMemoryBound(to: Int.self)[part] += 1
+        }, slots.base, parts: parts)
+      return pool.sharedJobs &- before
+    }
+    #expect(run(1) == 0 && run(2) == 1 && run(4) == 1 && run(0) == 0)
+    #expect(slots.values == [3, 2, 1, 1])
+  }
+
   @Test func `pools come and go`() throws {
     for threads in 1...8 {
       for _ in 0..<10 { _ = try ThreadPool(threads: threads) }

@@ -80,6 +80,18 @@ import Testing
     #expect(measured.memory.count == 4 * threads)
   }
 
+  /// What is too small to be shared takes several threads as long as one, whatever their pace is.
+  @Test func whatIsNotSharedIsNotMeasuredAgain() throws {
+    let measuring = try ProbeMeasuring(
+      [1, 2], keptBytes: 1 << 24,
+      cases: [{ .depthwise(64, 5, kernel: 3) }, { .depthwise(32, 56, kernel: 5) }])
+    try measuring.run(seconds: 0, longest: 60) { _ in }
+    let tables = measuring.tables
+    #expect(tables.map(\.threads) == [1, 2] && tables.allSatisfy { $0.points.count == 2 })
+    let (one, two) = (tables[0].points, tables[1].points)
+    #expect(one[0] == two[0] && one[1].extents == two[1].extents && one[1] != two[1])
+  }
+
   @Test func memoryGetsSlowerAsItGrows() {
     let points = MemoryProbe(threadCounts: [1]).points()
     #expect(points.map(\.workingSetBytes) == points.map(\.workingSetBytes).sorted())

@@ -147,6 +147,8 @@ void kp_pool_destroy(kp_pool *pool);
 int kp_pool_threads(const kp_pool *pool);
 /// Whether more jobs follow soon, as those of one inference do; at first not.
 void kp_pool_set_busy(kp_pool *pool, int busy);
+// Jobs that were shared so far; wraps around.
+uint32_t kp_pool_shared_jobs(const kp_pool *pool);
 /// How often idle threads of all pools let others have the CPU: the system counts these among the
 /// involuntary switches.
 int64_t kp_given_way(void);

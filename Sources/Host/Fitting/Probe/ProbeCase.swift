@@ -69,7 +69,7 @@ package struct ProbeCase {
     return made
   }
 
-  static func depthwise(
+  package static func depthwise(
     _ channels: Int, _ size: Int, kernel: Int, stride: Int = 1
   ) -> ProbeCase {
     var made = ProbeCase()

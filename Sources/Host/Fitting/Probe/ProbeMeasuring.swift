@@ -4,7 +4,7 @@ import Lowering
 import Platform
 
 /// Steps and small models, and their times.
-final class ProbeMeasuring {
+package final class ProbeMeasuring {
   /// A small model, and what it took.
   struct Chain {
     var kind: ProbeCase.ChainKind
@@ -29,6 +29,8 @@ final class ProbeMeasuring {
     var turn = 0
     /// Takes longer than its kin: more likely than others it was disturbed each time.
     var isSuspect = false
+    /// On several threads too one thread does it all: it takes what it takes on one.
+    var isAlone = false
   }
 
   let pace: ProbePace
@@ -42,7 +44,9 @@ final class ProbeMeasuring {
   /// The last look, where nothing was done since.
   private var last: (threads: Int, seconds: Double)?
 
-  init(_ threadCounts: [Int], keptBytes: Int) throws {
+  package init(
+    _ threadCounts: [Int], keptBytes: Int, cases: [ProbeCase.Maker] = ProbeCase.all
+  ) throws {
     self.threadCounts = threadCounts
     left = keptBytes
     for threads in threadCounts where threads > 1 {
@@ -58,7 +62,7 @@ final class ProbeMeasuring {
     }
     // One thread first: should time run out, the rest can do without.
     for threads in threadCounts {
-      for make in ProbeCase.all { jobs.append(Job(make: make, threads: threads)) }
+      for make in cases { jobs.append(Job(make: make, threads: threads)) }
     }
   }
 
@@ -77,7 +81,7 @@ final class ProbeMeasuring {
   private static let suspectMiss = 0.1
 
   /// Measures all once, unless that takes longer than `longest`, and then on until `seconds` are over.
-  func run(seconds: Double, longest: Double, _ progress: (Double) -> Void) throws {
+  package func run(seconds: Double, longest: Double, _ progress: (Double) -> Void) throws {
     let start = Clock.monotonicNanoseconds
     func elapsed() -> Double { Double(Clock.monotonicNanoseconds &- start) * 1e-9 }
     for n in jobs.indices {
@@ -141,14 +145,17 @@ final class ProbeMeasuring {
 
   /// The fewest times at full pace that a step on so many threads has, suspect ones only if `suspects`.
   private func leastFull(_ threads: Int, _ suspects: Bool) -> Int {
-    jobs.lazy.filter { $0.threads == threads && $0.work != nil && (!suspects || $0.isSuspect) }
-      .map(\.samples.fullCount).min() ?? .max
+    jobs.lazy.filter {
+      $0.threads == threads && $0.work != nil && !$0.isAlone && (!suspects || $0.isSuspect)
+    }
+    .map(\.samples.fullCount).min() ?? .max
   }
 
   /// The step that lacks times most; of any number of threads where that is nil.
   private func nextJob(_ threads: Int?, _ suspects: Bool) -> Int? {
     func isOpen(_ job: Job) -> Bool {
-      job.work != nil && job.threads == threads ?? job.threads && (!suspects || job.isSuspect)
+      job.work != nil && !job.isAlone && job.threads == threads ?? job.threads
+        && (!suspects || job.isSuspect)
     }
     return jobs.indices.lazy.filter { isOpen(self.jobs[$0]) }
       .min {
@@ -207,10 +214,14 @@ final class ProbeMeasuring {
       if threads > 1, !made.isParallel { return }
       model = try ProbeModel(made, threads: threads, pool: pools[threads])
       last = nil
+      jobs[n].work = model?.work
+      if let pool = pools[threads], let model, try !model.isShared(on: pool) {
+        jobs[n].isAlone = true
+        return
+      }
       _ = try look(threads)
     }
     guard let model else { return }
-    jobs[n].work = model.work
     var samples = jobs[n].samples
     try sample(&samples, threads) { try model.measure(seconds: 0.001) }
     jobs[n].samples = samples
@@ -252,11 +263,18 @@ final class ProbeMeasuring {
   }
 
   /// What the steps took, each with an inference of its own.
-  var tables: [MeasuredSpeeds.StepTable] {
+  package var tables: [MeasuredSpeeds.StepTable] {
     var tables: [MeasuredSpeeds.StepTable] = []
     for job in jobs {
-      guard let work = job.work, let seconds = job.samples.seconds(best: pace.best(job.threads))
-      else {
+      guard let work = job.work else { continue }
+      // The pace of several threads says nothing of what one does.
+      let found =
+        !job.isAlone
+        ? job
+        : jobs.first {
+          $0.threads == 1 && $0.work?.kind == work.kind && $0.work?.extents == work.extents
+        }
+      guard let found, let seconds = found.samples.seconds(best: pace.best(found.threads)) else {
         continue
       }
       let point = MeasuredSpeeds.StepPoint(

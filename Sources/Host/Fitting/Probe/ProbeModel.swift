@@ -58,6 +58,13 @@ package final class ProbeModel {
     }
   }
 
+  /// Whether a run shares any work among the threads of `pool`, which is its own.
+  func isShared(on pool: ThreadPool) throws -> Bool {
+    let before = pool.sharedJobs
+    try session.run()
+    return pool.sharedJobs != before
+  }
+
   /// Seconds of one run, the lower quartile of several: others on the machine make runs longer, never
   /// shorter. About `seconds` are spent.
   ///

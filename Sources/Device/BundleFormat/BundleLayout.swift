@@ -21,7 +21,7 @@ public enum BundleLayout {
   /// change, and the byte that ends text on DOS.
   public static var magic: [UInt8] { [0x8B, 0x4B, 0x4E, 0x41, 0x50, 0x0D, 0x0A, 0x1A] }
   /// The version written, and the newest read.
-  public static var version: BundleVersion { BundleVersion(major: 2, minor: 0) }
+  public static var version: BundleVersion { BundleVersion(major: 3, minor: 0) }
 
   public static var headerByteCount: Int { 96 }
   public static var sectionEntryByteCount: Int { 96 }

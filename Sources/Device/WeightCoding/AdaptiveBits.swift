@@ -31,6 +31,12 @@ public struct AdaptiveBit: Sendable {
     for _ in 0..<zeros { learn(0) }
   }
 
+  /// As though so many ones had been seen.
+  public init(ones: UInt32) {
+    self.init()
+    for _ in 0..<ones { learn(1) }
+  }
+
   fileprivate mutating func learn(_ bit: Int) {
     // What is far back counts less.
     if seen < 48 { seen += 1 }

@@ -47,55 +47,36 @@ public final class CodedWeight: Sendable {
   public init(
     head: RawSpan, encoding: WeightEncoding?, shape: Shape, byteCount: Int
   ) throws(WeightCodingError) {
-    var reader = ByteReader(head)
-    let scale: Float
-    let code: UInt8
-    var width = 1
-    do throws(ByteError) {
-      code = try reader.byte()
-      if code == WeightCodingKind.planes.rawValue { width = Int(try reader.byte()) }
-      scale = code == WeightCodingKind.steps.rawValue ? try reader.float() : 0
-    } catch {
-      throw WeightCodingError(error)
-    }
-    guard let kind = WeightCodingKind(rawValue: code) else {
-      throw WeightCodingError(
-        offset: 0, reason: .field("the coding", found: Int(code), expected: 0...3))
-    }
-    self.kind = kind
     self.encoding = encoding
     self.shape = shape
     self.byteCount = byteCount
-    self.scale = scale
-    guard CodedWeight.isKind(kind, for: encoding) else {
+    let placement = WeightPlacement(encoding ?? WeightEncoding(.f32, .rowMajor), shape)
+    let coded = try CodedHead(head) { (kind) throws(WeightCodingError) in
+      guard CodedWeight.isKind(kind, for: encoding) else {
+        let form = encoding?.scheme.name ?? "plain elements"
+        throw WeightCodingError(
+          offset: 0, reason: .mismatch("\(kind.name) cannot become \(form)"))
+      }
+      return placement
+    }
+    kind = coded.kind
+    integers = coded.integers
+    guard let coding = coded.integers else {
+      planeWidth = coded.planeWidth
+      scale = 0
+      guard byteCount % planeWidth == 0 else {
+        throw WeightCodingError(
+          offset: 0, reason: .mismatch("\(byteCount) bytes are no \(planeWidth) planes"))
+      }
+      return
+    }
+    let pieceLength = coding.runLength * coding.runsPerPiece
+    guard coding.pieceCount <= 1 || pieceLength % placement.granule == 0 else {
       throw WeightCodingError(
-        offset: 0,
-        reason: .mismatch("\(kind.name) cannot become \(encoding?.scheme.name ?? "plain elements")")
-      )
+        offset: 0, reason: .mismatch("pieces of \(pieceLength) integers part a block"))
     }
-    switch kind {
-    case .planes:
-      guard [1, 2, 4, 8].contains(width), byteCount % width == 0, reader.isAtEnd else {
-        throw WeightCodingError(
-          offset: 1, reason: .mismatch("\(byteCount) bytes are no \(width) planes"))
-      }
-      integers = nil
-    case .steps, .rows, .blocks:
-      guard scale.isFinite, scale >= 0 else {
-        throw WeightCodingError(offset: 1, reason: .mismatch("the step is no length"))
-      }
-      let placement = WeightPlacement(encoding ?? WeightEncoding(.f32, .rowMajor), shape)
-      let coding = try IntegerCoding(
-        &reader, count: placement.count, columns: placement.columns, limit: placement.limit)
-      let pieceLength = coding.runLength * coding.runsPerPiece
-      guard coding.pieceCount <= 1 || pieceLength % placement.granule == 0 else {
-        throw WeightCodingError(
-          offset: 0, reason: .mismatch("pieces of \(pieceLength) integers part a block"))
-      }
-      integers = coding
-      width = kind == .blocks ? 2 : 4
-    }
-    planeWidth = width
+    planeWidth = kind == .blocks ? 2 : 4
+    scale = coded.step.value / Float(coding.rule.subdivision)
   }
 
   private static func isKind(_ kind: WeightCodingKind, for encoding: WeightEncoding?) -> Bool {

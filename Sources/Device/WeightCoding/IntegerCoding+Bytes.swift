@@ -5,35 +5,16 @@ import Bytes
 import CKernels
 
 extension IntegerCoding {
-  /// The coding of `count` integers in rows of `columns` out of a tensor's head, up to the head's end. Where
-  /// low bits are not stored by themselves, no symbol stands for more than `limit`.
-  init(
-    _ reader: inout ByteReader, count: Int, columns: Int, limit: Int
-  ) throws(WeightCodingError) {
+  /// What `code` makes a coding of `count` integers of.
+  init(count: Int) {
     self.init(
       count: count, rule: ValueRule(isDependent: false), lanes: 2, runLength: 1, runsPerPiece: 2,
       low: 0, symbolCount: 1, frequencies: [])
-    let start = reader.offset
-    let bytes: [UInt8]
-    do throws(ByteError) { bytes = try reader.array(reader.remaining) } catch {
-      throw WeightCodingError(error)
-    }
-    var coder = try AdaptiveBitReader(bytes, base: start)
-    try code(columns: columns, limit: limit, &coder)
-    guard coder.isAtEnd else {
-      throw WeightCodingError(offset: coder.offset, reason: .remainder)
-    }
   }
 
-  /// Appends the bytes that give the same coding back for rows of `columns`.
-  public func write(columns: Int, to writer: inout ByteWriter) throws(WeightCodingError) {
-    var coder = AdaptiveBitWriter()
-    var coding = self
-    try coding.code(columns: columns, limit: .max, &coder)
-    writer.put(coder.finished())
-  }
-
-  private mutating func code(
+  /// The coding of integers in rows of `columns`. Where low bits are not stored by themselves, no symbol
+  /// stands for more than `limit`.
+  mutating func code(
     columns: Int, limit: Int, _ coder: inout some BitCoder
   ) throws(WeightCodingError) {
     try codeRule(&coder)
@@ -41,15 +22,10 @@ extension IntegerCoding {
     try codeSymbols(limit: limit, &coder)
     try codeClasses(&coder)
     try codeFrequencies(&coder)
-    // Bytes that were cut off or changed rarely lead here.
-    var end = IntegerCoding.endMark
-    try coder.code(bits: 8, &end)
-    guard end == IntegerCoding.endMark else {
-      throw WeightCodingError(offset: coder.offset, reason: .remainder)
-    }
+    let escapes = frequencies.contains { $0[symbolCount] > 0 }
+    guard escapes else { return }
+    try coder.code(field: "the escape's order", &escapeOrder, in: 0...12, order: 1)
   }
-
-  private static var endMark: Int { 0xA7 }
 
   private mutating func codeRule(_ coder: inout some BitCoder) throws(WeightCodingError) {
     var isDependent = rule.isDependent ? 1 : 0
@@ -71,7 +47,9 @@ extension IntegerCoding {
     columns: Int, _ coder: inout some BitCoder
   ) throws(WeightCodingError) {
     var laneBits = lanes.trailingZeroBitCount
-    try coder.code(bits: 2, &laneBits)
+    try coder.code(
+      field: "the doublings of lanes", &laneBits, in: 0...3,
+      usual: IntegerCoding.usualLanes(count: count).trailingZeroBitCount)
     lanes = 1 << laneBits
     guard [1, 2, Int(KN_RANS_LANES)].contains(lanes) else {
       throw WeightCodingError(offset: coder.offset, reason: .mismatch("\(lanes) lanes"))
@@ -80,7 +58,9 @@ extension IntegerCoding {
     let row = min(max(columns, 1), IntegerCoding.maximumRun)
     let most = IntegerCoding.maximumRun / row
     var rows = runLength % row == 0 ? runLength / row : 0
-    try coder.code(field: "the rows of a run", &rows, in: 0...most, usual: 1, order: 2)
+    try coder.code(
+      field: "the rows of a run", &rows, in: 0...most,
+      usual: IntegerCoding.usualRows(count: count, columns: columns, lanes: lanes), order: 2)
     if rows > 0 {
       runLength = rows * row
     } else {
@@ -107,8 +87,7 @@ extension IntegerCoding {
       field: "the symbol count", &symbolCount, in: 1...Int(KN_RANS_SYMBOLS) - 1,
       usual: min(2 * below + 1, Int(KN_RANS_SYMBOLS) - 1), order: 4)
     try coder.code(field: "the shift", &shift, in: 0...8, usual: 0)
-    try coder.code(field: "the escape's order", &escapeOrder, in: 0...12, order: 1)
-    try coder.code(field: "the precision", &precision, in: 5...12, order: 2)
+    try coder.code(field: "the precision", &precision, in: 5...12, usual: 12, order: 2)
     // Symbols become values by a table, without another look at them.
     let largest = rule.largest(max(-low, low + symbolCount - 1))
     guard shift > 0 || largest <= limit else {
@@ -194,12 +173,21 @@ extension IntegerCoding {
   ) throws(WeightCodingError) {
     let order = order
     var models = FrequencyModels()
-    let isRead = frequencies.isEmpty
+    // What contexts without a law of their own have others told apart from.
+    var usual: [FrequencyLaw] = []
+    if frequencies.isEmpty {
+      let none = [UInt16](repeating: 0, count: symbolCount + 1)
+      frequencies = [[UInt16]](repeating: none, count: contexts)
+      laws = []
+    }
+    if laws.isEmpty { laws = [FrequencyLaw?](repeating: nil, count: contexts) }
     for context in 0..<contexts {
-      if isRead { frequencies.append([UInt16](repeating: 0, count: symbolCount + 1)) }
-      let previous = previous(ofContext: context).map { frequencies[$0] }
+      let before = self.usual(ofContext: context).map { usual[$0] } ?? .usual
       try order.code(
-        &frequencies[context], context: context, previous: previous, &models, &coder)
+        &frequencies[context], &laws[context], context: context,
+        previous: previous(ofContext: context).map { frequencies[$0] }, usual: before, &models,
+        &coder)
+      usual.append(laws[context] ?? before)
     }
   }
 }

@@ -76,13 +76,15 @@ public struct IntegerCoding: Equatable, Sendable {
   public var precision: Int
   /// One list for each context, the escape's frequency last.
   public var frequencies: [[UInt16]]
+  /// The law that each context's frequencies follow; nil of those that follow none.
+  public var laws: [FrequencyLaw?]
 
   public init(
     count: Int, rule: ValueRule, lanes: Int, runLength: Int, runsPerPiece: Int,
     stateContexts: Int = 1, classes: Int = 1, runLevelBits: Int = 0, columnLevels: [UInt8] = [],
     lowest: Int = 0, activity: Activity? = nil, low: Int, symbolCount: Int, shift: Int = 0,
     escapeOrder: Int = 0, precision: Int = 12,
-    frequencies: [[UInt16]]
+    frequencies: [[UInt16]], laws: [FrequencyLaw?] = []
   ) {
     self.count = count
     self.rule = rule
@@ -101,6 +103,7 @@ public struct IntegerCoding: Equatable, Sendable {
     self.escapeOrder = escapeOrder
     self.precision = precision
     self.frequencies = frequencies
+    self.laws = laws
   }
 
   /// Integers of the longest run: a group of runs is the decoder's scratch.
@@ -111,6 +114,20 @@ public struct IntegerCoding: Equatable, Sendable {
   public static func maximumContexts(count: Int, symbols: Int) -> Int {
     min(32, (2048 + count) / (symbols + 1))
   }
+
+  /// Lanes of so many integers: each has a state that is stored with every piece.
+  public static func usualLanes(count: Int) -> Int {
+    count >= 1 << 15 ? Int(KN_RANS_LANES) : count >= 1 << 13 ? 2 : 1
+  }
+
+  /// Rows of a run: short ones are joined, since a level for each of them would cost too much.
+  public static func usualRows(count: Int, columns: Int, lanes: Int) -> Int {
+    columns >= 48
+      ? 1 : max(1, min((64 + columns - 1) / max(columns, 1), count / max(columns, 1) / lanes))
+  }
+
+  /// Whether pieces have bits behind their words: low ones, or those of escapes.
+  public var hasBits: Bool { shift > 0 || frequencies.contains { $0[symbolCount] > 0 } }
 
   public var contexts: Int { classes * stateContexts }
   public var runCount: Int { (count + runLength - 1) / runLength }
@@ -132,7 +149,12 @@ public struct IntegerCoding: Equatable, Sendable {
     stateContexts == 4 && context % 2 == 1 ? context - 1 : nil
   }
 
-  var order: FrequencyOrder {
+  /// The context whose law a context's own is told apart from: also that of the class before.
+  func usual(ofContext context: Int) -> Int? {
+    previous(ofContext: context) ?? (context >= stateContexts ? context - stateContexts : nil)
+  }
+
+  public var order: FrequencyOrder {
     FrequencyOrder(low: low, count: symbolCount, total: 1 << precision)
   }
 }

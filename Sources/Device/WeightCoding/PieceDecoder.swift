@@ -64,7 +64,7 @@ public final class PieceDecoder {
       }
       for lane in 0..<coding.lanes { stream.setState(lane, try reader.integer()) }
       let offset = reader.offset
-      let bitsCount = Int(clamping: try reader.varint() & 0xFFFF_FFFF)
+      let bitsCount = coding.hasBits ? Int(clamping: try reader.varint() & 0xFFFF_FFFF) : 0
       let left = reader.remaining - bitsCount
       guard left >= 0, left % 2 == 0 else {
         throw ByteError(

@@ -2,7 +2,7 @@
 //
 // The frequencies add up to a power of two, at most 4096, and are stored as differences from what those
 // before them let expect: in the middle of the distribution first, then outwards on both sides, or in the
-// places of the context before.
+// places of the context before. Where a law comes near enough to them, it stands for all.
 
 /// The order in which symbols are stored, and what each is expected to be.
 public struct FrequencyOrder: Sendable {
@@ -59,18 +59,20 @@ public struct FrequencyOrder: Sendable {
 /// What the tables of one tensor have told of how far frequencies are from what is expected.
 struct FrequencyModels {
   /// By the size of the expectation, 0 to 13 bits.
-  var isOther = [AdaptiveBit](repeating: AdaptiveBit(), count: 14)
+  var isOther = [AdaptiveBit](repeating: AdaptiveBit(ones: 2), count: 14)
   var isBelow = [AdaptiveBit](repeating: AdaptiveBit(), count: 14)
   var distance = [AdaptiveNumber](repeating: AdaptiveNumber(), count: 14)
   var listed = AdaptiveNumber()
+  var laws = LawModels()
 }
 
 extension FrequencyOrder {
   /// The frequencies of one context, which add up to the total; `previous` are those they are told apart from.
+  ///
+  /// law: what they follow, if they do; coded as the difference from `usual`.
   func code(
-    _ frequencies: inout [UInt16], context: Int, previous: [UInt16]?,
-    _ models: inout FrequencyModels,
-    _ coder: inout some BitCoder
+    _ frequencies: inout [UInt16], _ law: inout FrequencyLaw?, context: Int, previous: [UInt16]?,
+    usual: FrequencyLaw, _ models: inout FrequencyModels, _ coder: inout some BitCoder
   ) throws(WeightCodingError) {
     var missing = 0
     for symbol in symbols.reversed() {
@@ -78,7 +80,7 @@ extension FrequencyOrder {
       missing += 1
     }
     let start = coder.offset
-    try coder.code(&missing, &models.listed, order: 1)
+    try coder.code(&missing, &models.listed, order: 0)
     guard missing < symbols.count else {
       throw WeightCodingError(
         offset: start,
@@ -86,6 +88,27 @@ extension FrequencyOrder {
           "a number of symbols", found: symbols.count - missing, expected: 1...symbols.count))
     }
     let last = symbols.count - missing - 1
+    var isLaw = law == nil ? 0 : 1
+    try coder.code(&isLaw, &models.laws.isLaw)
+    if isLaw == 1 {
+      var escape = Int(frequencies[count])
+      try code(&escape, 0, &models, &coder)
+      var told = law ?? usual
+      try told.code(
+        from: usual, low: low, symbols: symbols[1..<last + 1], &models.laws, &coder)
+      law = told
+      guard escape >= 0, escape <= total,
+        told.spread(
+          total - escape, total: total, low: low, symbols: symbols[1..<last + 1],
+          into: &frequencies)
+      else {
+        throw WeightCodingError(
+          offset: coder.offset,
+          reason: .frequencies(context: context, sum: escape, expected: total))
+      }
+      frequencies[count] = UInt16(truncatingIfNeeded: escape)
+      return
+    }
     var sum = 0
     for symbol in symbols[..<last] {
       let expected = min(expectation(symbol, frequencies, previous: previous), total - sum)

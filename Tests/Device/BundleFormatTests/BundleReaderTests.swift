@@ -76,7 +76,7 @@ func sampleBytes(_ count: Int, isNoise: Bool, seed: UInt64 = 1) -> [UInt8] {
       let summary = try writer(weights: weights, storage).write(to: path)
       let reader = try BundleReader(path: path)
       #expect(reader.byteCount == summary.byteCount)
-      #expect(reader.header.version == BundleVersion(major: 2, minor: 0))
+      #expect(reader.header.version == BundleVersion(major: 3, minor: 0))
       #expect(reader.manifest["name"]?.textValue == "demo")
       #expect(reader.manifest["steps"]?.integerValue == 12)
       #expect(try reader.sectionBytes(.program) == program)

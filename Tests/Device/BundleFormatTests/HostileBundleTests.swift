@@ -87,11 +87,11 @@ import Testing
   }
 
   @Test func versionsAreJudgedByTheirNumbers() throws {
-    let major = forge([.manifest], editHeader: { $0[8] = 3 })
-    #expect(fault(major)?.reason == .newerMajor(BundleVersion(major: 3, minor: 0)))
-    #expect(fault(major)?.description.contains("format 3.0") == true)
-    let older = fault(forge([.manifest], editHeader: { $0[8] = 1 }))
-    #expect(older?.reason == .olderMajor(BundleVersion(major: 1, minor: 0)))
+    let major = forge([.manifest], editHeader: { $0[8] = 4 })
+    #expect(fault(major)?.reason == .newerMajor(BundleVersion(major: 4, minor: 0)))
+    #expect(fault(major)?.description.contains("format 4.0") == true)
+    let older = fault(forge([.manifest], editHeader: { $0[8] = 2 }))
+    #expect(older?.reason == .olderMajor(BundleVersion(major: 2, minor: 0)))
     #expect(older?.description.contains("pack the model again") == true)
     #expect(fault(forge([.manifest], editHeader: { $0[8] = 0 })) != nil)
     // A newer minor version may use what is reserved today; an unknown section may be skipped.

@@ -131,6 +131,25 @@ struct Sample: Sendable {
     #expect(codings.contains { $0.lanes == 8 && (1...4).contains($0.shift) })
   }
 
+  /// Tables that are told number by number, and those that follow a law.
+  @Test func samplesCoverEveryTable() throws {
+    let codings = try HostileCodingTests.samples.compactMap { sample in
+      try CodedWeight(
+        head: sample.coded.head.span.bytes, encoding: sample.encoding, shape: sample.shape,
+        byteCount: sample.bytes.count
+      ).integers
+    }
+    #expect(codings.contains { $0.laws.contains { $0 == nil } })
+    #expect(
+      codings.contains { coding in
+        coding.stateContexts == 1 && coding.laws.contains { $0 != nil }
+      })
+    #expect(
+      codings.contains { coding in
+        coding.stateContexts > 1 && coding.laws.contains { $0 != nil }
+      })
+  }
+
   @Test func samplesCoverEveryKind() throws {
     for kind in WeightCodingKind.allCases {
       #expect(HostileCodingTests.samples.contains { $0.coded.kind == kind }, "\(kind)")
@@ -202,7 +221,10 @@ struct Sample: Sendable {
         coded.head = (0..<Int.random(in: 0...200, using: &noise)).map { _ in
           UInt8.random(in: 0...255, using: &noise)
         }
-        if let first = coded.head.indices.first { coded.head[first] = sample.coded.head[0] }
+        // Of the same kind.
+        if let first = coded.head.indices.first {
+          coded.head[first] = coded.head[first] & 0x3F | sample.coded.head[0] & 0xC0
+        }
         _ = try? sample.decoded(coded)
       }
     }
@@ -215,17 +237,14 @@ struct Sample: Sendable {
       change(&coded.head)
       return #expect(throws: WeightCodingError.self) { try sample.decoded(coded) }
     }
+    // The first two bits are the kind, the next sixteen the step.
     #expect(
-      error { $0[0] = 9 }?.description == "byte 0: the coding is 9, expected 0 to 3")
-    #expect(
-      error { $0[0] = WeightCodingKind.blocks.rawValue }?.description
+      error { $0[0] = $0[0] & 0x3F | WeightCodingKind.blocks.rawValue << 6 }?.description
         == "byte 0: blocks cannot become int8")
     #expect(
-      error { $0.replaceSubrange(1..<5, with: [0, 0, 0xC0, 0x7F]) }?.description
-        == "byte 1: the step is no length")
-    #expect(
-      error { $0.removeLast($0.count - 3) }?.description
-        == "byte 1: expected 4 more bytes, found 2")
+      error { $0.replaceSubrange(0..<3, with: [0x7F, 0xC0, 0]) }?.message
+        == "the step is no length")
+    #expect(error { $0.removeLast($0.count - 3) }?.reason == .streamEnd)
     #expect(error { $0[$0.count - 1] ^= 0x55 } != nil)
   }
 
@@ -236,10 +255,7 @@ struct Sample: Sendable {
     let coding = IntegerCoding(
       count: 1, rule: rule, lanes: 2, runLength: 1, runsPerPiece: 2, low: 0, symbolCount: 1,
       precision: 5, frequencies: [[0, 32]])
-    var head = ByteWriter()
-    head.put(WeightCodingKind.steps.rawValue)
-    head.put(1 as Float)
-    try coding.write(columns: 1, to: &head)
+    let head = try CodedHead(.steps, coding, step: CodedStep(above: 1)).bytes(columns: 1)
     var bits = BitWriter()
     bits.put(golomb: 3000, order: 0)
     bits.put(1, 1)
@@ -248,7 +264,7 @@ struct Sample: Sendable {
     piece.put(0x1_0000 as UInt32)
     piece.put(varint: UInt64(bits.bytes.count))
     piece.put(bits.bytes)
-    let coded = CodedTensor(kind: .steps, head: head.bytes, pieces: [piece.bytes])
+    let coded = CodedTensor(kind: .steps, head: head, pieces: [piece.bytes])
     let shape = Shape([1])
     let wide = WeightEncoding(.f32, .rowMajor)
     let value = try coded.decoded(wide, shape, byteCount: 4)

@@ -26,8 +26,7 @@ public struct RunLayout: Equatable, Sendable {
     self.group = group
     count = rows * columns
     self.columns = columns
-    // The states of all lanes are stored with every piece.
-    lanes = count >= 1 << 15 ? Int(KN_RANS_LANES) : count >= 1 << 13 ? 2 : 1
+    lanes = IntegerCoding.usualLanes(count: count)
     let longest = IntegerCoding.maximumRun
     if columns > longest || count / max(columns, 1) < lanes {
       // Long rows are cut: every lane is to have a run, and a group of them is to fit the decoder.
@@ -36,8 +35,7 @@ public struct RunLayout: Equatable, Sendable {
       runLength -= runLength % granule
       period = 0
     } else {
-      // Short rows are joined: a level for each of them would cost too much.
-      let joined = columns >= 48 ? 1 : min((64 + columns - 1) / columns, max(1, rows / lanes))
+      let joined = IntegerCoding.usualRows(count: count, columns: columns, lanes: lanes)
       runLength = max(1, columns * joined)
       period = columns
     }

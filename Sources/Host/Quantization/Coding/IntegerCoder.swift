@@ -19,10 +19,11 @@ struct IntegerCoder {
   /// Of every run; empty where none are told apart.
   private let runLevels: [UInt8]
 
-  /// limit: the largest magnitude of a value in the weight's stored form.
+  /// limit: the largest magnitude of a value in the weight's stored form; isThorough: whether the last bits
+  /// are looked for too.
   init(
     _ integers: IntegerSource, _ rule: ValueRule, _ layout: RunLayout, _ levels: ScaleLevels,
-    limit: Int
+    limit: Int, isThorough: Bool = true
   ) throws {
     self.integers = integers
     self.rule = rule
@@ -50,23 +51,9 @@ struct IntegerCoder {
       lowest: isTold ? best.lowest : 0, activity: isTold ? best.activity : nil,
       low: range.low, symbolCount: range.count, shift: range.shift, escapeOrder: range.escapeOrder,
       frequencies: [])
-    var least = Double.infinity
-    for precision in [12, 11, 10, 9, 8] where 1 << precision > range.count + 1 {
-      var candidate = coding
-      candidate.precision = precision
-      let total = 1 << precision
-      candidate.frequencies = best.counts.map { FrequencyFit.frequencies($0, total: total) }
-      var writer = ByteWriter()
-      try candidate.write(columns: layout.columns, to: &writer)
-      var bits = Double(writer.count * 8)
-      for (counts, frequencies) in zip(best.counts, candidate.frequencies) {
-        bits += FrequencyFit.bits(counts, frequencies, total: total)
-      }
-      if bits < least {
-        least = bits
-        coding = candidate
-      }
-    }
+    var tables = TableSearch(coding, best.counts, columns: layout.columns)
+    try tables.search(isThorough: isThorough)
+    coding = tables.best
     self.coding = coding
     self.runLevels = runLevels
     entropyBits = best.counts.reduce(Double(histogram.extraBits)) {
@@ -74,7 +61,7 @@ struct IntegerCoder {
     }
     let storedLevels = try IntegerCoder.bytes(ofLevels: runLevels[...], levelBits)
     let laneBits = coding.pieceCount * (coding.lanes * 32 + 16)
-    bits = least + Double(histogram.extraBits + storedLevels.count * 8 + laneBits)
+    bits = tables.bits + Double(histogram.extraBits + storedLevels.count * 8 + laneBits)
   }
 
   /// The levels of runs as a piece has them.
@@ -87,11 +74,7 @@ struct IntegerCoder {
   }
 
   /// Bits of the coding itself: fields, levels of columns, frequencies.
-  func headBits() throws -> Double {
-    var writer = ByteWriter()
-    try coding.write(columns: layout.columns, to: &writer)
-    return Double(writer.count * 8)
-  }
+  func headBits() throws -> Double { try coding.headBits(columns: layout.columns) }
 
   /// Hands all pieces to `keep`, the first first; what it says of each.
   func pieces<Kept>(_ keep: ([UInt8]) throws -> Kept) throws -> [Kept] {
@@ -137,7 +120,7 @@ struct IntegerCoder {
     if coding.runLevelBits > 0 { writer.put(varint: UInt64(levels.count)) }
     writer.put(levels)
     for state in states { writer.put(state) }
-    writer.put(varint: UInt64(extra.bytes.count))
+    if coding.hasBits { writer.put(varint: UInt64(extra.bytes.count)) }
     for word in words.reversed() { writer.put(word) }
     writer.put(extra.bytes)
     return writer.bytes

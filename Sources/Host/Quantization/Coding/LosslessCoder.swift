@@ -66,7 +66,7 @@ public final class LosslessCoder: Sendable {
     _ form: StoredForm, width: Int, _ level: Int32, _ keep: ([UInt8]) throws -> Place
   ) throws -> CodedPieces<Place> {
     CodedPieces(
-      kind: .planes, head: [WeightCodingKind.planes.rawValue, UInt8(width)],
+      kind: .planes, head: try CodedHead(planeWidth: width).bytes(columns: 0),
       pieces: try BytePlanes.pieces(form, width: width, level: level, compressors) {
         (try keep($0), $0.count)
       })
@@ -106,9 +106,7 @@ public final class LosslessCoder: Sendable {
     let coder = try IntegerCoder(
       integers, ValueRule(isDependent: false), layout, try ScaleLevels(integers, layout),
       limit: encoding.scheme.block?.middle ?? 127)
-    var head = ByteWriter()
-    head.put(kind.rawValue)
-    try coder.coding.write(columns: layout.columns, to: &head)
+    let head = try CodedHead(kind, coder.coding).bytes(columns: layout.columns)
     let pieces = try coder.pieces { (try keep($0), $0.count) }
     let scales = try codes.scales()
     let scalePieces = try scales.withUnsafeBytes {
@@ -116,7 +114,7 @@ public final class LosslessCoder: Sendable {
         StoredForm($0), width: kind == .blocks ? 2 : 4, level: level, compressors
       ) { (try keep($0), $0.count) }
     }
-    return CodedPieces(kind: kind, head: head.bytes, pieces: pieces + scalePieces)
+    return CodedPieces(kind: kind, head: head, pieces: pieces + scalePieces)
   }
 }
 

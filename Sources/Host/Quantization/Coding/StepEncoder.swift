@@ -63,7 +63,9 @@ public final class StepEncoder: Sendable {
   }
 
   /// The smallest step whose values fit int8 codes.
-  public func leastStep(isDependent: Bool) -> Float { peak / (isDependent ? 125 : 127) }
+  public func leastStep(isDependent: Bool) -> Float {
+    CodedStep(above: peak / (isDependent ? 125 : 127)).value
+  }
 
   // MARK: Quantizing
 
@@ -349,7 +351,9 @@ public final class StepEncoder: Sendable {
     var partLevels = levels
     partLevels.runs = runs.map { levels.runs[$0] }
     let source = IntegerSource(Array(integers.prefix(part.count)))
-    guard let coder = try? IntegerCoder(source, rule, part, partLevels, limit: Int(most)),
+    guard
+      let coder = try? IntegerCoder(
+        source, rule, part, partLevels, limit: Int(most), isThorough: false),
       let head = try? coder.headBits()
     else {
       preconditionFailure("integers in memory are read and coded without fail")
@@ -404,11 +408,9 @@ public final class StepEncoder: Sendable {
     let error = error(integers, runs, rule, scale: scale, encoding.scheme)
     let coder = try IntegerCoder(
       IntegerSource(integers), rule, layout, levels, limit: Int(most))
-    var head = ByteWriter()
-    head.put(WeightCodingKind.steps.rawValue)
-    head.put(scale)
-    try coder.coding.write(columns: layout.columns, to: &head)
-    let steps = CodedTensor(kind: .steps, head: head.bytes, pieces: try coder.pieces { $0 })
+    let head = try CodedHead(.steps, coder.coding, step: CodedStep(above: choice.step))
+      .bytes(columns: layout.columns)
+    let steps = CodedTensor(kind: .steps, head: head, pieces: try coder.pieces { $0 })
     let cost = StepCost(
       bits: Double(steps.byteCount * 8), squaredError: error,
       effectiveError: usesFeedback

@@ -6,7 +6,11 @@ import WeightCoding
 /// What a matrix is quantized with.
 public struct StepChoice: Equatable, Sendable {
   /// Between neighbouring values of one quantizer is twice the step with dependent quantization, else it.
-  public var step: Float
+  ///
+  /// Always one that two bytes hold (`CodedStep`): the next larger one.
+  public var step: Float {
+    didSet { step = CodedStep(above: step).value }
+  }
   /// Dependent quantization by four states; else plain rounding.
   public var isDependent: Bool
   /// How much a bit may cost in squared error, as a multiple of what it is worth at high rates. 0 rounds
@@ -19,7 +23,7 @@ public struct StepChoice: Equatable, Sendable {
     step: Float, isDependent: Bool = true, rateWeight: Float = 1, centers: Bool = true
   ) {
     precondition(step > 0 && step.isFinite)
-    self.step = step
+    self.step = CodedStep(above: step).value
     self.isDependent = isDependent
     self.rateWeight = rateWeight
     self.centers = centers

@@ -66,6 +66,21 @@ import Testing
     #expect(samples.fullCount == 0 && samples.seconds(best: 0.25) == 5.5)
   }
 
+  /// Steps of about the same length gain about the same.
+  @Test func gainsAreThoseOfTheirLike() {
+    var gains = SharingGains()
+    #expect(gains.seconds(alone: 1) == nil)
+    for (alone, shared) in [(8, 4), (9, 5), (10, 4), (1, 1), (1.5, 1), (100, 25)]
+      as [(Double, Double)]
+    {
+      gains.add(alone: alone, shared: shared)
+    }
+    #expect(gains.seconds(alone: 10) == 5)
+    #expect(gains.seconds(alone: 150) == 37.5)
+    #expect(gains.seconds(alone: 1) == 1 / 1.5)
+    #expect(gains.seconds(alone: 1000) == nil)
+  }
+
   /// On a machine too slow to measure all of them, some steps are enough for a profile that can be read.
   @Test(arguments: [1, 2]) func aProbeThatIsCutShortIsAProfile(threads: Int) throws {
     var probe = Probe()

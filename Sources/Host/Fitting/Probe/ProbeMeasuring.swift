@@ -262,21 +262,44 @@ package final class ProbeMeasuring {
     return max(one.seconds - step * Double(one.steps), 0)
   }
 
+  /// The same step on one thread.
+  private func alone(_ work: StepWork) -> Job? {
+    jobs.first {
+      $0.threads == 1 && $0.work?.kind == work.kind && $0.work?.extents == work.extents
+    }
+  }
+
+  /// By the number of threads, of the steps that were measured at the full pace.
+  private func gains(_ threads: Int) -> SharingGains {
+    var gains = SharingGains()
+    for job in jobs where job.threads == threads && job.samples.fullCount > 0 {
+      guard let work = job.work, let alone = alone(work), alone.samples.fullCount > 0,
+        let one = alone.samples.seconds(best: pace.best(1)),
+        let several = job.samples.seconds(best: pace.best(threads))
+      else { continue }
+      gains.add(alone: one, shared: several)
+    }
+    return gains
+  }
+
+  private func seconds(_ job: Job, _ work: StepWork) -> Double? {
+    let alone = job.threads > 1 ? alone(work) : nil
+    let one = alone?.samples.seconds(best: pace.best(1))
+    // The pace of several threads says nothing of what one does.
+    if job.isAlone { return one }
+    let found = job.samples.seconds(best: pace.best(job.threads))
+    guard job.samples.fullCount == 0, let found, let one, let alone,
+      alone.samples.fullCount > 0, let usual = gains(job.threads).seconds(alone: one)
+    else { return found }
+    // Never met at the full pace: no slower than its like, at the same gain.
+    return min(found, usual)
+  }
+
   /// What the steps took, each with an inference of its own.
   package var tables: [MeasuredSpeeds.StepTable] {
     var tables: [MeasuredSpeeds.StepTable] = []
     for job in jobs {
-      guard let work = job.work else { continue }
-      // The pace of several threads says nothing of what one does.
-      let found =
-        !job.isAlone
-        ? job
-        : jobs.first {
-          $0.threads == 1 && $0.work?.kind == work.kind && $0.work?.extents == work.extents
-        }
-      guard let found, let seconds = found.samples.seconds(best: pace.best(found.threads)) else {
-        continue
-      }
+      guard let work = job.work, let seconds = seconds(job, work) else { continue }
       let point = MeasuredSpeeds.StepPoint(
         extents: work.extents, amount: work.amount, seconds: max(seconds, 1e-9))
       let at = tables.firstIndex { $0.kind == work.kind && $0.threads == job.threads }

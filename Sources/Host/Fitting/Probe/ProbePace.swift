@@ -22,7 +22,8 @@ final class ProbePace {
 
   /// A pace may be so much longer than the best and is the machine's own.
   private static let tolerance = 1.08
-  /// After so long without it the pace of now is the machine's own: a clock that was lowered stays low.
+  /// After so long without it the pace of now is the machine's own: a clock that was lowered stays low. Only
+  /// of one thread; that of several, which neighbours leave alone for moments only, goes with it.
   private static let memoryNanoseconds: UInt64 = 8_000_000_000
 
   /// Steps for each number of threads, on their pools.
@@ -48,8 +49,11 @@ final class ProbePace {
     let now = Clock.monotonicNanoseconds
     let before = best(threads)
     best[threads] = min(before, seconds)
-    if !isFull(seconds, threads), now &- lastFull[threads, default: now] > Self.memoryNanoseconds {
-      best[threads] = seconds
+    if threads == 1, !isFull(seconds, threads),
+      now &- lastFull[threads, default: now] > Self.memoryNanoseconds
+    {
+      let factor = seconds / best(threads)
+      for key in best.keys { best[key]! *= factor }
     }
     if isFull(seconds, threads) { lastFull[threads] = now }
     if threads == 1 {
@@ -99,5 +103,22 @@ package struct ProbeSamples {
     let full = list.filter { ProbePace.isFull($0.pace, best: best) }
     if let shortest = full.map(\.seconds).min() { return shortest }
     return list.min { $0.pace < $1.pace }.map { $0.seconds * (best / $0.pace).squareRoot() }
+  }
+}
+
+/// What several threads gain, of steps that were measured at the full pace on one and on several.
+package struct SharingGains {
+  private var list: [(alone: Double, shared: Double)] = []
+
+  package init() {}
+
+  package mutating func add(alone: Double, shared: Double) { list.append((alone, shared)) }
+
+  /// What a step that takes so long on one thread takes on several, going by the median gain of those that take
+  /// half to twice as long; nil where there are none.
+  package func seconds(alone: Double) -> Double? {
+    let gains = list.filter { $0.alone >= alone / 2 && $0.alone <= alone * 2 }
+      .map { $0.alone / $0.shared }.sorted()
+    return gains.isEmpty ? nil : alone / gains[gains.count / 2]
   }
 }

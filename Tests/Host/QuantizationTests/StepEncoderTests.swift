@@ -134,6 +134,21 @@ import WeightCoding
     #expect(Double(result.storedByteCount * 8) < plain * 0.92)
   }
 
+  /// Columns of two scales, of few rows: their means differ by chance, and what is told of them must not.
+  @Test func levelsOfChanceAreNotTold() throws {
+    let (rows, columns) = (16, 480)
+    let scales = (0..<rows * columns).map { $0 % columns * 7919 % 1009 < 300 ? 4.0 : 1 }
+    let values = zip(CodingSamples.normal(rows * columns, seed: 31), scales).map { $0 * Float($1) }
+    let encoder = StepEncoder(
+      WeightMatrix(rows: rows, columns: columns, values: values), shape: Shape([rows, columns]))
+    let choice = StepChoice(step: 1, isDependent: false, rateWeight: 0, centers: false)
+    let encoding = WeightEncoding(encoder.scheme(choice), .rowMajor)
+    let result = try encoder.encode(choice, encoding, try LosslessCoder())
+    // A bit for each column says which of the two it is.
+    let ideal = scales.reduce(Double(columns)) { $0 + CodingSamples.roundedNormalEntropy($1) }
+    #expect(Double(result.storedByteCount * 8) < ideal * 1.0125)
+  }
+
   @Test func sameBytesEveryTime() throws {
     let matrix = CodingSamples.matrix(rows: 400, columns: 500, seed: 21, octaves: 2)
     let encoding = WeightEncoding(.int8, .panels)

@@ -42,9 +42,19 @@ struct ContextSearch {
       }
     }
     if let moving = try moving(beside: best, states) { best = moving }
+    return withFewerStates(best)
+  }
+
+  /// These levels, which do not move.
+  func choice(_ levels: LevelChoice) -> ContextChoice {
+    withFewerStates(choice(histogram.counts(levels), levels, nil, rule.isDependent ? 4 : 1))
+  }
+
+  private func withFewerStates(_ choice: ContextChoice) -> ContextChoice {
+    var best = choice
     guard rule.isDependent else { return best }
     for states in [2, 1] {
-      let other = choice(best.levelCounts, best.levels, best.activity, states)
+      let other = self.choice(best.levelCounts, best.levels, best.activity, states)
       if other.bits < best.bits { best = other }
     }
     return best
@@ -148,10 +158,20 @@ struct ContextSearch {
     20 + 4 * Double(counts.reduce(0) { $0 + ($1 > 0 ? 1 : 0) })
   }
 
-  /// Levels as they are stored, about.
+  /// Levels as they are stored, about: each after the one before it.
   private static func levelBits(_ levels: [UInt8], _ shift: Int) -> Double {
+    var pairs = [[Int32]](repeating: [Int32](repeating: 0, count: 16), count: 16)
     var counts = [Int32](repeating: 0, count: 16)
-    for level in levels { counts[Int(level) >> shift] += 1 }
-    return FrequencyFit.entropyBits(counts) + 4 * Double(counts.count { $0 > 0 })
+    var last = 0
+    for level in levels {
+      let level = Int(level) >> shift
+      counts[level] += 1
+      pairs[last][level] += 1
+      last = level
+    }
+    let alone = FrequencyFit.entropyBits(counts) + 4 * Double(counts.count { $0 > 0 })
+    return min(
+      alone,
+      pairs.reduce(0) { $0 + FrequencyFit.entropyBits($1) + 4 * Double($1.count { $0 > 0 }) })
   }
 }

@@ -37,6 +37,8 @@ struct IntegerCoder {
       let choice = try ContextSearch(histogram: other, rule: rule, levels: grouped).best()
       if choice.bits < best.bits { (best, levels) = (choice, grouped) }
     }
+    let refinement = LevelRefinement(integers, rule, layout, range)
+    if isThorough, let refined = try refinement.refined(best, levels) { (best, levels) = refined }
     let chosen = best.levels
     let isTold = best.classes > 1
     let runLevels =

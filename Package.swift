@@ -151,7 +151,8 @@ let benchmarkTargets: [Target] =
         "Calibration", "Fitting", "Graphs", "Importers", "Lowering", "Packing", "Platform",
         "Programs", "Quantization", "Runtime", "Tasks", "Tensors",
       ],
-      path: "Benchmarks/fit", exclude: ["accuracy.py", "inputs.py", "run.py"], sources: ["main.swift"],
+      path: "Benchmarks/fit", exclude: ["accuracy.py", "inputs.py", "run.py"],
+      sources: ["main.swift"],
       swiftSettings: common),
   ]
 
